@@ -1,0 +1,60 @@
+# The libraries that minivit needs. Sets, besides the targets that it finds:
+#
+#   minivit_libraries              what minivit::minivit links
+#   minivit_definitions            macros that tell the headers which optional libraries are there
+#   minivit_dependencies           the same searches, written down for minivitConfig.cmake
+
+list(PREPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})  # Findstb.cmake, …
+
+set(minivit_libraries)
+set(minivit_definitions)
+set(minivit_dependencies)
+
+# minivit_find(target hint package [argument of find_package…]): links `target` where the package is found.
+macro(minivit_find target)
+  find_package(${ARGN} QUIET)
+  if(TARGET ${target})
+    list(APPEND minivit_libraries ${target})
+    string(JOIN " " minivit_arguments ${ARGN})
+    string(APPEND minivit_dependencies "find_dependency(${minivit_arguments})\n")
+  endif()
+endmacro()
+
+# As minivit_find, but ends with a message that names the package to install.
+macro(minivit_require target hint)
+  minivit_find(${target} ${ARGN})
+  if(NOT TARGET ${target})
+    string(JOIN " " minivit_arguments ${ARGN})
+    message(FATAL_ERROR "minivit: ${minivit_arguments} is needed and was not found. Install ${hint}, "
+                        "or name its folder in CMAKE_PREFIX_PATH.")
+  endif()
+endmacro()
+
+# As minivit_find, but without it the library does with less.
+macro(minivit_want target hint without)
+  minivit_find(${target} ${ARGN})
+  if(NOT TARGET ${target} AND PROJECT_IS_TOP_LEVEL)
+    message(STATUS "minivit: ${without} (install ${hint} to change that)")
+  endif()
+endmacro()
+
+minivit_require(Eigen3::Eigen "libeigen3-dev (Debian, Ubuntu)" Eigen3 3.4)
+minivit_require(RapidJSON::RapidJSON "rapidjson-dev (Debian, Ubuntu)" RapidJSON)
+minivit_require(stb::stb "libstb-dev (Debian, Ubuntu)" stb)
+minivit_require(Threads::Threads "a C++ compiler with threads" Threads)
+
+if(MINIVIT_OPENMP)
+  minivit_want(OpenMP::OpenMP_CXX "libomp-dev for clang" "one thread, for there is no OpenMP" OpenMP COMPONENTS CXX)
+endif()
+if(MINIVIT_LIBJPEG)
+  minivit_want(JPEG::JPEG "libjpeg62-turbo-dev" "JPEG decoded by stb_image, for there is no libjpeg" JPEG)
+  if(TARGET JPEG::JPEG)
+    list(APPEND minivit_definitions MINIVIT_WITH_LIBJPEG)
+  endif()
+endif()
+if(MINIVIT_LIBPNG)
+  minivit_want(PNG::PNG "libpng-dev" "PNG decoded by stb_image, for there is no libpng" PNG)
+  if(TARGET PNG::PNG)
+    list(APPEND minivit_definitions MINIVIT_WITH_LIBPNG)
+  endif()
+endif()

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# The main job from start to end:   bash examples/demo.sh
+#
+# Installs what is missing, builds, writes handwritten digits as a folder of images, trains a Vision Transformer on them (at
+# most a minute on two cores), and tries it on digits it has not seen. Everything it makes is below build/.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+bash .ci/install g++ cmake ninja-build libcli11-dev libeigen3-dev libjpeg62-turbo-dev libpng-dev libstb-dev rapidjson-dev
+
+echo "building …"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+{
+  cmake --preset release -DMINIVIT_BUILD_TESTS=OFF -DMINIVIT_BUILD_BENCHMARKS=OFF &&
+    cmake --build --preset release --target digits train predict evaluate
+} &>"$log" </dev/null || { cat "$log" >&2; exit 1; }
+programs=build/release/examples
+
+digits=build/demo/digits
+rm -rf "$digits"
+"$programs/digits" examples/data/digits.png examples/data/digits.labels.txt "$digits"
+
+echo
+"$programs/train" data.train="$digits/train" data.val_fraction=0.1 data.hflip=0 data.scale_min=0.7 output.dir=build/demo/outputs \
+  model.image_size=16 model.patch_size=2 model.embedding_dim=64 model.num_layers=4 model.num_heads=4 model.mlp_ratio=2 \
+  training.epochs=20 training.batch_size=64 training.lr=2e-3 training.weight_decay=0.05 | tee "$log"
+run=$(sed -n 's/^run folder: //p' "$log")
+
+echo
+"$programs/predict" --run "$run" --top 3 "$digits"/test/[0-4]/17*0.png
+
+echo
+result=$("$programs/evaluate" --run "$run" --json "$digits/test")
+number() { sed -E "s/.*\"$1\": ?([0-9.]+).*/\1/" <<<"$result"; }
+printf 'demo: test accuracy %.4f (%d/%d)\n' "$(number top1)" "$(number correct)" "$(number images)"

@@ -1,0 +1,48 @@
+// What a thread is doing: recording gradients or not, training or not. Changed only by scopes.
+#pragma once
+
+#include <utility>
+
+#include "minivit/core/config.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+namespace detail {
+struct Mode {
+  bool grad = true, training = false;
+};
+inline thread_local Mode mode;
+}  // namespace detail
+
+/// True if operations of this thread are recorded for `backward` (the default).
+inline bool grad_enabled() { return detail::mode.grad; }
+
+/// True inside a `Training` scope: dropout and drop path are active.
+inline bool is_training() { return detail::mode.training; }
+
+/// While it lives, the thread records nothing and keeps no intermediate results, as `torch.no_grad`.
+class [[nodiscard]] NoGrad {
+ public:
+  NoGrad() : before_(std::exchange(detail::mode.grad, false)) {}
+  ~NoGrad() { detail::mode.grad = before_; }
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+/// While it lives, the thread is in training mode (or, with `false`, in evaluation mode), as
+/// `module.train()`.
+class [[nodiscard]] Training {
+ public:
+  explicit Training(bool on = true) : before_(std::exchange(detail::mode.training, on)) {}
+  ~Training() { detail::mode.training = before_; }
+  Training(const Training&) = delete;
+  Training& operator=(const Training&) = delete;
+
+ private:
+  bool before_;
+};
+
+}  // namespace minivit::inline MINIVIT_ABI

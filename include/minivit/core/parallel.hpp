@@ -1,0 +1,84 @@
+// The only place that knows of OpenMP.
+//
+// Work is cut into chunks whose borders depend on the size of the work alone, never on the number of threads,
+// so every result has the same bits for 1, 2 or 8 threads.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+#include "minivit/core/config.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// Threads that kernels started from this thread may use (1 without OpenMP).
+inline int num_threads() {
+#if defined(_OPENMP)
+  return omp_get_max_threads();
+#else
+  return 1;
+#endif
+}
+
+/// Sets how many threads kernels started from this thread may use; n ≥ 1. No effect without OpenMP.
+inline void set_num_threads([[maybe_unused]] int n) {
+#if defined(_OPENMP)
+  omp_set_num_threads(std::max(n, 1));
+#endif
+}
+
+namespace detail {
+inline bool in_parallel_region() {
+#if defined(_OPENMP)
+  return omp_in_parallel() != 0;
+#else
+  return false;
+#endif
+}
+}  // namespace detail
+
+namespace detail {
+
+/// Runs the chunks. Not a template: what a loop does is called through a pointer, so that the machinery
+/// around it is compiled once and not for every loop; a chunk is thousands of elements long.
+[[gnu::noinline]] inline void run_chunks(std::int64_t n, std::int64_t grain,
+                                         void (*chunk)(const void* body, std::int64_t begin,
+                                                       std::int64_t end),
+                                         const void* body) {
+  const std::int64_t chunks = (n + grain - 1) / grain;
+#if defined(_OPENMP)
+  if (chunks > 1 && num_threads() > 1 && !in_parallel_region()) {
+    // Dynamic: chunks are alike in size but cores are not alike in speed (other programs run too).
+#pragma omp parallel for schedule(dynamic, 1)
+    for (std::int64_t i = 0; i < chunks; ++i) chunk(body, i * grain, std::min(n, (i + 1) * grain));
+    return;
+  }
+#endif
+  for (std::int64_t i = 0; i < chunks; ++i) chunk(body, i * grain, std::min(n, (i + 1) * grain));
+}
+
+}  // namespace detail
+
+/// Calls `body(begin, end)` for the chunks [0, grain), [grain, 2·grain), … of [0, n), each exactly once,
+/// possibly at the same time. Called from within a chunk it runs in order on the calling thread. `body` must
+/// not throw.
+template <class Body>
+void parallel_for(std::int64_t n, std::int64_t grain, const Body& body) {
+  if (n <= 0) return;
+  detail::run_chunks(
+      n, grain,
+      [](const void* b, std::int64_t begin, std::int64_t end) { (*static_cast<const Body*>(b))(begin, end); },
+      &body);
+}
+
+/// Chunk size for loops that do `cost` units of work (about one float read or written) an element: large
+/// enough that handing out a chunk (some 0.2 µs) does not show, and the same for any number of threads.
+constexpr std::int64_t grain_for(std::int64_t cost) {
+  return std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, cost));
+}
+
+}  // namespace minivit::inline MINIVIT_ABI

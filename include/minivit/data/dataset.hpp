@@ -1,0 +1,140 @@
+// What a data set is, and the simple ones.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "minivit/core/check.hpp"
+#include "minivit/core/rng.hpp"
+#include "minivit/tensor/tensor.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// Labelled samples of one shape that can be loaded in any order, by several threads at once:
+///  - `size()`: how many;
+///  - `sample_shape()`: the shape of one, (C, H, W);
+///  - `load(index, rng, out)`: writes sample `index` to `out` and returns its label, ≥ 0; whatever is random
+///  in it is drawn
+///    from `rng` alone. Throws FileError if this sample cannot be read and the others may be fine;
+///  - `name(index)`: what messages call the sample.
+template <class D>
+concept Dataset = requires(const D& dataset, std::size_t index, Rng& rng, float* out) {
+  { dataset.size() } -> std::convertible_to<std::size_t>;
+  { dataset.load(index, rng, out) } -> std::convertible_to<int>;
+  { dataset.sample_shape() } -> std::convertible_to<Shape>;
+  { dataset.name(index) } -> std::convertible_to<std::string>;
+};
+
+/// Samples that are in memory as tensors already.
+class TensorDataset {
+ public:
+  /// images (N, C, H, W), one label ≥ 0 for each. Shares the elements of `images`. Throws ShapeError if the
+  /// numbers differ or the rank is not 4, Error for a negative label.
+  TensorDataset(Tensor images, std::vector<int> labels)
+      : images_(std::move(images)), labels_(std::move(labels)) {
+    check<ShapeError>(images_.rank() == 4, "TensorDataset: images are ", images_.shape(),
+                      ", expected (N, C, H, W)");
+    check<ShapeError>(images_.size(0) == static_cast<std::int64_t>(labels_.size()),
+                      "TensorDataset: ", images_.size(0), " images, ", labels_.size(),
+                      " labels, expected as many");
+    for (const int label : labels_) check(label >= 0, "TensorDataset: label ", label, ", expected 0 or more");
+  }
+
+  std::size_t size() const { return labels_.size(); }
+  Shape sample_shape() const { return {images_.size(1), images_.size(2), images_.size(3)}; }
+  const std::vector<int>& labels() const { return labels_; }
+  std::string name(std::size_t index) const { return concat("sample ", index); }
+
+  /// Copies sample `index` to `out` and returns its label. Throws Error if there is no such sample.
+  int load(std::size_t index, Rng&, float* out) const {
+    check(index < size(), "TensorDataset: sample ", index, " of ", size());
+    const std::int64_t count = images_.numel() / images_.size(0);
+    std::copy_n(images_.data() + static_cast<std::int64_t>(index) * count, count, out);
+    return labels_[index];
+  }
+
+ private:
+  Tensor images_;
+  std::vector<int> labels_;
+};
+
+/// Some samples of another data set, which must outlive it.
+template <Dataset D>
+class Subset {
+ public:
+  /// Sample i is sample indices[i] of `dataset`. Throws Error if there is no such sample.
+  Subset(const D& dataset, std::vector<std::size_t> indices)
+      : dataset_(&dataset), indices_(std::move(indices)) {
+    for (const std::size_t index : indices_)
+      check(index < static_cast<std::size_t>(dataset.size()), "Subset: sample ", index, " of a data set of ",
+            static_cast<std::size_t>(dataset.size()));
+  }
+  Subset(const D&&, std::vector<std::size_t>) = delete;  // would dangle
+
+  std::size_t size() const { return indices_.size(); }
+  Shape sample_shape() const { return dataset_->sample_shape(); }
+  const std::vector<std::size_t>& indices() const { return indices_; }
+  std::string name(std::size_t index) const { return dataset_->name(indices_.at(index)); }
+
+  /// Loads sample indices()[index] of the data set beneath. Throws Error if there is no such sample, and as
+  /// that does.
+  int load(std::size_t index, Rng& rng, float* out) const {
+    check(index < size(), "Subset: sample ", index, " of ", size());
+    return dataset_->load(indices_[index], rng, out);
+  }
+
+ private:
+  const D* dataset_;
+  std::vector<std::size_t> indices_;
+};
+
+namespace detail {
+
+// Sets apart the draws of this folder from others that use the same seed (initial weights, dropout).
+inline constexpr std::uint64_t kSplitSeed = 0x73706C6974000000;    // "split"
+inline constexpr std::uint64_t kShuffleSeed = 0x73687566666C6500;  // "shuffle"
+inline constexpr std::uint64_t kAugmentSeed = 0x6175676D656E7400;  // "augment"
+
+/// Puts `items` in random order (Fisher and Yates). Throws Error for 2^32 items or more.
+template <class T>
+void shuffle(std::vector<T>& items, Rng rng) {
+  check(items.size() < (1ull << 32), "shuffle: ", items.size(), " items, expected fewer than 2^32");
+  for (std::size_t i = items.size(); i > 1; --i)
+    std::swap(items[i - 1], items[rng.below(static_cast<std::uint32_t>(i))]);
+}
+
+}  // namespace detail
+
+/// Splits samples with these labels into (training, validation), both in ascending order. Of a class of n
+/// samples, round(fraction · n) are for validation, at least one on either side if n ≥ 2; a single one is for
+/// training. Which ones depends on labels and seed alone. Throws ConfigError unless 0 < fraction < 1.
+inline std::pair<std::vector<std::size_t>, std::vector<std::size_t>> stratified_split(
+    const std::vector<int>& labels, double fraction, std::uint64_t seed) {
+  check<ConfigError>(fraction > 0 && fraction < 1, "stratified_split: fraction is ", fraction,
+                     ", expected more than 0 and less than 1");
+  std::map<int, std::vector<std::size_t>> classes;
+  for (std::size_t i = 0; i < labels.size(); ++i) classes[labels[i]].push_back(i);
+  std::pair<std::vector<std::size_t>, std::vector<std::size_t>> split;
+  auto& [train, validation] = split;
+  for (auto& [label, samples] : classes) {
+    detail::shuffle(samples, Rng(seed ^ detail::kSplitSeed, static_cast<std::uint32_t>(label)));
+    const std::size_t n = samples.size();
+    const auto wanted = static_cast<std::size_t>(std::round(fraction * static_cast<double>(n)));
+    const auto cut =
+        samples.begin() + static_cast<std::ptrdiff_t>(n < 2 ? 0 : std::clamp<std::size_t>(wanted, 1, n - 1));
+    validation.insert(validation.end(), samples.begin(), cut);
+    train.insert(train.end(), cut, samples.end());
+  }
+  std::ranges::sort(train);
+  std::ranges::sort(validation);
+  return split;
+}
+
+}  // namespace minivit::inline MINIVIT_ABI

@@ -1,0 +1,188 @@
+// JPEG to RGB, by libjpeg-turbo where the build found it, else by stb_image.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "minivit/data/image_type.hpp"
+
+#if defined(MINIVIT_WITH_LIBJPEG)
+
+#include <csetjmp>
+#include <cstdio>  // jpeglib.h needs it first
+#include <cstring>
+#include <vector>
+
+#include <jpeglib.h>
+
+#include <jerror.h>
+
+namespace minivit::inline MINIVIT_ABI {
+
+namespace detail {
+
+/// The state of libjpeg. Its errors jump back into the member function that called it; no function that is
+/// jumped over or out of holds an object with a destructor.
+class JpegReader {
+ public:
+  JpegReader() {
+    info_.err = jpeg_std_error(&errors_);
+    info_.client_data = this;
+    errors_.error_exit = [](j_common_ptr info) { self(info).fail(); };
+    errors_.emit_message = [](j_common_ptr info, int level) {
+      if (level == -1 && pixels_are_lost(info->err->msg_code)) self(info).fail();
+    };
+    errors_.output_message = [](j_common_ptr) {};
+    progress_.progress_monitor = [](j_common_ptr info) {
+      // A small progressive file can ask for thousands of passes over a large image.
+      if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxScans)
+        self(info).fail("too many scans");
+    };
+  }
+  ~JpegReader() { jpeg_destroy_decompress(&info_); }
+  JpegReader(const JpegReader&) = delete;
+  JpegReader& operator=(const JpegReader&) = delete;
+
+  /// Reads up to the first scan: width(), height() and channels() are known then. False: see message().
+  bool open(std::span<const std::uint8_t> bytes) {
+    if (setjmp(jump_) != 0) return false;
+    jpeg_create_decompress(&info_);
+    info_.progress = &progress_;
+    jpeg_mem_src(&info_, bytes.data(), static_cast<unsigned long>(bytes.size()));
+    jpeg_read_header(&info_, TRUE);
+    const bool cmyk = info_.jpeg_color_space == JCS_CMYK || info_.jpeg_color_space == JCS_YCCK;
+    info_.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
+    return true;
+  }
+
+  /// Writes all rows, width() · channels() bytes each. False: see message().
+  bool read(std::uint8_t* out) {
+    if (setjmp(jump_) != 0) return false;
+    jpeg_start_decompress(&info_);
+    const std::size_t stride =
+        std::size_t{info_.output_width} * static_cast<std::size_t>(info_.output_components);
+    while (info_.output_scanline < info_.output_height) {
+      JSAMPROW row = out + info_.output_scanline * stride;
+      jpeg_read_scanlines(&info_, &row, 1);
+    }
+    return true;
+  }
+
+  std::int64_t width() const { return info_.image_width; }
+  std::int64_t height() const { return info_.image_height; }
+  int channels() const { return info_.out_color_space == JCS_CMYK ? 4 : 3; }
+  const char* message() const { return message_; }
+
+ private:
+  static constexpr int kMaxScans = 500;
+
+  static JpegReader& self(j_common_ptr info) { return *static_cast<JpegReader*>(info->client_data); }
+
+  // libjpeg only warns of these and paints the rest of the image grey.
+  static bool pixels_are_lost(int code) {
+    return code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE ||
+           code == JWRN_ARITH_BAD_CODE || code == JWRN_MUST_RESYNC;
+  }
+
+  [[noreturn]] void fail(const char* reason = nullptr) {
+    if (reason)
+      std::strncpy(message_, reason, sizeof message_ - 1);
+    else
+      errors_.format_message(reinterpret_cast<j_common_ptr>(&info_), message_);
+    std::longjmp(jump_, 1);
+  }
+
+  jpeg_decompress_struct info_{};
+  jpeg_error_mgr errors_{};
+  jpeg_progress_mgr progress_{};
+  std::jmp_buf jump_;
+  char message_[JMSG_LENGTH_MAX] = {};
+};
+
+/// Decodes a JPEG image to RGB. Throws FileError.
+inline Image decode_jpeg(std::span<const std::uint8_t> bytes, std::string_view name) {
+  JpegReader reader;
+  check<FileError>(reader.open(bytes), name, ": damaged JPEG: ", reader.message());
+  check_decoded_size(name, reader.width(), reader.height());
+  Image image = make_image(static_cast<int>(reader.width()), static_cast<int>(reader.height()));
+  if (reader.channels() == 3) {
+    check<FileError>(reader.read(image.pixels.data()), name, ": damaged JPEG: ", reader.message());
+    return image;
+  }
+  // CMYK is stored inverted, as Adobe does; the ink that is left is scaled by what black lets through.
+  std::vector<std::uint8_t> inks(image.pixels.size() / 3 * 4);
+  check<FileError>(reader.read(inks.data()), name, ": damaged JPEG: ", reader.message());
+  const auto multiply = [](int a, int b) {  // a·b / 255, rounded
+    const int product = a * b + 128;
+    return ((product >> 8) + product) >> 8;
+  };
+  const std::uint8_t* in = inks.data();
+  for (std::uint8_t *out = image.pixels.data(), *end = out + image.pixels.size(); out != end;
+       out += 3, in += 4)
+    for (int c = 0; c < 3; ++c) {
+      const int value = in[3] - multiply(255 - in[c], in[3]);
+      out[c] = static_cast<std::uint8_t>(value < 0 ? 0 : value);
+    }
+  return image;
+}
+
+}  // namespace detail
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#else
+
+#include "minivit/data/stb.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+namespace detail {
+
+/// Throws FileError for a JPEG that stb_image would paint grey or read out of bounds for: one without its end
+/// marker, or with more than 255 codes in a Huffman table (stb_image 2.27 overruns its table with more than
+/// 256, and takes the last of 256 for "not in the fast table").
+inline void check_jpeg_markers(std::span<const std::uint8_t> bytes, std::string_view name) {
+  constexpr int kStart = 0xD8, kEnd = 0xD9, kHuffman = 0xC4, kScan = 0xDA;
+  const auto in_scan = [](int marker) {
+    return marker == 0x00 || marker == 0xFF || (marker >= 0xD0 && marker <= 0xD7);
+  };
+  std::size_t at = 2;
+  while (at + 1 < bytes.size()) {
+    if (bytes[at] != 0xFF || in_scan(bytes[at + 1])) {
+      ++at;
+      continue;
+    }
+    const int marker = bytes[at + 1];
+    at += 2;
+    if (marker == kEnd) return;
+    if (marker == kStart || marker == 0x01) continue;
+    if (at + 2 > bytes.size()) break;
+    const std::size_t length = std::size_t{bytes[at]} << 8 | bytes[at + 1];
+    if (length < 2 || length > bytes.size() - at) break;
+    if (marker == kHuffman) {
+      for (std::size_t table = at + 2; table < at + length;) {
+        check<FileError>(table + 17 <= at + length, name, ": damaged JPEG: incomplete Huffman table");
+        std::size_t codes = 0;
+        for (std::size_t i = 1; i <= 16; ++i) codes += bytes[table + i];
+        check<FileError>(codes <= 255, name, ": damaged JPEG: Huffman table of ", codes, " codes");
+        table += 17 + codes;
+      }
+    }
+    at += length;
+    if (marker == kScan) continue;  // entropy-coded data follow, up to the next marker
+  }
+  throw FileError(concat(name, ": damaged JPEG: it ends early"));
+}
+
+/// Decodes a JPEG image to RGB. Throws FileError.
+inline Image decode_jpeg(std::span<const std::uint8_t> bytes, std::string_view name) {
+  check_jpeg_markers(bytes, name);
+  return decode_with_stb(bytes, name, "JPEG");
+}
+
+}  // namespace detail
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#endif

@@ -1,0 +1,52 @@
+// Grey or RGB to PNG, by libpng where the build found it, else by stb_image_write.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "minivit/data/image_type.hpp"
+
+#if defined(MINIVIT_WITH_LIBPNG)
+
+#include <png.h>
+
+namespace minivit::inline MINIVIT_ABI {
+
+namespace detail {
+
+/// The bytes of a PNG file of `image`, which has 1 or 3 channels. Throws FileError.
+inline std::vector<std::uint8_t> encode_png_bytes(const Image& image) {
+  png_image png{};  // libpng's simplified interface: it reports errors without jumping
+  png.version = PNG_IMAGE_VERSION;
+  png.width = static_cast<png_uint_32>(image.width);
+  png.height = static_cast<png_uint_32>(image.height);
+  png.format = image.channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(png);
+  std::vector<std::uint8_t> bytes(size);
+  check<FileError>(
+      png_image_write_to_memory(&png, bytes.data(), &size, 0, image.pixels.data(), 0, nullptr) != 0,
+      "encode_png: ", static_cast<const char*>(png.message));
+  bytes.resize(size);
+  return bytes;
+}
+
+}  // namespace detail
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#else
+
+#include "minivit/data/stb.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+namespace detail {
+
+/// The bytes of a PNG file of `image`, which has 1 or 3 channels. Throws FileError.
+inline std::vector<std::uint8_t> encode_png_bytes(const Image& image) { return encode_png_with_stb(image); }
+
+}  // namespace detail
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#endif

@@ -1,0 +1,69 @@
+// Images of bytes: reading JPEG, PNG and BMP files, writing PNG.
+//
+// Files of strangers are hostile until checked: the format is told by the first bytes, the size is looked at
+// before memory is asked for, and whatever is wrong becomes a FileError that names the file. libjpeg-turbo
+// and libpng are used where the build found them (MINIVIT_WITH_LIBJPEG, MINIVIT_WITH_LIBPNG), stb_image
+// otherwise.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "minivit/core/check.hpp"
+#include "minivit/core/file.hpp"
+#include "minivit/data/decode_bmp.hpp"
+#include "minivit/data/decode_jpeg.hpp"
+#include "minivit/data/decode_png.hpp"
+#include "minivit/data/encode_png.hpp"
+#include "minivit/data/image_type.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// Decodes a JPEG, PNG or BMP image held in memory to RGB; `name` is used in messages. Always three channels:
+/// grey is repeated, palettes are looked up, alpha is dropped, of 16 bits the upper 8 are kept, CMYK is
+/// converted as Pillow does. The EXIF orientation is not applied, as torchvision's ImageFolder does not.
+/// Throws FileError if the bytes are no such image, are damaged or incomplete, or exceed kMaxPixels or
+/// kMaxImageFile.
+inline Image decode_image(std::span<const std::uint8_t> bytes, std::string_view name) {
+  check<FileError>(!bytes.empty(), name, ": the file is empty, expected an image");
+  check<FileError>(bytes.size() <= kMaxImageFile, name, ": ", bytes.size(), " bytes, at most ", kMaxImageFile,
+                   " are accepted for an image");
+  const auto starts_with = [bytes](std::string_view magic) {
+    return bytes.size() >= magic.size() &&
+           std::equal(magic.begin(), magic.end(), bytes.begin(),
+                      [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; });
+  };
+  if (starts_with("\xFF\xD8\xFF")) return detail::decode_jpeg(bytes, name);
+  if (starts_with("\x89PNG\r\n\x1A\n")) return detail::decode_png(bytes, name);
+  if (starts_with("BM")) return detail::decode_bmp(bytes, name);
+  throw FileError(concat(name, ": not a JPEG, PNG or BMP image; convert it to one of these"));
+}
+
+/// Decodes an image file, as above. Throws FileError, also if the file cannot be read.
+inline Image decode_image(const std::filesystem::path& path) {
+  const std::string bytes = read_file(path, kMaxImageFile);
+  return decode_image({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, path.string());
+}
+
+/// The bytes of a PNG file of `image` (1 or 3 channels). Throws ShapeError for any other image, FileError if
+/// it cannot be encoded.
+inline std::vector<std::uint8_t> encode_png(const Image& image) {
+  detail::check_image("encode_png", image);
+  check<ShapeError>(image.channels == 1 || image.channels == 3, "encode_png: image has ", image.channels,
+                    " channels, expected 1 (grey) or 3 (RGB)");
+  return detail::encode_png_bytes(image);
+}
+
+/// Writes `image` (1 or 3 channels) as a PNG file. The file is complete or not there at all: it is written
+/// beside its place and renamed. Throws ShapeError as above, FileError if it cannot be written.
+inline void encode_png(const std::filesystem::path& path, const Image& image) {
+  const std::vector<std::uint8_t> bytes = encode_png(image);
+  write_file_atomically(path, std::as_bytes(std::span(bytes)));
+}
+
+}  // namespace minivit::inline MINIVIT_ABI

@@ -1,0 +1,209 @@
+// A folder of images, one sub-folder for each class.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "minivit/core/check.hpp"
+#include "minivit/core/rng.hpp"
+#include "minivit/data/dataset.hpp"
+#include "minivit/data/image.hpp"
+#include "minivit/data/transform.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+namespace detail {
+
+/// Entries of a folder without hidden ones, sorted by path. Throws FileError if it cannot be read.
+inline std::vector<std::filesystem::path> visible_entries(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> entries;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+    if (!it->path().filename().native().starts_with('.')) entries.push_back(it->path());
+  check<FileError>(!error, folder.string(), ": cannot be read: ", error.message());
+  std::ranges::sort(
+      entries, {}, [](const auto& path) -> const auto& { return path.native(); });
+  return entries;
+}
+
+/// True for the names of JPEG, PNG and BMP files, in upper or lower case.
+inline bool has_image_name(const std::filesystem::path& path) {
+  std::string extension = path.extension().string();
+  for (char& c : extension)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return extension == ".jpg" || extension == ".jpeg" || extension == ".png" || extension == ".bmp";
+}
+
+/// Appends the images in `folder` and below. `seen` holds the folders entered so far: none is entered twice,
+/// so that links may point anywhere.
+inline void collect_images(const std::filesystem::path& folder, std::set<std::filesystem::path>& seen,
+                           std::vector<std::filesystem::path>& images) {
+  std::error_code error;
+  const auto real = std::filesystem::canonical(folder, error);
+  check<FileError>(!error, folder.string(), ": cannot be read: ", error.message());
+  if (!seen.insert(real).second) return;
+  for (const auto& entry : visible_entries(folder)) {
+    if (std::filesystem::is_directory(entry, error))
+      collect_images(entry, seen, images);
+    else if (has_image_name(entry))
+      images.push_back(entry);  // also what turns out to be unreadable: it is named when it is loaded
+  }
+}
+
+/// Images kept in memory up to a limit. Thread-safe.
+class ImageCache {
+ public:
+  ImageCache(std::size_t images, std::size_t limit) : images_(images), room_(limit) {}
+
+  /// Image `index`, or nothing if it is not kept.
+  std::shared_ptr<const Image> find(std::size_t index) const {
+    const std::lock_guard lock(mutex_);
+    return images_[index];
+  }
+
+  /// Keeps `image` if there is room.
+  void keep(std::size_t index, const std::shared_ptr<const Image>& image) {
+    const std::lock_guard lock(mutex_);
+    if (images_[index] || image->pixels.size() > room_) return;
+    room_ -= image->pixels.size();
+    images_[index] = image;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<const Image>> images_;
+  std::size_t room_;
+};
+
+}  // namespace detail
+
+/// What happens to an image once it is decoded.
+using Transform = std::variant<Preprocess, TrainTransform>;
+
+struct ImageFolderOptions {
+  /// The classes that there may be, in the order of their labels. Empty: those that are found.
+  std::vector<std::string> classes{};
+  /// Decoded images kept in memory, in bytes; 0: none.
+  std::size_t cache_bytes = 0;
+};
+
+/// The data set of the images `root/class/**/*.{jpg,jpeg,png,bmp}` (upper or lower case). Labels number the
+/// classes in the order of their names (byte by byte); samples are sorted by class, then by path. Hidden
+/// files and folders are ignored, linked folders are entered, each folder once. Satisfies Dataset.
+class ImageFolder {
+ public:
+  /// Looks for images; reads none of them. Throws FileError if `root` is no folder, cannot be read or holds
+  /// no images, if a class holds none, if there is only one class and no list of classes was given, or if a
+  /// class is not in that list (classes of the list that are not there are fine). Throws ConfigError for
+  /// invalid settings of the transform.
+  explicit ImageFolder(std::filesystem::path root, Transform transform = Preprocess{},
+                       ImageFolderOptions options = {})
+      : root_(std::move(root)), transform_(std::move(transform)), classes_(std::move(options.classes)) {
+    std::visit([](const auto& t) { t.validate(); }, transform_);
+    std::error_code error;
+    check<FileError>(std::filesystem::is_directory(root_, error), root_.string(),
+                     ": not a folder, expected one with a sub-folder of images for each class",
+                     error ? concat(" (", error.message(), ")") : "");
+    std::vector<std::filesystem::path> folders;
+    for (auto& entry : detail::visible_entries(root_))
+      if (std::filesystem::is_directory(entry, error)) folders.push_back(std::move(entry));
+    check<FileError>(!folders.empty(), root_.string(), ": holds no folders, expected one for each class");
+
+    const bool any_class = classes_.empty();
+    check<FileError>(!any_class || folders.size() > 1, root_.string(), ": holds only the class \"",
+                     folders.front().filename().string(), "\", expected at least two");
+    if (any_class)
+      for (const auto& folder : folders) classes_.push_back(folder.filename().string());
+    for (const auto& folder : folders) add_class(folder);
+    if (options.cache_bytes > 0) cache_ = std::make_unique<detail::ImageCache>(size(), options.cache_bytes);
+  }
+
+  std::size_t size() const { return paths_.size(); }
+
+  /// (3, H, W), of the transform.
+  Shape sample_shape() const { return {3, base().height, base().width}; }
+
+  const std::filesystem::path& root() const { return root_; }
+  const Transform& transform() const { return transform_; }
+  const std::vector<std::string>& classes() const { return classes_; }        ///< by label
+  const std::vector<int>& labels() const { return labels_; }                  ///< by sample
+  const std::vector<std::filesystem::path>& paths() const { return paths_; }  ///< by sample
+  std::string name(std::size_t index) const { return paths_.at(index).string(); }
+
+  /// Decodes sample `index`, transforms it into (3, H, W) at `out` and returns its label. Thread-safe.
+  /// Throws FileError naming the file if it cannot be decoded, Error if there is no such sample.
+  int load(std::size_t index, Rng& rng, float* out) const {
+    check(index < size(), "ImageFolder: sample ", index, " of ", size());
+    const std::shared_ptr<const Image> image = load_image(index);
+    if (const auto* train = std::get_if<TrainTransform>(&transform_)) {
+      if (train->fixed_geometry())
+        train->finish(*image, rng, out);
+      else
+        (*train)(*image, rng, out);
+    } else {
+      to_tensor(*image, base(), out);
+    }
+    return labels_[index];
+  }
+
+ private:
+  const Preprocess& base() const {
+    const auto* train = std::get_if<TrainTransform>(&transform_);
+    return train ? train->base : std::get<Preprocess>(transform_);
+  }
+
+  void add_class(const std::filesystem::path& folder) {
+    const auto known = std::ranges::find(classes_, folder.filename().string());
+    check<FileError>(known != classes_.end(), folder.string(), ": class \"", folder.filename().string(),
+                     "\" is not among the ", classes_.size(),
+                     " known classes; remove the folder or train with it");
+    std::set<std::filesystem::path> seen;
+    std::vector<std::filesystem::path> images;
+    detail::collect_images(folder, seen, images);
+    check<FileError>(!images.empty(), folder.string(), ": class \"", folder.filename().string(),
+                     "\" holds no images (.jpg, .jpeg, .png, .bmp); add some or remove the folder");
+    std::ranges::sort(
+        images, {}, [](const auto& path) -> const auto& { return path.native(); });
+    labels_.insert(labels_.end(), images.size(), static_cast<int>(known - classes_.begin()));
+    paths_.insert(paths_.end(), images.begin(), images.end());
+  }
+
+  // Decoded, and brought to its final size where that is the same every time.
+  std::shared_ptr<const Image> load_image(std::size_t index) const {
+    if (cache_)
+      if (auto kept = cache_->find(index)) return kept;
+    const auto* train = std::get_if<TrainTransform>(&transform_);
+    Image image = decode_image(paths_[index]);
+    if (!train || train->fixed_geometry()) {
+      try {
+        image = fit_image(image, base());
+      } catch (const ShapeError& error) {  // a property of this file, so this sample alone is at fault
+        throw FileError(concat(paths_[index].string(), ": ", error.what()));
+      }
+    }
+    auto shared = std::make_shared<const Image>(std::move(image));
+    if (cache_) cache_->keep(index, shared);
+    return shared;
+  }
+
+  std::filesystem::path root_;
+  Transform transform_;
+  std::vector<std::string> classes_;
+  std::vector<std::filesystem::path> paths_;
+  std::vector<int> labels_;
+  std::unique_ptr<detail::ImageCache> cache_;
+};
+
+static_assert(Dataset<ImageFolder>);
+
+}  // namespace minivit::inline MINIVIT_ABI

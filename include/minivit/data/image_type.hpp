@@ -1,0 +1,68 @@
+// What an image is, and how large one may be.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "minivit/core/check.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// Largest image that is decoded, in pixels: decoding is refused before memory is asked for.
+inline constexpr std::int64_t kMaxPixels = 64'000'000;
+
+/// Largest image file that is read, in bytes.
+inline constexpr std::size_t kMaxImageFile = 64ull << 20;
+
+/// Bytes, row by row from the top, pixels from the left, channels together (HWC).
+struct Image {
+  int width = 0, height = 0, channels = 0;
+  std::vector<std::uint8_t> pixels;  ///< height · width · channels
+
+  /// Bytes of one row.
+  std::size_t stride() const { return static_cast<std::size_t>(width) * static_cast<std::size_t>(channels); }
+
+  /// The first byte of row y. Not checked.
+  std::uint8_t* row(int y) { return pixels.data() + static_cast<std::size_t>(y) * stride(); }
+  const std::uint8_t* row(int y) const { return pixels.data() + static_cast<std::size_t>(y) * stride(); }
+
+  friend bool operator==(const Image&, const Image&) = default;
+};
+
+/// A black image. Throws ShapeError unless both sides are at least 1, they make at most kMaxPixels and there
+/// are 1 to 4 channels.
+inline Image make_image(int width, int height, int channels = 3) {
+  check<ShapeError>(width >= 1 && height >= 1 && std::int64_t{width} * height <= kMaxPixels,
+                    "image: size is ", width, "x", height, ", expected at least 1x1 and at most ", kMaxPixels,
+                    " pixels");
+  check<ShapeError>(channels >= 1 && channels <= 4, "image: ", channels, " channels, expected 1 to 4");
+  Image image{width, height, channels, {}};
+  image.pixels.resize(image.stride() * static_cast<std::size_t>(height));
+  return image;
+}
+
+namespace detail {
+
+/// Throws ShapeError unless the sizes of `image` are in range and fit its pixels.
+inline void check_image(std::string_view op, const Image& image) {
+  check<ShapeError>(image.width >= 1 && image.height >= 1 && image.channels >= 1 && image.channels <= 4 &&
+                        image.pixels.size() == image.stride() * static_cast<std::size_t>(image.height),
+                    op, ": image of ", image.width, "x", image.height, " with ", image.channels,
+                    " channels has ", image.pixels.size(),
+                    " bytes, expected width x height x channels (1 to 4)");
+}
+
+/// Throws FileError unless an image of this size may be decoded.
+inline void check_decoded_size(std::string_view name, std::int64_t width, std::int64_t height) {
+  check<FileError>(width >= 1 && height >= 1 && width <= kMaxPixels && height <= kMaxPixels &&
+                       width * height <= kMaxPixels,
+                   name, ": the image is ", width, "x", height, ", expected at least 1x1 and at most ",
+                   kMaxPixels, " pixels");
+}
+
+}  // namespace detail
+
+}  // namespace minivit::inline MINIVIT_ABI

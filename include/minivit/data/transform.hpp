@@ -1,0 +1,210 @@
+// From images to what a model reads: geometry, augmentation, normalisation.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+
+#include "minivit/core/check.hpp"
+#include "minivit/core/rng.hpp"
+#include "minivit/data/augment.hpp"
+#include "minivit/data/image_type.hpp"
+#include "minivit/data/resize.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// How an image is made ready for a model when nothing is random: for evaluation, prediction, serving. Images
+/// are RGB.
+struct Preprocess {
+  /// squash: resized to the size, whatever its shape (Hugging Face's ViT).
+  /// crop: shortest edge resized to floor(size / crop_pct), centre cut out (timm's "center" crop mode).
+  enum class Fit { squash, crop };
+
+  int height = 224, width = 224;
+  Fit fit = Fit::squash;
+  double crop_pct = 1.0;  ///< share of the resized edge that is kept, in (0, 1]; for Fit::crop
+  Filter filter = Filter::bicubic;
+  std::array<float, 3> mean{0.485f, 0.456f,
+                            0.406f};  ///< subtracted from values in [0, 1]; default: ImageNet's
+  std::array<float, 3> std{0.229f, 0.224f, 0.225f};  ///< then divided by, greater than 0
+
+  /// Throws ConfigError for a value out of range.
+  void validate() const {
+    check<ConfigError>(height >= 1 && width >= 1 && std::int64_t{height} * width <= kMaxPixels,
+                       "preprocess: size is ", width, "x", height, ", expected at least 1x1 and at most ",
+                       kMaxPixels, " pixels");
+    check<ConfigError>(crop_pct > 0 && crop_pct <= 1, "preprocess: crop_pct is ", crop_pct,
+                       ", expected more than 0 and at most 1");
+    for (std::size_t c = 0; c < 3; ++c)
+      check<ConfigError>(std::isfinite(mean[c]) && std::isfinite(std[c]) && std[c] > 0, "preprocess: mean ",
+                         mean[c], " and std ", std[c], " of channel ", c,
+                         ", expected finite numbers and std above 0");
+  }
+
+  friend bool operator==(const Preprocess&, const Preprocess&) = default;
+};
+
+namespace detail {
+
+/// The start of the middle `part` of `whole`: half the rest, halves rounded to even as Python's round.
+inline int centre_start(int whole, int part) {
+  return static_cast<int>(std::nearbyint((whole - part) / 2.0));
+}
+
+/// The size to which timm resizes before the centre crop.
+inline std::array<int, 2> size_before_crop(const Image& image, const Preprocess& p) {
+  const double target_w = std::floor(p.width / p.crop_pct), target_h = std::floor(p.height / p.crop_pct);
+  const double w = image.width, h = image.height;
+  std::array<double, 2> size;
+  if (target_w == target_h)  // torchvision's Resize: the longer edge is cut to a whole number
+    size = w <= h ? std::array{target_w, std::floor(target_w * h / w)}
+                  : std::array{std::floor(target_h * w / h), target_h};
+  else {  // timm's ResizeKeepRatio: rounded
+    const double ratio = std::min(h / target_h, w / target_w);
+    size = {std::nearbyint(w / ratio), std::nearbyint(h / ratio)};
+  }
+  check<ShapeError>(size[0] * size[1] <= static_cast<double>(kMaxPixels), "preprocess: an image of ",
+                    image.width, "x", image.height, " would become ", size[0], "x", size[1], ", more than ",
+                    kMaxPixels, " pixels");
+  return {std::max(p.width, static_cast<int>(size[0])), std::max(p.height, static_cast<int>(size[1]))};
+}
+
+inline void check_rgb(const char* op, const Image& image) {
+  check_image(op, image);
+  check<ShapeError>(image.channels == 3, op, ": image has ", image.channels, " channels, expected 3 (RGB)");
+}
+
+/// Writes the image (H, W, 3) as normalised planes (3, H, W), mirrored if asked.
+inline void normalize(const Image& image, const Preprocess& p, bool mirrored, float* out) {
+  std::array<std::array<float, 256>, 3> table;
+  for (std::size_t c = 0; c < 3; ++c)
+    for (int v = 0; v < 256; ++v)
+      table[c][static_cast<std::size_t>(v)] = (static_cast<float>(v) / 255.0f - p.mean[c]) / p.std[c];
+  const std::size_t width = static_cast<std::size_t>(image.width),
+                    plane = width * static_cast<std::size_t>(image.height);
+  for (int y = 0; y < image.height; ++y, out += width) {
+    const std::uint8_t* in = mirrored ? image.row(y) + 3 * (width - 1) : image.row(y);
+    const std::ptrdiff_t step = mirrored ? -3 : 3;
+    for (std::size_t x = 0; x < width; ++x) {
+      const std::uint8_t* rgb = in + static_cast<std::ptrdiff_t>(x) * step;
+      out[x] = table[0][rgb[0]];
+      out[plane + x] = table[1][rgb[1]];
+      out[2 * plane + x] = table[2][rgb[2]];
+    }
+  }
+}
+
+}  // namespace detail
+
+/// The image at exactly p.width x p.height pixels, by p.fit. Throws ShapeError for an image that is not RGB
+/// or so thin that resizing would make it larger than kMaxPixels, ConfigError for invalid settings.
+inline Image fit_image(const Image& image, const Preprocess& p) {
+  p.validate();
+  detail::check_rgb("preprocess", image);
+  if (p.fit == Preprocess::Fit::squash) return resize(image, p.width, p.height, p.filter);
+  const auto [width, height] = detail::size_before_crop(image, p);
+  const Image resized = resize(image, width, height, p.filter);
+  return crop(resized, detail::centre_start(width, p.width), detail::centre_start(height, p.height), p.width,
+              p.height);
+}
+
+/// Writes an image of the size of `p` as planes (3, height, width), each value (v / 255 - mean) / std.
+/// Throws ShapeError if the image has another size or is not RGB.
+inline void to_tensor(const Image& image, const Preprocess& p, float* out) {
+  detail::check_rgb("to_tensor", image);
+  check<ShapeError>(image.width == p.width && image.height == p.height, "to_tensor: image is ", image.width,
+                    "x", image.height, ", expected ", p.width, "x", p.height, "; see fit_image");
+  detail::normalize(image, p, false, out);
+}
+
+/// The evaluation transform: geometry, then normalisation; writes (3, p.height, p.width). Throws as
+/// `fit_image`.
+inline void preprocess(const Image& image, const Preprocess& p, float* out) {
+  to_tensor(fit_image(image, p), p, out);
+}
+
+/// A part of an image.
+struct Box {
+  int left = 0, top = 0, width = 0, height = 0;
+};
+
+/// What is done to an image in training: a random part of it at the model's size, mirrored at random,
+/// augmented, normalised.
+struct TrainTransform {
+  Preprocess base{};                                ///< size, filter and normalisation
+  double scale_min = 0.8, scale_max = 1.0;          ///< share of the area; both 1: the geometry of `base`
+  double ratio_min = 3.0 / 4, ratio_max = 4.0 / 3;  ///< width : height of the part
+  double hflip = 0.5;                               ///< probability of mirroring
+  bool trivial_augment = false;                     ///< TrivialAugmentWide after mirroring
+
+  /// Throws ConfigError for a value out of range.
+  void validate() const {
+    base.validate();
+    check<ConfigError>(0 < scale_min && scale_min <= scale_max && scale_max <= 1, "transform: scale is ",
+                       scale_min, " to ", scale_max, ", expected 0 < scale_min <= scale_max <= 1");
+    check<ConfigError>(0 < ratio_min && ratio_min <= ratio_max && ratio_max <= 1e3, "transform: ratio is ",
+                       ratio_min, " to ", ratio_max, ", expected 0 < ratio_min <= ratio_max <= 1000");
+    check<ConfigError>(0 <= hflip && hflip <= 1, "transform: hflip is ", hflip,
+                       ", expected a probability, 0 to 1");
+  }
+
+  /// True if every image is cut as for evaluation.
+  bool fixed_geometry() const { return scale_min == 1.0 && scale_max == 1.0; }
+
+  /// The part that RandomResizedCrop takes of an image, as torchvision: ten tries at a part of random area
+  /// and random (logarithmically uniform) shape, then the largest centred part within the shapes.
+  Box draw_box(int width, int height, Rng& rng) const {
+    const double area = static_cast<double>(width) * height;
+    const double log_min = std::log(ratio_min), log_max = std::log(ratio_max);
+    for (int attempt = 0; attempt < 10; ++attempt) {
+      const double target = area * (scale_min + (scale_max - scale_min) * rng.uniform());
+      const double ratio = std::exp(log_min + (log_max - log_min) * rng.uniform());
+      const double w = std::nearbyint(std::sqrt(target * ratio)),
+                   h = std::nearbyint(std::sqrt(target / ratio));
+      if (0 < w && w <= width && 0 < h && h <= height) {
+        Box box{0, 0, static_cast<int>(w), static_cast<int>(h)};
+        box.top = static_cast<int>(rng.below(static_cast<std::uint32_t>(height - box.height + 1)));
+        box.left = static_cast<int>(rng.below(static_cast<std::uint32_t>(width - box.width + 1)));
+        return box;
+      }
+    }
+    const double shape = static_cast<double>(width) / height;
+    Box box{0, 0, width, height};
+    if (shape < ratio_min)
+      box.height = std::clamp(static_cast<int>(std::nearbyint(width / ratio_min)), 1, height);
+    if (shape > ratio_max)
+      box.width = std::clamp(static_cast<int>(std::nearbyint(height * ratio_max)), 1, width);
+    box.left = (width - box.width) / 2;
+    box.top = (height - box.height) / 2;
+    return box;
+  }
+
+  /// Writes (3, base.height, base.width). Throws as `fit_image`.
+  void operator()(const Image& image, Rng& rng, float* out) const {
+    if (fixed_geometry()) return finish(fit_image(image, base), rng, out);
+    validate();
+    detail::check_rgb("transform", image);
+    const Box box = draw_box(image.width, image.height, rng);
+    const bool whole = box.width == image.width && box.height == image.height;
+    finish(whole ? resize(image, base.width, base.height, base.filter)
+                 : resize(crop(image, box.left, box.top, box.width, box.height), base.width, base.height,
+                          base.filter),
+           rng, out);
+  }
+
+  /// The part after the geometry, for an image that has the size of `base` already. Throws ShapeError if it
+  /// has not.
+  void finish(const Image& image, Rng& rng, float* out) const {
+    const bool mirrored = rng.uniform() < hflip;
+    if (trivial_augment)
+      return to_tensor(minivit::trivial_augment(mirrored ? flip(image) : image, rng), base, out);
+    detail::check_rgb("transform", image);
+    check<ShapeError>(image.width == base.width && image.height == base.height, "transform: image is ",
+                      image.width, "x", image.height, ", expected ", base.width, "x", base.height);
+    detail::normalize(image, base, mirrored, out);
+  }
+};
+
+}  // namespace minivit::inline MINIVIT_ABI

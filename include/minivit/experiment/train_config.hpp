@@ -1,0 +1,165 @@
+// The settings of a training: what `train` understands.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "minivit/data/transform.hpp"
+#include "minivit/experiment/settings.hpp"
+#include "minivit/model/vit_config.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// Everything that decides what a training does. The defaults train the `seed` model on photos.
+struct TrainConfig {
+  struct Data {
+    std::string train, val;     // folders root/class/*.jpg
+    double val_fraction = 0.2;  // of data.train, if there is no data.val
+    std::string fit = "crop";   // how an image becomes the model's size: crop or squash
+    double crop_pct = 1.0;
+    std::string interpolation = "bicubic";
+    std::string normalization = "imagenet";
+    double scale_min = 0.8;
+    double hflip = 0.5;
+    bool trivial_augment = false;
+    std::int64_t cache_mb = 512;
+    int workers = 1;
+  } data;
+
+  std::string preset = "seed", image_size = "224";
+  std::string pooling = "token", positions = "learned";
+  ViTConfig model = ViTConfig::seed();
+
+  struct Training {
+    std::int64_t epochs = 10, batch_size = 32, accumulate = 1;
+    std::string optimizer = "adamw";
+    double lr = 3e-4, min_lr = 0.0, warmup = 0.1;
+    float weight_decay = 0.1f, momentum = 0.9f, beta2 = 0.999f;
+    float label_smoothing = 0.0f, ema = 0.0f;
+    double clip_norm = 1.0;
+    std::uint64_t seed = 0;
+  } training;
+
+  std::string output = "outputs";
+
+  /// The settings by name, tied to this object.
+  Settings settings() {
+    Settings s;
+    s.add("data.train", data.train, "folder with one sub-folder of images for each class");
+    s.add("data.val", data.val, "the same for validation; empty: a part of data.train");
+    s.add("data.val_fraction", data.val_fraction, "part of each class set aside if there is no data.val",
+          0.01, 0.9);
+    s.add("data.fit", data.fit, "centre crop, or squash to the model's size", {"crop", "squash"});
+    s.add("data.crop_pct", data.crop_pct, "part of the edge that a centre crop keeps", 0.1, 1.0);
+    s.add("data.interpolation", data.interpolation, "of resizing", {"nearest", "bilinear", "bicubic"});
+    s.add("data.normalization", data.normalization, "mean and deviation of ImageNet, or 0.5 and 0.5",
+          {"imagenet", "half"});
+    s.add("data.scale_min", data.scale_min, "least part of the area in a random crop; 1: no random crop",
+          0.01, 1.0);
+    s.add("data.hflip", data.hflip, "probability of mirroring", 0.0, 1.0);
+    s.add("data.trivial_augment", data.trivial_augment, "TrivialAugmentWide");
+    s.add("data.cache_mb", data.cache_mb, "memory for decoded images, in MiB; 0: none", std::int64_t{0},
+          std::int64_t{1} << 20);
+    s.add("data.workers", data.workers, "threads that load images; 0: none", 0, 64);
+    s.add("model.preset", preset, "sizes to start from", {"tiny", "small", "base", "large", "seed"});
+    s.add("model.image_size", image_size, "pixels: 224, or height x width as 224x160");
+    s.add("model.patch_size", model.patch_size, "pixels; divides the image size", std::int64_t{1},
+          std::int64_t{1024});
+    s.add("model.embedding_dim", model.embedding_dim, "channels of a token", std::int64_t{1},
+          std::int64_t{65536});
+    s.add("model.num_layers", model.num_layers, "encoder blocks", std::int64_t{1}, std::int64_t{1024});
+    s.add("model.num_heads", model.num_heads, "attention heads; divides embedding_dim", std::int64_t{1},
+          std::int64_t{1024});
+    s.add("model.mlp_ratio", model.mlp_ratio, "width of the MLP as a multiple of embedding_dim", 0.01, 64.0);
+    s.add("model.input_dropout", model.input_dropout, "after the position embeddings", 0.0f, 0.99f);
+    s.add("model.attention_dropout", model.attention_dropout, "of attention probabilities", 0.0f, 0.99f);
+    s.add("model.dropout", model.dropout, "in the feed-forward part", 0.0f, 0.99f);
+    s.add("model.drop_path", model.drop_path, "of residual branches, in the last block", 0.0f, 0.99f);
+    s.add("model.pooling", pooling, "class token, or mean of the patches", {"token", "mean"});
+    s.add("model.class_token", model.class_token, "whether there is one");
+    s.add("model.positions", positions, "position embeddings", {"learned", "sincos"});
+    s.add("model.register_tokens", model.register_tokens, "extra tokens", std::int64_t{0},
+          std::int64_t{1024});
+    s.add("model.layer_scale", model.layer_scale, "initial LayerScale; 0: none", 0.0f, 10.0f);
+    s.add("training.epochs", training.epochs, "passes over the images", std::int64_t{1},
+          std::int64_t{1000000});
+    s.add("training.batch_size", training.batch_size, "images in a batch", std::int64_t{1},
+          std::int64_t{65536});
+    s.add("training.accumulate", training.accumulate, "batches in a step", std::int64_t{1},
+          std::int64_t{65536});
+    s.add("training.optimizer", training.optimizer, "", {"adamw", "sgd"});
+    s.add("training.lr", training.lr, "highest learning rate", 0.0, 1000.0);
+    s.add("training.min_lr", training.min_lr, "learning rate at the end", 0.0, 1000.0);
+    s.add("training.warmup", training.warmup, "part of all steps in which the learning rate rises", 0.0, 1.0);
+    s.add("training.weight_decay", training.weight_decay, "of matrices", 0.0f, 10.0f);
+    s.add("training.momentum", training.momentum, "beta1 of adamw", 0.0f, 0.9999f);
+    s.add("training.beta2", training.beta2, "of adamw", 0.0f, 0.999999f);
+    s.add("training.label_smoothing", training.label_smoothing, "", 0.0f, 1.0f);
+    s.add("training.clip_norm", training.clip_norm, "largest norm of the gradient; 0: any", 0.0, 1e9);
+    s.add("training.ema", training.ema, "decay of the weights' moving average; 0: none", 0.0f, 0.99999f);
+    s.add("training.seed", training.seed, "of everything random");
+    s.add("output.dir", output, "where run folders go");
+    return s;
+  }
+
+  /// Defaults, the preset's sizes, then the assignments `name=value` in their order. Throws ConfigError.
+  static TrainConfig from(std::span<const std::string_view> assignments) {
+    TrainConfig c;
+    Settings settings = c.settings();
+    // A preset comes first wherever it stands: it is what the others change.
+    constexpr std::string_view kPreset = "model.preset=";
+    for (const std::string_view a : assignments)
+      if (a.starts_with(kPreset)) settings.apply(a);
+    const ViTConfig sizes = c.preset == "tiny"    ? ViTConfig::tiny()
+                            : c.preset == "small" ? ViTConfig::small()
+                            : c.preset == "base"  ? ViTConfig::base()
+                            : c.preset == "large" ? ViTConfig::large()
+                                                  : ViTConfig::seed();
+    c.model = sizes;
+    for (const std::string_view a : assignments) settings.apply(a);
+    c.resolve();
+    return c;
+  }
+
+  Preprocess preprocess() const {
+    Preprocess p;
+    p.height = static_cast<int>(model.image_height);
+    p.width = static_cast<int>(model.image_width);
+    p.fit = data.fit == "crop" ? Preprocess::Fit::crop : Preprocess::Fit::squash;
+    p.crop_pct = data.crop_pct;
+    p.filter = data.interpolation == "nearest"    ? Filter::nearest
+               : data.interpolation == "bilinear" ? Filter::bilinear
+                                                  : Filter::bicubic;
+    if (data.normalization == "half") p.mean = p.std = {0.5f, 0.5f, 0.5f};
+    return p;
+  }
+
+  TrainTransform train_transform() const {
+    return {.base = preprocess(),
+            .scale_min = data.scale_min,
+            .hflip = data.hflip,
+            .trivial_augment = data.trivial_augment};
+  }
+
+ private:
+  /// What several settings say together; throws ConfigError where they contradict each other.
+  void resolve() {
+    check<ConfigError>(!data.train.empty(),
+                       "data.train is not set, expected a folder with a sub-folder of images for each "
+                       "class, as data.train=photos");
+    const std::size_t x = image_size.find('x');
+    const std::string_view height = std::string_view(image_size).substr(0, x);
+    const std::string_view width =
+        x == std::string::npos ? height : std::string_view(image_size).substr(x + 1);
+    check<ConfigError>(
+        detail::parse_number(height, model.image_height) && detail::parse_number(width, model.image_width),
+        "model.image_size is \"", image_size, "\", expected pixels as 224, or height x width as 224x160");
+    model.pooling = pooling == "token" ? Pooling::token : Pooling::mean;
+    model.positions = positions == "learned" ? Positions::learned : Positions::sincos;
+    model.validate();
+    preprocess().validate();
+  }
+};
+
+}  // namespace minivit::inline MINIVIT_ABI

@@ -1,0 +1,349 @@
+// JSON values: read from strangers and written exactly.
+#pragma once
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <concepts>
+#include <cstdint>
+#include <filesystem>
+#include <initializer_list>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "minivit/core/check.hpp"
+#include "minivit/core/file.hpp"
+#include "minivit/io/json_text.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// A JSON value: null, boolean, 64-bit integer, double, string, array or object. Objects keep the order of
+/// their keys.
+// Plain members and no std::variant, which would cost a second of compile time more.
+class Json {
+ public:
+  Json() = default;  ///< null
+
+  template <std::same_as<bool> T>
+  Json(T value) : kind_(JsonKind::kBoolean), boolean_(value) {}
+
+  /// Throws Error if the value exceeds 2^63 - 1.
+  template <std::integral T>
+  requires(!std::same_as<T, bool>) Json(T value) : kind_(JsonKind::kNumber) {
+    check(std::in_range<std::int64_t>(value), "json: ", value, " does not fit into 64-bit integers");
+    number_ = {true, static_cast<std::int64_t>(value), static_cast<double>(value)};
+  }
+  Json(double value) : kind_(JsonKind::kNumber), number_{false, 0, value} {}
+  /// The double with the same shortest decimal form, so that 0.1f is written as 0.1. Narrows back to the same
+  /// float.
+  Json(float value) : Json(as_written(value)) {}
+
+  Json(std::string value) : kind_(JsonKind::kString), text_(std::move(value)) {}
+  Json(std::string_view value) : Json(std::string(value)) {}
+  Json(const char* value) : Json(std::string(value)) {}
+
+  /// The elements of a range as an array.
+  template <class Range>
+  static Json array(const Range& range) {
+    Json array = Json::array({});
+    for (const auto& element : range) array.elements_.push_back(Json(element));
+    return array;
+  }
+  static Json array(std::initializer_list<Json> elements = {}) {
+    Json array;
+    array.kind_ = JsonKind::kArray;
+    array.elements_ = elements;
+    return array;
+  }
+  /// Members in this order; of two with equal keys the later counts.
+  static Json object(std::initializer_list<std::pair<std::string_view, Json>> members = {}) {
+    Json object;
+    object.kind_ = JsonKind::kObject;
+    for (const auto& [key, value] : members) object.set(key, value);
+    return object;
+  }
+
+  JsonKind kind() const { return kind_; }
+  bool is_null() const { return kind_ == JsonKind::kNull; }
+
+  /// The content of a boolean, number, string, array or object; of any other kind false, 0 or empty.
+  /// An object has as many keys as elements, `keys()[i]` belongs to `elements()[i]`.
+  bool boolean() const { return boolean_; }
+  const JsonNumber& number() const { return number_; }
+  const std::string& text() const { return text_; }
+  const std::vector<Json>& elements() const { return elements_; }
+  const std::vector<std::string>& keys() const { return keys_; }
+
+  /// The value as a T, if it can be one: bool, std::string, an integer type (from an integer in its range),
+  /// float or double (from any number in its range, rounded), std::vector of these. Nothing otherwise.
+  template <class T>
+  std::optional<T> get() const;
+
+  /// The member `key` of an object; null pointer if there is none or this is no object.
+  const Json* find(std::string_view key) const {
+    const auto at = std::find(keys_.begin(), keys_.end(), key);
+    return at == keys_.end() ? nullptr : &elements_[static_cast<std::size_t>(at - keys_.begin())];
+  }
+
+  /// Sets the member `key` of an object, or appends it; null becomes an object first. Throws Error on other
+  /// kinds.
+  Json& set(std::string_view key, Json value) {
+    if (is_null()) kind_ = JsonKind::kObject;
+    check(kind_ == JsonKind::kObject, "json: cannot set ", detail::quoted(key), " of ",
+          detail::described(kind_), ", expected an object");
+    if (const Json* member = find(key)) {
+      elements_[static_cast<std::size_t>(member - elements_.data())] = std::move(value);
+    } else {
+      keys_.emplace_back(key);
+      elements_.push_back(std::move(value));
+    }
+    return *this;
+  }
+
+  /// Appends an element to an array; null becomes an array first. Throws Error on other kinds.
+  Json& push_back(Json value) {
+    if (is_null()) kind_ = JsonKind::kArray;
+    check(kind_ == JsonKind::kArray, "json: cannot append to ", detail::described(kind_),
+          ", expected an array");
+    elements_.push_back(std::move(value));
+    return *this;
+  }
+
+  /// The text: on one line if `indent` is 0, otherwise a line for each element, indented by so many spaces a
+  /// level. Reading it gives an equal value. Throws Error if a string is not UTF-8 or a number is infinite or
+  /// not a number, since JSON cannot say them.
+  std::string dump(int indent = 0) const {
+    std::string out;
+    append_to(out, indent, 0);
+    return out;
+  }
+
+  friend bool operator==(const Json&, const Json&) = default;
+
+ private:
+  friend class JsonBuilder;
+
+  explicit Json(const detail::JsonToken& token)
+      : kind_(token.kind), boolean_(token.boolean), number_(token.number), text_(token.text) {}
+
+  static double as_written(float value) {
+    const std::string text = concat(value);
+    double wide = value;
+    std::from_chars(text.data(), text.data() + text.size(), wide);
+    return static_cast<float>(wide) == value ? wide : static_cast<double>(value);
+  }
+
+  void append_to(std::string& out, int indent, int level) const;
+
+  JsonKind kind_ = JsonKind::kNull;
+  bool boolean_ = false;
+  JsonNumber number_;
+  std::string text_;
+  std::vector<Json> elements_;
+  std::vector<std::string> keys_;
+};
+
+template <class T>
+std::optional<T> Json::get() const {
+  const bool number = kind_ == JsonKind::kNumber;
+  if constexpr (std::same_as<T, bool>) {
+    if (kind_ == JsonKind::kBoolean) return boolean_;
+  } else if constexpr (std::same_as<T, std::string>) {
+    if (kind_ == JsonKind::kString) return text_;
+  } else if constexpr (std::integral<T>) {
+    if (number && number_.whole && std::in_range<T>(number_.integer)) return static_cast<T>(number_.integer);
+  } else if constexpr (std::floating_point<T>) {
+    if (number && std::abs(number_.real) <= static_cast<double>(std::numeric_limits<T>::max()))
+      return static_cast<T>(number_.real);
+  } else if (kind_ == JsonKind::kArray) {
+    T out;
+    for (const Json& element : elements_) {
+      auto value = element.get<typename T::value_type>();
+      if (!value) return std::nullopt;
+      out.push_back(std::move(*value));
+    }
+    return out;
+  }
+  return std::nullopt;
+}
+
+// RapidJSON writes strings and numbers here, but not brackets: its writers keep a stack for them that
+// sanitizers stumble over (it adds to a null pointer).
+inline void Json::append_to(std::string& out, int indent, int level) const {
+  const auto new_line = [&](int depth) {
+    if (indent <= 0) return;
+    out += '\n';
+    out.append(static_cast<std::size_t>(indent) * static_cast<std::size_t>(depth), ' ');
+  };
+  if (kind_ == JsonKind::kNull) out += "null";
+  if (kind_ == JsonKind::kBoolean) out += boolean_ ? "true" : "false";
+  if (kind_ == JsonKind::kString) detail::append_json(out, text_);
+  if (kind_ == JsonKind::kNumber && number_.whole) out += concat(number_.integer);
+  if (kind_ == JsonKind::kNumber && !number_.whole) detail::append_json(out, number_.real);
+  if (kind_ != JsonKind::kArray && kind_ != JsonKind::kObject) return;
+
+  const bool object = kind_ == JsonKind::kObject;
+  out += object ? '{' : '[';
+  for (std::size_t i = 0; i < elements_.size(); ++i) {
+    if (i > 0) out += ',';
+    new_line(level + 1);
+    if (object) {
+      detail::append_json(out, keys_[i]);
+      out += indent > 0 ? ": " : ":";
+    }
+    elements_[i].append_to(out, indent, level + 1);
+  }
+  if (!elements_.empty()) new_line(level);
+  out += object ? '}' : ']';
+}
+
+/// What `parse_json` accepts at most; together they keep its memory below 48 MiB.
+struct JsonLimits {
+  std::size_t max_bytes = std::size_t{4} << 20;     ///< of text; over 128 MiB is never accepted
+  std::size_t max_values = std::size_t{128} << 10;  ///< of all kinds, inner ones included
+  std::size_t max_depth = 64;                       ///< of arrays and objects in one another
+};
+
+/// Makes a value of what it is told about a text.
+class JsonBuilder final : public detail::JsonHandler {
+ public:
+  explicit JsonBuilder(std::size_t max_values) : max_values_(max_values) {}
+
+  void value(const detail::JsonToken& token) override {
+    check<detail::JsonRefusal>(values_++ < max_values_, "more than ", max_values_, " values");
+    Json value(token);
+    Json& placed =
+        open_.empty() ? root_ = std::move(value) : open_.back()->elements_.emplace_back(std::move(value));
+    if (token.kind == JsonKind::kArray || token.kind == JsonKind::kObject) open_.push_back(&placed);
+  }
+
+  void key(std::string_view key) override { open_.back()->keys_.emplace_back(key); }
+
+  void end() override {
+    refuse_duplicates(open_.back()->keys_);
+    open_.pop_back();
+  }
+
+  Json result() && { return std::move(root_); }
+
+ private:
+  /// By sorting: comparing each with each would let a file with 100,000 keys take minutes.
+  static void refuse_duplicates(const std::vector<std::string>& keys) {
+    std::vector<std::string_view> sorted(keys.begin(), keys.end());
+    std::sort(sorted.begin(), sorted.end());
+    const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+    if (twice != sorted.end())
+      throw detail::JsonRefusal(concat("key ", detail::quoted(*twice), " appears twice"));
+  }
+
+  std::size_t max_values_, values_ = 0;
+  Json root_;
+  std::vector<Json*> open_;  // arrays and objects that are not complete, each inside the one before
+};
+
+/// The value that `text` writes. Refuses, besides what is no JSON: two equal keys in an object, anything
+/// behind the value, numbers beyond 64 bits, invalid UTF-8, and what exceeds the limits. name: of the file,
+/// for messages. Throws FileError.
+inline Json parse_json(std::string_view text, std::string_view name, const JsonLimits& limits = {}) {
+  check<FileError>(text.size() <= limits.max_bytes, name, ": it has ", text.size(), " bytes, at most ",
+                   limits.max_bytes, " are accepted");
+  std::string copy(text);
+  JsonBuilder builder(limits.max_values);
+  detail::read_json_text(copy, name, builder, limits.max_depth);
+  return std::move(builder).result();
+}
+
+/// The value in a file, see parse_json.
+inline Json read_json_file(const std::filesystem::path& path, const JsonLimits& limits = {}) {
+  return parse_json(read_file(path, limits.max_bytes), path.string(), limits);
+}
+
+/// Writes a value as a file, indented by two spaces, atomically. Throws FileError, and Error as `Json::dump`.
+inline void write_json_file(const std::filesystem::path& path, const Json& value) {
+  write_file_atomically(path, value.dump(2) + "\n");
+}
+
+/// Typed access to the members of an object, with errors that name the file and the way to the member:
+/// `config.json: model_args.depth is "three", expected an integer`. Refers to the object, which must outlive
+/// it.
+class JsonFields {
+ public:
+  /// name: of the file. Throws FileError if `value` is not an object.
+  JsonFields(const Json& value, std::string name) : JsonFields(value, std::move(name), "") {}
+
+  const Json* find(std::string_view key) const { return object_->find(key); }
+
+  /// The member `key` as a T, see Json::get. Throws FileError if it is missing or cannot be a T.
+  template <class T>
+  T get(std::string_view key) const {
+    return convert<T>(key, member(key));
+  }
+
+  /// The same, or `fallback` if the member is missing or null.
+  template <class T>
+  T get(std::string_view key, T fallback) const {
+    const Json* value = find(key);
+    return value && !value->is_null() ? convert<T>(key, *value) : std::move(fallback);
+  }
+
+  /// The object `key` within this one. Throws FileError if it is missing or not an object.
+  JsonFields object(std::string_view key) const { return JsonFields(member(key), name_, concat(path_, key)); }
+
+  /// Throws a FileError about the member `key`.
+  template <class... Parts>
+  [[noreturn]] void fail(std::string_view key, const Parts&... parts) const {
+    throw FileError(concat(name_, ": ", path_, key, " ", parts...));
+  }
+
+ private:
+  JsonFields(const Json& value, std::string name, std::string path)
+      : object_(&value), name_(std::move(name)) {
+    check<FileError>(value.kind() == JsonKind::kObject, name_, ": ", path, path.empty() ? "" : " ", "is ",
+                     described(value), ", expected an object");
+    if (!path.empty()) path_ = path + ".";
+  }
+
+  const Json& member(std::string_view key) const {
+    const Json* value = find(key);
+    if (!value) fail(key, "is missing");
+    return *value;
+  }
+
+  template <class T>
+  T convert(std::string_view key, const Json& value) const {
+    std::optional<T> converted = value.get<T>();
+    if (!converted) fail(key, "is ", described(value), ", expected ", expected<T>());
+    return std::move(*converted);
+  }
+
+  static std::string described(const Json& value) {
+    if (value.kind() == JsonKind::kString) return detail::quoted(value.text());
+    if (value.kind() == JsonKind::kArray || value.kind() == JsonKind::kObject)
+      return std::string(detail::described(value.kind()));
+    return value.dump();
+  }
+
+  template <class T>
+  static std::string expected() {
+    if constexpr (std::same_as<T, bool>)
+      return "true or false";
+    else if constexpr (std::same_as<T, std::string>)
+      return "a string";
+    else if constexpr (std::integral<T>)
+      return concat("an integer from ", std::numeric_limits<T>::min(), " to ", std::numeric_limits<T>::max());
+    else if constexpr (std::floating_point<T>)
+      return "a number";
+    else
+      return concat("an array, each ", expected<typename T::value_type>());
+  }
+
+  const Json* object_;
+  std::string name_;
+  std::string path_;  // "" or "model_args."
+};
+
+}  // namespace minivit::inline MINIVIT_ABI

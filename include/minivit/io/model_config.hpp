@@ -1,0 +1,203 @@
+// How a model's settings are written: config.json as timm has it on the Hugging Face hub, so that timm can
+// open the folder, and preprocessor_config.json as transformers has it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "minivit/data/transform.hpp"
+#include "minivit/io/json.hpp"
+#include "minivit/model/vit_config.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// What a model folder says besides the weights.
+struct ModelConfig {
+  ViTConfig vit;
+  std::vector<std::string> labels;  ///< name of each class
+  Preprocess preprocess;
+};
+
+namespace detail {
+
+struct FilterName {
+  Filter filter;
+  const char* name;  // in timm
+  int resample;      // in transformers: Pillow's number
+};
+inline constexpr FilterName kFilterNames[] = {
+    {Filter::nearest, "nearest", 0}, {Filter::bilinear, "bilinear", 2}, {Filter::bicubic, "bicubic", 3}};
+
+inline const FilterName& filter_name(Filter filter) {
+  for (const FilterName& entry : kFilterNames)
+    if (entry.filter == filter) return entry;
+  throw Error("filter: unknown value");
+}
+
+/// A size that is written as a number or as [height, width].
+inline std::array<std::int64_t, 2> size_of(const JsonFields& fields, std::string_view key,
+                                           std::array<std::int64_t, 2> fallback) {
+  const Json* value = fields.find(key);
+  if (!value || value->is_null()) return fallback;
+  if (value->kind() != JsonKind::kArray) {
+    const auto size = fields.get<std::int64_t>(key);
+    return {size, size};
+  }
+  const auto sizes = fields.get<std::vector<std::int64_t>>(key);
+  if (sizes.size() != 2) fields.fail(key, "has ", sizes.size(), " numbers, expected height and width");
+  return {sizes[0], sizes[1]};
+}
+
+inline std::array<float, 3> three(const JsonFields& fields, std::string_view key,
+                                  std::array<float, 3> fallback) {
+  if (!fields.find(key)) return fallback;
+  const auto values = fields.get<std::vector<float>>(key);
+  if (values.size() != 3) fields.fail(key, "has ", values.size(), " numbers, expected 3");
+  return {values[0], values[1], values[2]};
+}
+
+}  // namespace detail
+
+/// config.json of a model.
+inline Json to_json(const ModelConfig& c) {
+  const ViTConfig& v = c.vit;
+  const Preprocess& p = c.preprocess;
+  const char* const pool = v.pooling == Pooling::token ? "token" : "avg";
+  return Json::object({
+      {"architecture",
+       "vit_base_patch16_224"},  // timm's name for the family; model_args says everything else
+      {"num_classes", v.num_classes},
+      {"num_features", v.embedding_dim},
+      {"global_pool", pool},
+      {"model_args", Json::object({{"img_size", Json::array({v.image_height, v.image_width})},
+                                   {"patch_size", v.patch_size},
+                                   {"in_chans", v.channels},
+                                   {"embed_dim", v.embedding_dim},
+                                   {"depth", v.num_layers},
+                                   {"num_heads", v.num_heads},
+                                   {"mlp_ratio", v.mlp_ratio},
+                                   {"qkv_bias", v.qkv_bias},
+                                   {"global_pool", pool},
+                                   {"class_token", v.class_token},
+                                   {"reg_tokens", v.register_tokens},
+                                   {"init_values", v.layer_scale != 0.0f ? Json(v.layer_scale) : Json()},
+                                   {"pos_drop_rate", v.input_dropout},
+                                   {"attn_drop_rate", v.attention_dropout},
+                                   {"proj_drop_rate", v.dropout},
+                                   {"drop_path_rate", v.drop_path}})},
+      {"label_names", Json::array(c.labels)},
+      {"pretrained_cfg",
+       Json::object({{"input_size", Json::array({v.channels, v.image_height, v.image_width})},
+                     {"interpolation", detail::filter_name(p.filter).name},
+                     {"crop_pct", p.crop_pct},
+                     {"crop_mode", p.fit == Preprocess::Fit::crop ? "center" : "squash"},
+                     {"mean", Json::array(p.mean)},
+                     {"std", Json::array(p.std)},
+                     {"num_classes", v.num_classes},
+                     {"first_conv", "patch_embed.proj"},
+                     {"classifier", "head"}})},
+      // What timm has no word for.
+      {"minivit", Json::object({{"version", kVersion},
+                                {"positions", v.positions == Positions::learned ? "learned" : "sincos"},
+                                {"norm_eps", v.norm_eps}})},
+  });
+}
+
+/// preprocessor_config.json of a model: for transformers; minivit itself reads config.json.
+inline Json preprocessor_to_json(const Preprocess& p) {
+  Json json = Json::object({{"do_normalize", true},
+                            {"do_rescale", true},
+                            {"do_resize", true},
+                            {"image_mean", Json::array(p.mean)},
+                            {"image_std", Json::array(p.std)},
+                            {"resample", detail::filter_name(p.filter).resample},
+                            {"rescale_factor", 1.0 / 255}});
+  const Json size = Json::object({{"height", p.height}, {"width", p.width}});
+  if (p.fit == Preprocess::Fit::squash) {
+    json.set("image_processor_type", "ViTImageProcessor");
+    json.set("size", size);
+  } else {
+    json.set("image_processor_type",
+             "CLIPImageProcessor");  // the one that resizes the shortest edge and crops
+    json.set("size",
+             Json::object({{"shortest_edge", static_cast<int>(std::min(p.height, p.width) / p.crop_pct)}}));
+    json.set("do_center_crop", true);
+    json.set("crop_size", size);
+  }
+  return json;
+}
+
+/// The settings in the config.json `json`, whose file is called `name` in messages. What timm's
+/// VisionTransformer has a default for may be missing. Throws FileError for what cannot be read, ConfigError
+/// for what makes no model.
+inline ModelConfig model_config_from_json(const Json& json, const std::string& name) {
+  const JsonFields fields(json, name);
+  check<FileError>(
+      fields.find("model_args") != nullptr, name,
+      ": has no \"model_args\"; expected the configuration of a ViT as "
+      "timm writes it",
+      fields.find("model_type") ? ". This one is of transformers, which cannot be read yet" : "");
+  const JsonFields args = fields.object("model_args");
+  const Json empty_object = Json::object();
+  const Json* const cfg_json = fields.find("pretrained_cfg");
+  const JsonFields cfg(cfg_json ? *cfg_json : empty_object, name);
+  const Json* const own_json = fields.find("minivit");
+  const JsonFields own(own_json ? *own_json : empty_object, name);
+
+  ModelConfig c;
+  ViTConfig& v = c.vit;
+  const auto size = detail::size_of(args, "img_size", {v.image_height, v.image_width});
+  v.image_height = size[0], v.image_width = size[1];
+  v.patch_size = args.get("patch_size", v.patch_size);
+  v.channels = args.get("in_chans", v.channels);
+  v.num_classes = fields.get("num_classes", v.num_classes);
+  v.embedding_dim = args.get("embed_dim", v.embedding_dim);
+  v.num_layers = args.get("depth", v.num_layers);
+  v.num_heads = args.get("num_heads", v.num_heads);
+  v.mlp_ratio = args.get("mlp_ratio", v.mlp_ratio);
+  v.qkv_bias = args.get("qkv_bias", v.qkv_bias);
+  v.class_token = args.get("class_token", v.class_token);
+  v.register_tokens = args.get("reg_tokens", v.register_tokens);
+  v.layer_scale = args.get("init_values", 0.0f);
+  v.input_dropout = args.get("pos_drop_rate", 0.0f);
+  v.attention_dropout = args.get("attn_drop_rate", 0.0f);
+  v.dropout = args.get("proj_drop_rate", 0.0f);
+  v.drop_path = args.get("drop_path_rate", 0.0f);
+  v.norm_eps = own.get("norm_eps", v.norm_eps);
+  const auto pool = args.get<std::string>("global_pool", fields.get<std::string>("global_pool", "token"));
+  if (pool != "token" && pool != "avg")
+    fields.fail("global_pool", "is \"", pool, "\", expected \"token\" or \"avg\"");
+  v.pooling = pool == "token" ? Pooling::token : Pooling::mean;
+  const auto positions = own.get<std::string>("positions", "learned");
+  if (positions != "learned" && positions != "sincos")
+    own.fail("positions", "is \"", positions, "\", expected \"learned\" or \"sincos\"");
+  v.positions = positions == "learned" ? Positions::learned : Positions::sincos;
+  v.validate();
+
+  Preprocess& p = c.preprocess;
+  p.height = static_cast<int>(v.image_height);
+  p.width = static_cast<int>(v.image_width);
+  p.crop_pct = cfg.get("crop_pct", 0.875);  // timm's default
+  p.mean = detail::three(cfg, "mean", p.mean);
+  p.std = detail::three(cfg, "std", p.std);
+  const auto crop_mode = cfg.get<std::string>("crop_mode", "center");
+  if (crop_mode != "center" && crop_mode != "squash")
+    cfg.fail("crop_mode", "is \"", crop_mode, "\", expected \"center\" or \"squash\"");
+  p.fit = crop_mode == "center" ? Preprocess::Fit::crop : Preprocess::Fit::squash;
+  const auto filter = cfg.get<std::string>("interpolation", "bicubic");
+  const auto* known = std::find_if(std::begin(detail::kFilterNames), std::end(detail::kFilterNames),
+                                   [&](const detail::FilterName& entry) { return entry.name == filter; });
+  if (known == std::end(detail::kFilterNames))
+    cfg.fail("interpolation", "is \"", filter, "\", expected \"nearest\", \"bilinear\" or \"bicubic\"");
+  p.filter = known->filter;
+  p.validate();
+
+  if (fields.find("label_names")) c.labels = fields.get<std::vector<std::string>>("label_names");
+  check<FileError>(c.labels.empty() || static_cast<std::int64_t>(c.labels.size()) == v.num_classes, name,
+                   ": has ", c.labels.size(), " label_names for ", v.num_classes, " classes");
+  if (c.labels.empty())
+    for (std::int64_t i = 0; i < v.num_classes; ++i) c.labels.push_back(std::to_string(i));
+  return c;
+}
+
+}  // namespace minivit::inline MINIVIT_ABI

@@ -1,0 +1,151 @@
+// A trained model on disk: model.safetensors with timm's names, config.json, preprocessor_config.json.
+#pragma once
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "minivit/core/file.hpp"
+#include "minivit/data/image.hpp"
+#include "minivit/io/model_config.hpp"
+#include "minivit/io/safetensors.hpp"
+#include "minivit/model/vit.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// Writes parameters as one safetensors file, under their names, atomically. Throws FileError.
+inline void save_weights(const std::filesystem::path& path, const std::vector<NamedParameter>& parameters) {
+  SafetensorsWriter writer;
+  writer.set_metadata("format", "pt");  // what loaders of the format ask for
+  for (const auto& [name, p] : parameters) writer.add(name, p->value);
+  writer.save(path);
+}
+template <class Module>
+void save_weights(const std::filesystem::path& path, const Module& module) {
+  save_weights(path, named_parameters(const_cast<Module&>(module)));
+}
+
+namespace detail {
+
+/// Names for an error message: all, or the first few and how many more.
+inline std::string listed(const std::vector<std::string>& names) {
+  std::string out;
+  for (std::size_t i = 0; i < names.size() && i < 8; ++i) out += (i ? ", " : "") + names[i];
+  return names.size() > 8 ? concat(out, " and ", names.size() - 8, " more") : out;
+}
+
+}  // namespace detail
+
+/// Reads parameters from a safetensors file. Strict: a tensor that is missing, not expected or of another
+/// shape is an error that names it, and the parameters are then unchanged. Throws FileError.
+inline void load_weights(const SafetensorsFile& file, const std::string& file_name,
+                         const std::vector<NamedParameter>& parameters) {
+  std::vector<std::string> missing, misshapen, extra;
+  std::set<std::string_view> known;
+  for (const auto& [name, p] : parameters) {
+    known.insert(name);
+    if (!file.contains(name))
+      missing.push_back(name);
+    else if (const SafetensorsInfo& info = file.info(name);
+             !std::ranges::equal(info.shape(), p->value.shape()))
+      misshapen.push_back(concat(name, " is ", info.shape_text(), ", expected ", p->value.shape()));
+  }
+  for (const SafetensorsInfo& info : file.tensors())
+    if (!known.contains(info.name)) extra.emplace_back(info.name);
+  std::string problems;
+  if (!missing.empty()) problems += concat("; missing: ", detail::listed(missing));
+  if (!extra.empty()) problems += concat("; not expected: ", detail::listed(extra));
+  if (!misshapen.empty()) problems += concat("; of another shape: ", detail::listed(misshapen));
+  check<FileError>(problems.empty(), file_name, ": does not hold this model", problems);
+  for (const auto& [name, p] : parameters) file.read_into(name, p->value);
+}
+template <class Module>
+void load_weights(const SafetensorsFile& file, const std::string& file_name, Module& module) {
+  load_weights(file, file_name, named_parameters(module));
+}
+
+/// One class and how probable it is.
+struct Prediction {
+  int label;          ///< number of the class
+  std::string name;   ///< of the class
+  float probability;  ///< 0 to 1
+};
+
+/// A model that is ready to classify images.
+struct Model {
+  VisionTransformer net;
+  std::vector<std::string> labels;  ///< name of each class
+  Preprocess preprocess;
+
+  /// Logits (B, num_classes) of images. Thread-safe. Throws as the preprocessing.
+  Tensor logits(std::span<const Image> images) const {
+    const NoGrad values_only;
+    const Training off(false);
+    const ViTConfig& c = net.config;
+    check<ShapeError>(c.channels == 3, "model: has ", c.channels, " input channels, images have 3");
+    Tensor batch =
+        Tensor::empty({static_cast<std::int64_t>(images.size()), c.channels, c.image_height, c.image_width});
+    const std::int64_t size = c.channels * c.image_height * c.image_width;
+    for (std::size_t i = 0; i < images.size(); ++i)
+      minivit::preprocess(images[i], preprocess, batch.data() + static_cast<std::int64_t>(i) * size);
+    return net(batch).value();
+  }
+
+  /// The `top` most probable classes of an image, the best first. Thread-safe.
+  std::vector<Prediction> classify(const Image& image, std::size_t top = 5) const {
+    return ranked(logits({&image, 1}).values(), top);
+  }
+
+  /// The `top` most probable classes given an image's logits, the best first; equally probable ones by
+  /// number.
+  std::vector<Prediction> ranked(std::span<const float> logits, std::size_t top = 5) const {
+    const auto K = static_cast<std::int64_t>(logits.size());
+    Tensor p = Tensor::empty({K});
+    if (K > 0) softmax_row(K, logits.data(), p.data());
+    std::vector<int> order(logits.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return p(a) > p(b); });
+    std::vector<Prediction> best;
+    for (std::size_t i = 0; i < std::min(top, order.size()); ++i)
+      best.push_back({order[i], labels[static_cast<std::size_t>(order[i])], p(order[i])});
+    return best;
+  }
+};
+
+/// Writes a model folder that timm can open too, in the place of an earlier one: a crash at any moment leaves
+/// the old or the new one complete. Throws FileError (a full disk, no permission; the earlier folder is then
+/// as it was), ConfigError unless there is a label for each class.
+inline void save_model(const std::filesystem::path& folder, const VisionTransformer& net,
+                       const std::vector<std::string>& labels, const Preprocess& preprocess) {
+  check<ConfigError>(static_cast<std::int64_t>(labels.size()) == net.config.num_classes,
+                     "save_model: ", labels.size(), " labels given for ", net.config.num_classes, " classes");
+  AtomicFolder fresh(folder);
+  save_weights(fresh.path() / "model.safetensors", net);
+  write_json_file(fresh.path() / "config.json", to_json(ModelConfig{net.config, labels, preprocess}));
+  write_json_file(fresh.path() / "preprocessor_config.json", preprocessor_to_json(preprocess));
+  fresh.commit();
+}
+
+/// Reads a model folder: config.json and model.safetensors, strictly. Throws FileError that names the file
+/// and what is wrong in it, ConfigError for a configuration that makes no model.
+inline Model load_model(const std::filesystem::path& folder) {
+  recover_folder(folder);
+  const auto config_path = folder / "config.json", weights_path = folder / "model.safetensors";
+  ModelConfig config = model_config_from_json(read_json_file(config_path), config_path.string());
+  const SafetensorsFile file(weights_path);
+  // Before memory is asked for: a configuration may promise anything.
+  std::int64_t stored = 0;
+  for (const SafetensorsInfo& tensor : file.tensors()) stored += tensor.numel();
+  check<FileError>(config.vit.parameter_count() / 4 <= stored + 1'000'000, weights_path.string(), ": holds ",
+                   stored, " weights, ", config_path.string(), " describes a model of ",
+                   config.vit.parameter_count());
+  const SkipInit weights_come_from_the_file;
+  Model model{VisionTransformer(config.vit), std::move(config.labels), config.preprocess};
+  load_weights(file, weights_path.string(), model.net);
+  return model;
+}
+
+}  // namespace minivit::inline MINIVIT_ABI

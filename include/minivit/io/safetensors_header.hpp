@@ -1,0 +1,329 @@
+// The header of the safetensors format: what lies where in a file.
+//
+//   8 bytes    length N of the header, unsigned, little-endian
+//   N bytes    JSON: {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …}, with an
+//              optional "__metadata__": {"text": "text"}; padded with spaces
+//   the rest   the elements, row-major, little-endian, one tensor behind the other without gaps
+//
+// (https://huggingface.co/docs/safetensors.) Written by hand, since the order of the checks is what makes it
+// safe to open a stranger's file: nothing is allocated, read or multiplied before the number that decides
+// about it has been checked.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <numeric>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "minivit/core/check.hpp"
+#include "minivit/io/json_text.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// What a file may have at most.
+struct SafetensorsLimits {
+  std::uint64_t max_header_bytes = std::uint64_t{16} << 20;  ///< the format itself allows 100,000,000
+  std::size_t max_tensors = 65536;
+  std::size_t max_metadata = 65536;   ///< entries
+  std::size_t max_name_bytes = 1024;  ///< of a tensor's name
+};
+
+/// How one element is stored, by the name that the file gives it.
+struct SafetensorsType {
+  std::string_view name;
+  std::uint8_t bytes;
+};
+
+namespace detail {
+
+inline constexpr SafetensorsType kSafetensorsTypes[] = {
+    {"F64", 8},  {"F32", 4},     {"F16", 2},     {"BF16", 2},    {"I64", 8}, {"I32", 4},
+    {"I16", 2},  {"I8", 1},      {"U64", 8},     {"U32", 4},     {"U16", 2}, {"U8", 1},
+    {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"F8_E8M0", 1}, {"C64", 8},
+};
+
+/// The type of this name; null pointer if there is none.
+inline const SafetensorsType* find_safetensors_type(std::string_view name) {
+  for (const SafetensorsType& type : kSafetensorsTypes)
+    if (type.name == name) return &type;
+  return nullptr;
+}
+
+}  // namespace detail
+
+/// Where a tensor lies in a file, and as what.
+struct SafetensorsInfo {
+  static constexpr std::size_t kMaxRank = 8;
+
+  std::string_view name;  ///< valid as long as the file object
+  const SafetensorsType* type = nullptr;
+  std::array<std::int64_t, kMaxRank> extents{};
+  std::uint8_t rank = 0;
+  std::uint64_t offset = 0;  ///< of the first byte, counted from the end of the header
+  std::uint64_t bytes = 0;
+
+  std::string_view dtype() const { return type->name; }  ///< for example "F32"
+  std::span<const std::int64_t> shape() const { return {extents.data(), rank}; }
+  std::int64_t numel() const { return static_cast<std::int64_t>(bytes / type->bytes); }
+
+  /// The shape as "(2, 3)".
+  std::string shape_text() const {
+    std::string out = "(";
+    for (std::size_t i = 0; i < rank; ++i) out += concat(i > 0 ? ", " : "", extents[i]);
+    return out + ")";
+  }
+};
+
+namespace detail {
+
+/// Checks the entries of a header one by one, as they are read.
+class SafetensorsEntries final : public JsonHandler {
+ public:
+  explicit SafetensorsEntries(const SafetensorsLimits& limits) : limits_(limits) {}
+
+  std::vector<SafetensorsInfo> tensors;
+  std::vector<std::pair<std::string_view, std::string_view>> metadata;
+
+  void value(const JsonToken& token) override {
+    switch (place_) {
+      case Place::outside:
+        return enter(Place::file, token, JsonKind::kObject);
+      case Place::file:
+        return enter(key_ == "__metadata__" ? Place::metadata : Place::tensor, token, JsonKind::kObject);
+      case Place::metadata:
+        expect(token, JsonKind::kString);
+        metadata.emplace_back(key_, token.text);
+        return;
+      case Place::tensor:
+        if (key_ != "dtype") return enter(Place::list, token, JsonKind::kArray);
+        expect(token, JsonKind::kString);
+        info_.type = find_safetensors_type(token.text);
+        if (!info_.type) refuse("dtype ", quoted(token.text), " is not supported");
+        return;
+      case Place::list:
+        if (list_size_ == list_.size()) refuse("more than ", list_.size(), " numbers");
+        list_[list_size_++] = natural(token);
+    }
+  }
+
+  void key(std::string_view key) override {
+    key_ = key;
+    if (place_ == Place::file && key == "__metadata__") {
+      if (std::exchange(has_metadata_, true)) refuse_twice(key);
+    } else if (place_ == Place::file) {
+      begin_tensor();
+    } else if (place_ == Place::metadata) {
+      if (metadata.size() == limits_.max_metadata) refuse("more than ", limits_.max_metadata, " entries");
+    } else {
+      begin_field();
+    }
+  }
+
+  void end() override {
+    if (place_ == Place::list) return end_list();
+    if (place_ == Place::tensor) end_tensor();
+    if (place_ == Place::metadata) end_metadata();
+    place_ = place_ == Place::file ? Place::outside : Place::file;
+  }
+
+ private:
+  enum class Place { outside, file, metadata, tensor, list };  // which object or array is open
+  static constexpr std::array<std::string_view, 3> kFields = {"dtype", "shape", "data_offsets"};
+
+  template <class... Parts>
+  [[noreturn]] static void refuse(const Parts&... parts) {
+    throw JsonRefusal(concat(parts...));
+  }
+  [[noreturn]] static void refuse_twice(std::string_view key) {
+    refuse("key ", quoted(key), " appears twice");
+  }
+
+  static void expect(const JsonToken& token, JsonKind kind) {
+    if (token.kind != kind) refuse("expected ", described(kind), ", found ", described(token.kind));
+  }
+
+  static std::int64_t natural(const JsonToken& token) {
+    expect(token, JsonKind::kNumber);
+    if (!token.number.whole) refuse("expected a whole number, found one with a point or an exponent");
+    if (token.number.integer < 0) refuse("expected a number of at least 0, found ", token.number.integer);
+    return token.number.integer;
+  }
+
+  void enter(Place place, const JsonToken& token, JsonKind kind) {
+    expect(token, kind);
+    place_ = place;
+  }
+
+  void end_metadata() {
+    std::sort(metadata.begin(), metadata.end());
+    for (std::size_t i = 1; i < metadata.size(); ++i)
+      if (metadata[i].first == metadata[i - 1].first) refuse_twice(metadata[i].first);
+  }
+
+  void begin_tensor() {
+    if (tensors.size() == limits_.max_tensors) refuse("more than ", limits_.max_tensors, " tensors");
+    if (key_.size() > limits_.max_name_bytes)
+      refuse("name has ", key_.size(), " bytes, at most ", limits_.max_name_bytes, " are accepted");
+    if (key_.find('\0') != std::string_view::npos) refuse("name contains a NUL character");
+    info_ = {};
+    info_.name = key_;
+    seen_ = {};
+  }
+
+  void begin_field() {
+    const auto field = std::find(kFields.begin(), kFields.end(), key_);
+    if (field == kFields.end()) refuse("unknown key, expected \"dtype\", \"shape\" or \"data_offsets\"");
+    if (std::exchange(seen_[static_cast<std::size_t>(field - kFields.begin())], true)) refuse_twice(key_);
+    list_size_ = 0;
+  }
+
+  void end_list() {
+    place_ = Place::tensor;
+    if (key_ == "shape") {
+      std::copy_n(list_.begin(), list_size_, info_.extents.begin());
+      info_.rank = static_cast<std::uint8_t>(list_size_);
+    } else {
+      if (list_size_ != 2) refuse("expected two offsets, found ", list_size_);
+      if (list_[1] < list_[0]) refuse("offsets [", list_[0], ", ", list_[1], "] end before they begin");
+      info_.offset = static_cast<std::uint64_t>(list_[0]);
+      info_.bytes = static_cast<std::uint64_t>(list_[1] - list_[0]);
+    }
+  }
+
+  void end_tensor() {
+    for (std::size_t i = 0; i < kFields.size(); ++i)
+      if (!seen_[i]) refuse(quoted(kFields[i]), " is missing");
+
+    // The bytes that shape and dtype ask for. A 0 is left out of the product, so that it hides no overflow.
+    constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 62;
+    std::uint64_t expected = info_.type->bytes;
+    for (const std::int64_t extent : info_.shape())
+      if (extent > 0 && (__builtin_mul_overflow(expected, extent, &expected) || expected > kMaxBytes))
+        refuse("shape ", info_.shape_text(), " has too many elements");
+    if (std::ranges::count(info_.shape(), 0) > 0) expected = 0;
+    if (info_.bytes != expected)
+      refuse("shape ", info_.shape_text(), " of ", info_.dtype(), " takes ", expected,
+             " bytes, data_offsets hold ", info_.bytes);
+    tensors.push_back(info_);
+  }
+
+  const SafetensorsLimits& limits_;
+  Place place_ = Place::outside;
+  bool has_metadata_ = false;
+  std::string_view key_;                                        // the last one read
+  SafetensorsInfo info_;                                        // the tensor that is being read
+  std::array<bool, 3> seen_{};                                  // which of kFields it has had
+  std::array<std::int64_t, SafetensorsInfo::kMaxRank> list_{};  // the array that is being read
+  std::size_t list_size_ = 0;
+};
+
+/// A checked header: what is where. Knows no files, so that it can be tested with any bytes.
+class SafetensorsHeader {
+ public:
+  /// The length of the header, from the first eight bytes of a file of `file_bytes` ≥ 8 bytes. Throws
+  /// FileError if the file cannot hold so long a header, or it exceeds the limit; only then may it be
+  /// allocated and read.
+  static std::uint64_t length(std::span<const unsigned char, 8> prefix, std::uint64_t file_bytes,
+                              std::string_view file, const SafetensorsLimits& limits) {
+    std::uint64_t length = 0;
+    for (std::size_t i = 8; i-- > 0;) length = length << 8 | prefix[i];
+    check<FileError>(length <= limits.max_header_bytes, file, ": its header would have ", length,
+                     " bytes, at most ", limits.max_header_bytes,
+                     " are accepted; is this a safetensors file?");
+    check<FileError>(length <= file_bytes - 8, file, ": its header has ", length, " bytes, the file only ",
+                     file_bytes - 8, " more; it is cut short");
+    check<FileError>(length >= 2, file, ": its header has ", length, " bytes, expected at least \"{}\"");
+    return length;
+  }
+
+  SafetensorsHeader() = default;
+
+  /// Checks everything about the header `text` of a file with `data_bytes` bytes behind it. Throws FileError.
+  SafetensorsHeader(std::vector<char> text, std::uint64_t data_bytes, std::string_view file,
+                    const SafetensorsLimits& limits)
+      : text_(std::move(text)) {
+    check<FileError>(text_[0] == '{', file,
+                     ": its header does not begin with '{'; is this a safetensors file?");
+    // No entry is shorter than {"":{"dtype":"U8","shape":[],"data_offsets":[0,0]}}: all memory for the table
+    // at once, and no more than about twice the header.
+    constexpr std::size_t kShortestEntry = 48;
+    SafetensorsEntries entries(limits);
+    entries.tensors.reserve(std::min(limits.max_tensors, text_.size() / kShortestEntry + 1));
+
+    // 1. JSON, strictly: UTF-8, nothing but white space behind; and each entry by itself, as it is read. Only
+    //    what the format knows is accepted, so nothing else is ever built.
+    constexpr std::size_t kMaxDepth = 3;  // {"name": {"shape": [
+    read_json_text(text_, file, entries, kMaxDepth);
+    tensors_ = std::move(entries.tensors);
+    metadata_ = std::move(entries.metadata);
+    // 2. All together.
+    std::sort(tensors_.begin(), tensors_.end(), [](const SafetensorsInfo& a, const SafetensorsInfo& b) {
+      // Empty ones first, since they end where they begin; then as they are written.
+      return std::tuple(a.offset, a.bytes, a.name.data()) < std::tuple(b.offset, b.bytes, b.name.data());
+    });
+    index_names(file);
+    check_layout(data_bytes, file);
+  }
+
+  // The names point into the text, which a move keeps where it is and a copy would not.
+  SafetensorsHeader(SafetensorsHeader&&) = default;
+  SafetensorsHeader& operator=(SafetensorsHeader&&) = default;
+
+  /// In the order of their data.
+  std::span<const SafetensorsInfo> tensors() const { return tensors_; }
+
+  const SafetensorsInfo* find(std::string_view name) const {
+    const auto at =
+        std::lower_bound(by_name_.begin(), by_name_.end(), name,
+                         [&](std::uint32_t i, std::string_view n) { return tensors_[i].name < n; });
+    return at != by_name_.end() && tensors_[*at].name == name ? &tensors_[*at] : nullptr;
+  }
+
+  std::span<const std::pair<std::string_view, std::string_view>> metadata() const { return metadata_; }
+
+ private:
+  /// Refuses two tensors of the same name (after its escapes are resolved).
+  void index_names(std::string_view file) {
+    const auto name = [&](std::uint32_t i) { return tensors_[i].name; };
+    by_name_.resize(tensors_.size());
+    std::iota(by_name_.begin(), by_name_.end(), 0u);
+    std::sort(by_name_.begin(), by_name_.end(),
+              [&](std::uint32_t a, std::uint32_t b) { return name(a) < name(b); });
+    for (std::size_t i = 1; i < by_name_.size(); ++i)
+      if (name(by_name_[i]) == name(by_name_[i - 1]))
+        throw FileError(concat(file, ": key ", quoted(name(by_name_[i])), " appears twice"));
+  }
+
+  /// Together the tensors must tile the data: each begins where the one before ends, the first at 0, the last
+  /// ends where the file does. So no two share bytes, and no bytes are hidden.
+  void check_layout(std::uint64_t data_bytes, std::string_view file) const {
+    std::uint64_t end = 0;
+    for (const SafetensorsInfo& info : tensors_) {
+      if (info.offset != end)
+        throw FileError(concat(
+            file, ": tensor ", quoted(info.name), " begins at byte ", info.offset, " of the data, expected ",
+            end, ": ", info.offset < end ? "it overlaps the one before" : "there is a hole before it"));
+      end += info.bytes;  // cannot wrap: each end was read as a number below 2^63
+    }
+    check<FileError>(end <= data_bytes, file, ": the tensors take ", end, " bytes, the file holds ",
+                     data_bytes, "; it is cut short");
+    check<FileError>(end == data_bytes, file, ": ", data_bytes - end,
+                     " bytes behind the last tensor belong to none");
+  }
+
+  std::vector<char> text_;
+  std::vector<SafetensorsInfo> tensors_;
+  std::vector<std::uint32_t> by_name_;
+  std::vector<std::pair<std::string_view, std::string_view>> metadata_;
+};
+
+}  // namespace detail
+
+}  // namespace minivit::inline MINIVIT_ABI

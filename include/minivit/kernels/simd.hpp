@@ -1,0 +1,79 @@
+// The widest vector of floats that the machine has, in GCC's and Clang's vector extensions: +, -, *, / and
+// comparisons work on all lanes, `mask ? a : b` selects. No intrinsics, so the same kernels serve every
+// instruction set.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "minivit/core/config.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// Floats in a vector register.
+#if defined(__AVX512F__)
+inline constexpr int kLanes = 16;
+#elif defined(__AVX__)
+inline constexpr int kLanes = 8;
+#else
+inline constexpr int kLanes = 4;
+#endif
+
+using Vec = float __attribute__((vector_size(kLanes * sizeof(float))));
+using VecInt = std::int32_t __attribute__((vector_size(kLanes * sizeof(std::int32_t))));
+
+/// kLanes floats from `p`, which need not be aligned.
+inline Vec load(const float* p) {
+  Vec v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
+
+/// Writes all lanes to `p`, which need not be aligned.
+inline void store(float* p, Vec v) { std::memcpy(p, &v, sizeof v); }
+
+/// The first `n` lanes from `p`, 0 ≤ n ≤ kLanes; the others are `rest`.
+inline Vec load_partial(const float* p, std::int64_t n, float rest = 0.0f) {
+  float lanes[kLanes];
+  for (float& lane : lanes) lane = rest;
+  std::memcpy(lanes, p, static_cast<std::size_t>(n) * sizeof(float));
+  return load(lanes);
+}
+
+/// Writes the first `n` lanes to `p`, 0 ≤ n ≤ kLanes.
+inline void store_partial(float* p, Vec v, std::int64_t n) {
+  std::memcpy(p, &v, static_cast<std::size_t>(n) * sizeof(float));
+}
+
+/// `x` in every lane.
+inline Vec broadcast(float x) { return x - Vec{}; }
+
+/// Lane by lane; a NaN in `a` stays, as in `b > a ? b : a`.
+inline Vec max(Vec a, Vec b) { return b > a ? b : a; }
+inline Vec min(Vec a, Vec b) { return b < a ? b : a; }
+
+/// Sum of the lanes, by halves, always in the same order.
+inline float sum(Vec v) {
+  float lanes[kLanes];
+  store(lanes, v);
+  for (int half = kLanes / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+  return lanes[0];
+}
+
+/// Largest lane.
+inline float max_lane(Vec v) {
+  float largest = v[0];
+  for (int i = 1; i < kLanes; ++i) largest = v[i] > largest ? v[i] : largest;
+  return largest;
+}
+
+/// y[i] = f(x0[i], x1[i], …) for i in [0, n); `f` takes and returns Vec. y may be one of the inputs.
+template <class F, class... X>
+void map(std::int64_t n, float* y, const F& f, const X*... x) {
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) store(y + i, f(load(x + i)...));
+  if (i < n) store_partial(y + i, f(load_partial(x + i, n - i)...), n - i);
+}
+
+}  // namespace minivit::inline MINIVIT_ABI

@@ -1,0 +1,80 @@
+// A table of a model's layers.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "minivit/model/vit.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// One line of a model summary.
+struct LayerSummary {
+  std::string name;
+  Shape output;             ///< for the given batch
+  std::int64_t parameters;  ///< weights of this layer
+  std::int64_t mult_adds;  ///< multiplications with addition, for the whole batch; a FLOP count is twice this
+};
+
+/// The layers of a model in the order of computation, for `batch` images. Counted are matrix products
+/// (projections, scores, weighted sums); norms, activations and softmax are below one in a hundred of them.
+inline std::vector<LayerSummary> summarize(const VisionTransformer& net, std::int64_t batch = 1) {
+  const ViTConfig& c = net.config;
+  const std::int64_t B = batch, T = c.tokens(), N = c.patches(), C = c.embedding_dim, hidden = c.hidden_dim();
+  const std::int64_t patch = c.channels * c.patch_size * c.patch_size;
+  std::vector<LayerSummary> rows;
+  rows.push_back({"patch_embed", {B, N, C}, parameter_count(net.patch_embed), B * N * patch * C});
+  std::int64_t tokens = 0;
+  for (const Parameter* p : {&net.cls_token, &net.reg_token, &net.pos_embed}) tokens += p->value.numel();
+  rows.push_back({"tokens + positions", {B, T, C}, tokens, 0});
+  for (std::size_t i = 0; i < net.encoder.blocks.size(); ++i) {
+    const EncoderBlock& block = net.encoder.blocks[i];
+    const std::string name = concat("blocks.", i, ".");
+    const auto linear = [&](const char* layer, const auto& module, std::int64_t in, std::int64_t out) {
+      rows.push_back({name + layer, {B, T, out}, parameter_count(module), B * T * in * out});
+    };
+    rows.push_back({name + "norm1", {B, T, C}, parameter_count(block.norm1) + parameter_count(block.ls1), 0});
+    linear("attn.qkv", block.attn.qkv, C, 3 * C);
+    rows.push_back({name + "attn", {B, T, C}, 0, 2 * B * T * T * C});
+    linear("attn.proj", block.attn.proj, C, C);
+    rows.push_back({name + "norm2", {B, T, C}, parameter_count(block.norm2) + parameter_count(block.ls2), 0});
+    linear("mlp.fc1", block.mlp.fc1, C, hidden);
+    linear("mlp.fc2", block.mlp.fc2, hidden, C);
+  }
+  rows.push_back({"norm", {B, C}, parameter_count(net.norm), 0});
+  if (net.head.weight.defined())
+    rows.push_back({"head", {B, c.num_classes}, parameter_count(net.head), B * C * c.num_classes});
+  return rows;
+}
+
+/// The same as a table for people.
+inline std::string summary(const VisionTransformer& net, std::int64_t batch = 1) {
+  const auto cell = [](std::string text, std::size_t width, bool right) {
+    const std::string pad(text.size() < width ? width - text.size() : 0, ' ');
+    return right ? pad + text : text + pad;
+  };
+  const auto grouped = [](std::int64_t n) {  // 1234567 -> 1,234,567
+    std::string digits = std::to_string(n);
+    for (int i = static_cast<int>(digits.size()) - 3; i > 0; i -= 3)
+      digits.insert(static_cast<std::size_t>(i), 1, ',');
+    return digits;
+  };
+  std::string out;
+  const auto line = [&](const std::string& name, const std::string& shape, const std::string& parameters,
+                        const std::string& mult_adds) {
+    out += cell(name, 22, false) + cell(shape, 18, false) + cell(parameters, 14, true) +
+           cell(mult_adds, 18, true) + "\n";
+  };
+  line("layer", "output", "parameters", "mult-adds");
+  std::int64_t parameters = 0, mult_adds = 0;
+  for (const LayerSummary& row : summarize(net, batch)) {
+    line(row.name, row.output.str(), grouped(row.parameters), grouped(row.mult_adds));
+    parameters += row.parameters;
+    mult_adds += row.mult_adds;
+  }
+  line("total", "", grouped(parameters), grouped(mult_adds));
+  return out;
+}
+
+}  // namespace minivit::inline MINIVIT_ABI

@@ -1,0 +1,115 @@
+// The Vision Transformer, assembled from its bricks (A. Dosovitskiy et al., "An Image is Worth 16x16 Words",
+// arXiv:2010.11929). Weights are named as timm names them.
+#pragma once
+
+#include "minivit/model/positions.hpp"
+#include "minivit/model/vit_config.hpp"
+#include "minivit/nn/encoder.hpp"
+#include "minivit/nn/patch_embedding.hpp"
+#include "minivit/ops/reductions.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// Images (B, channels, height, width) -> logits (B, num_classes).
+struct VisionTransformer {
+  ViTConfig config;
+  PatchEmbedding patch_embed;
+  Parameter cls_token;  // (1, 1, C), or empty
+  Parameter reg_token;  // (1, R, C), or empty
+  Parameter pos_embed;  // (1, T, C)
+  Dropout pos_drop;
+  Encoder encoder;
+  LayerNorm norm;
+  Linear head;  // (num_classes, C), or empty
+
+  VisionTransformer() = default;
+
+  /// A model with fresh weights, as timm initialises them: matrices and positions truncated normal with
+  /// deviation 0.02, biases 0. Repeated by `manual_seed`. Throws ConfigError as `ViTConfig::validate`.
+  explicit VisionTransformer(const ViTConfig& c) : config((c.validate(), c)) {
+    const std::int64_t C = c.embedding_dim;
+    patch_embed = PatchEmbedding(c.channels, c.patch_size, C);
+    encoder = Encoder(c.num_layers, {.dim = C,
+                                     .heads = c.num_heads,
+                                     .hidden = c.hidden_dim(),
+                                     .attention_dropout = c.attention_dropout,
+                                     .dropout = c.dropout,
+                                     .drop_path = c.drop_path,
+                                     .layer_scale = c.layer_scale,
+                                     .eps = c.norm_eps,
+                                     .qkv_bias = c.qkv_bias});
+    norm = LayerNorm(C, c.norm_eps);
+    pos_drop = {c.input_dropout};
+    if (c.num_classes > 0) head = Linear(C, c.num_classes);
+    if (c.class_token) cls_token = Parameter(Tensor::zeros({1, 1, C}));
+    if (c.register_tokens > 0) reg_token = Parameter(Tensor::zeros({1, c.register_tokens, C}));
+    if (c.positions == Positions::sincos)
+      pos_embed = Parameter(
+          sincos_positions(c.image_height / c.patch_size, c.image_width / c.patch_size, C, c.prefix_tokens()),
+          false, false);
+    else
+      pos_embed = Parameter(Tensor::empty({1, c.tokens(), C}));
+
+    const auto start = [](Linear& layer) {
+      init_truncated_normal(layer.weight.value);
+      if (layer.bias.defined()) init_zeros(layer.bias.value);
+    };
+    for (EncoderBlock& block : encoder.blocks)
+      for (Linear* layer : {&block.attn.qkv, &block.attn.proj, &block.mlp.fc1, &block.mlp.fc2}) start(*layer);
+    if (head.weight.defined()) start(head);
+    if (pos_embed.trainable) init_truncated_normal(pos_embed.value);
+    for (Parameter* token : {&cls_token, &reg_token})
+      if (token->defined()) init_truncated_normal(token->value);
+  }
+
+  /// Logits, or features if there is no head. Throws ShapeError unless the images are of the configured size.
+  Var operator()(const Var& images) const {
+    const Var x = norm(pool(encoder(embed(images))));
+    return head.weight.defined() ? head(x) : x;
+  }
+
+  /// Tokens of the images, with class token, registers and positions: (B, T, C).
+  Var embed(const Var& images) const {
+    check<ShapeError>(images.rank() == 4 && images.size(1) == config.channels &&
+                          images.size(2) == config.image_height && images.size(3) == config.image_width,
+                      "VisionTransformer: images are ", images.shape(), ", expected (B, ", config.channels,
+                      ", ", config.image_height, ", ", config.image_width, ")");
+    const Tensor for_each_image = Tensor::zeros({images.size(0), 1, 1});
+    Var x = patch_embed(images);
+    if (reg_token.defined()) x = concat({for_each_image + reg_token, x}, 1);
+    if (cls_token.defined()) x = concat({for_each_image + cls_token, x}, 1);
+    return pos_drop(x + pos_embed);
+  }
+
+  /// What stands for the image: the class token or the mean of the patches, (B, T, C) -> (B, C).
+  Var pool(const Var& x) const {
+    if (config.pooling == Pooling::token) return reshape(slice(x, 1, 0, 1), {-1, config.embedding_dim});
+    return mean(slice(x, 1, config.prefix_tokens(), config.tokens()), {1});
+  }
+
+  /// Attention probabilities of block `layer` (negative: from the end): (B, H, T, T), row i saying how much
+  /// token i looks at each token; token 0 is the class token if there is one. Throws ConfigError if there is
+  /// no such layer.
+  Tensor attention_maps(const Var& images, int layer = -1) const {
+    const int depth = static_cast<int>(encoder.blocks.size()), chosen = layer < 0 ? layer + depth : layer;
+    check<ConfigError>(chosen >= 0 && chosen < depth, "attention_maps: layer ", layer, " of a model with ",
+                       depth, " layers");
+    const NoGrad values_only;
+    Var x = embed(images);
+    for (int i = 0; i < chosen; ++i) x = encoder.blocks[static_cast<std::size_t>(i)](x);
+    const EncoderBlock& block = encoder.blocks[static_cast<std::size_t>(chosen)];
+    return block.attn.map(block.norm1(x));
+  }
+
+  static void visit(auto& self, auto&& f) {
+    f("cls_token", self.cls_token);
+    f("reg_token", self.reg_token);
+    f("pos_embed", self.pos_embed);
+    f("patch_embed", self.patch_embed);
+    Encoder::visit(self.encoder, f);
+    f(self.config.pooling == Pooling::token ? "norm" : "fc_norm", self.norm);
+    f("head", self.head);
+  }
+};
+
+}  // namespace minivit::inline MINIVIT_ABI

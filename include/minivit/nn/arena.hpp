@@ -1,0 +1,66 @@
+// All trained weights of a model in one piece of memory.
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "minivit/nn/module.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// Values and gradients of all trainable parameters, one behind the other: clipping, the optimizer and the
+/// moving average are a single loop each. The model's parameters are views into it, so it must not outlive
+/// its use by the model's (both may be moved; a copy of the model is independent).
+struct ParameterArena {
+  /// Where a parameter lies: [begin, begin + its number of elements). Padding behind it is 0 and stays 0.
+  struct Slot {
+    std::string name;
+    std::int64_t begin;
+    Shape shape;
+    bool decay;
+  };
+
+  Tensor values, grads;      // (n)
+  std::vector<Slot> slots;   // those with weight decay first
+  std::int64_t decayed = 0;  // elements [0, decayed) have weight decay, the others have not
+
+  std::int64_t size() const { return values.numel(); }
+
+  /// Sets all gradients to 0.
+  void zero_grad() { grads.fill(0.0f); }
+};
+
+/// Moves the trainable parameters of a module into one arena. Call it once, before making an optimizer.
+inline ParameterArena flatten(std::vector<NamedParameter> parameters) {
+  // A parameter starts at a multiple of 16 floats: a cache line, a register.
+  constexpr std::int64_t kAlign = 16;
+  ParameterArena arena;
+  std::erase_if(parameters, [](const NamedParameter& entry) { return !entry.parameter->trainable; });
+  std::stable_partition(parameters.begin(), parameters.end(),
+                        [](const NamedParameter& entry) { return entry.parameter->decay; });
+  std::int64_t n = 0;
+  for (const auto& [name, p] : parameters) {
+    arena.slots.push_back({name, n, p->value.shape(), p->decay});
+    n += (p->value.numel() + kAlign - 1) / kAlign * kAlign;
+    if (p->decay) arena.decayed = n;
+  }
+  arena.values = Tensor::zeros({n});
+  arena.grads = Tensor::zeros({n});
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    Parameter& p = *parameters[i].parameter;
+    const ParameterArena::Slot& slot = arena.slots[i];
+    Tensor value = arena.values.view(slot.begin, slot.shape);
+    value.copy_from(p.value);
+    p.value = value;
+    p.grad = arena.grads.view(slot.begin, slot.shape);
+  }
+  return arena;
+}
+template <class Module>
+ParameterArena flatten(Module& module) {
+  return flatten(named_parameters(module));
+}
+
+}  // namespace minivit::inline MINIVIT_ABI

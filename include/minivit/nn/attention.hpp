@@ -1,0 +1,36 @@
+// The self-attention brick of an encoder block.
+#pragma once
+
+#include "minivit/nn/linear.hpp"
+#include "minivit/ops/attention.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// y = proj(attention(qkv(x))), x and y (B, T, C), H heads of C / H channels.
+struct MultiHeadAttention {
+  Linear qkv;   // (3C, C): rows of q, of k, of v, each head by head
+  Linear proj;  // (C, C)
+  std::int64_t heads = 1;
+  float dropout = 0.0f;  // of the attention probabilities
+
+  MultiHeadAttention() = default;
+
+  /// Throws ConfigError unless C is divisible by the number of heads.
+  MultiHeadAttention(std::int64_t C, std::int64_t heads, float dropout = 0.0f, bool qkv_bias = true)
+      : qkv(C, 3 * C, qkv_bias), proj(C, C), heads(heads), dropout(dropout) {
+    check<ConfigError>(heads > 0 && C % heads == 0, "attention: embedding dimension ", C,
+                       " is not divisible by ", heads, " heads");
+  }
+
+  Var operator()(const Var& x) const { return proj(attention(qkv(x), heads, dropout)); }
+
+  /// How much each token looks at each: (B, H, T, T), rows sum to 1. No gradient.
+  Tensor map(const Var& x) const { return attention_map(qkv(x).value(), heads); }
+
+  static void visit(auto& self, auto&& f) {
+    f("qkv", self.qkv);
+    f("proj", self.proj);
+  }
+};
+
+}  // namespace minivit::inline MINIVIT_ABI

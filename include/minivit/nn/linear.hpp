@@ -1,0 +1,36 @@
+// A fully connected layer.
+#pragma once
+
+#include <cmath>
+
+#include "minivit/nn/init.hpp"
+#include "minivit/nn/module.hpp"
+#include "minivit/ops/linear.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// y (..., out) = x (..., in) · weightᵀ + bias.
+struct Linear {
+  Parameter weight;  // (out, in)
+  Parameter bias;    // (out), or empty
+
+  Linear() = default;
+
+  /// Weights and biases start uniform in ±1/√in, as PyTorch's.
+  Linear(std::int64_t in, std::int64_t out, bool with_bias = true) : weight(Tensor::empty({out, in}), true) {
+    const float limit = 1.0f / std::sqrt(static_cast<float>(in));
+    init_uniform(weight.value, limit);
+    if (!with_bias) return;
+    bias = Parameter(Tensor::empty({out}));
+    init_uniform(bias.value, limit);
+  }
+
+  Var operator()(const Var& x) const { return linear(x, weight, bias); }
+
+  static void visit(auto& self, auto&& f) {
+    f("weight", self.weight);
+    f("bias", self.bias);
+  }
+};
+
+}  // namespace minivit::inline MINIVIT_ABI

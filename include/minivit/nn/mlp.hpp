@@ -1,0 +1,28 @@
+// The feed-forward brick of an encoder block.
+#pragma once
+
+#include "minivit/nn/dropout.hpp"
+#include "minivit/nn/linear.hpp"
+#include "minivit/ops/gelu.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// y = fc2(gelu(fc1(x))), x and y (..., C), with dropout after both layers.
+struct MLP {
+  Linear fc1;  // (hidden, C)
+  Linear fc2;  // (C, hidden)
+  Dropout drop;
+
+  MLP() = default;
+  MLP(std::int64_t C, std::int64_t hidden, float dropout = 0.0f)
+      : fc1(C, hidden), fc2(hidden, C), drop{dropout} {}
+
+  Var operator()(const Var& x) const { return drop(fc2(drop(gelu(fc1(x))))); }
+
+  static void visit(auto& self, auto&& f) {
+    f("fc1", self.fc1);
+    f("fc2", self.fc2);
+  }
+};
+
+}  // namespace minivit::inline MINIVIT_ABI

@@ -1,0 +1,88 @@
+// Multi-head self-attention from packed queries, keys and values.
+//
+//   qkv: (B, T, 3C)   q | k | v behind each other, each H heads × D   ->   y: (B, T, C),   C = H · D
+#pragma once
+
+#include "minivit/autograd/tape.hpp"
+#include "minivit/kernels/attention.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+namespace detail {
+
+/// B, T, H, D of packed queries, keys and values. Throws ShapeError if they do not divide.
+struct AttentionShape {
+  std::int64_t B, T, C, H, D;
+
+  AttentionShape(const char* op, const Shape& qkv, std::int64_t heads) {
+    check<ShapeError>(qkv.rank() == 3 && heads > 0 && heads <= qkv[2] && qkv[2] % (3 * heads) == 0, op,
+                      ": qkv is ", qkv, ", expected (B, T, 3C) with C divisible by ", heads, " heads");
+    B = qkv[0], T = qkv[1], C = qkv[2] / 3, H = heads, D = C / H;
+  }
+
+  /// f(b, h) for every head, at the same time.
+  template <class F>
+  void for_each_head(const F& f) const {
+    parallel_for(B * H, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) f(i / H, i % H);
+    });
+  }
+};
+
+}  // namespace detail
+
+/// For each head y = softmax(q kᵀ / √D) v, the heads behind each other as timm has them: qkv (B, T, 3C) -> y
+/// (B, T, C). `dropout` in [0, 1) drops probabilities inside a `Training` scope. Throws ShapeError if the
+/// shapes do not fit, ConfigError for the dropout. The probabilities are not kept but computed again by the
+/// gradient.
+inline Var attention(const Var& qkv, std::int64_t heads, float dropout = 0.0f) {
+  const detail::AttentionShape s("attention", qkv.shape(), heads);
+  check<ConfigError>(dropout >= 0.0f && dropout < 1.0f, "attention: dropout is ", dropout,
+                     ", expected 0 ≤ p < 1");
+  AttentionDropout drop;
+  if (is_training() && dropout > 0.0f) drop = {dropout, Generator::local().stream(), 0};
+
+  const bool wanted = Tape::local().wants({&qkv});
+  Tensor y = Tensor::empty({s.B, s.T, s.C});
+  Buffer kept;  // (B, H, T) SoftmaxRow
+  if (wanted) kept = Buffer(static_cast<std::size_t>(s.B * s.H * s.T) * sizeof(SoftmaxRow));
+  s.for_each_head([&](std::int64_t b, std::int64_t h) {
+    const float* q = qkv.data() + b * s.T * 3 * s.C + h * s.D;
+    AttentionDropout mine = drop;
+    mine.head = b * s.H + h;
+    attention_forward(s.T, s.D, q, q + s.C, q + 2 * s.C, 3 * s.C, y.data() + b * s.T * s.C + h * s.D, s.C,
+                      wanted ? static_cast<SoftmaxRow*>(kept.data()) + mine.head * s.T : nullptr, mine);
+  });
+
+  return Tape::local().record(std::move(y), {&qkv}, [qkv, kept, s, drop](Tape& tape, const Tensor& dy) {
+    if (const Sink dqkv = tape.sink(qkv))
+      s.for_each_head([&](std::int64_t b, std::int64_t h) {
+        const std::int64_t at = b * s.T * 3 * s.C + h * s.D;
+        const float* q = qkv.data() + at;
+        float* dq = dqkv.data + at;
+        AttentionDropout mine = drop;
+        mine.head = b * s.H + h;
+        attention_backward(s.T, s.D, q, q + s.C, q + 2 * s.C, 3 * s.C,
+                           static_cast<const SoftmaxRow*>(kept.data()) + mine.head * s.T,
+                           dy.data() + b * s.T * s.C + h * s.D, s.C, dq, dq + s.C, dq + 2 * s.C, dqkv.add,
+                           mine);
+      });
+  });
+}
+
+/// The probabilities that `attention` uses: qkv (B, T, 3C) -> (B, H, T, T), row i saying how much token i
+/// looks at each token. For looking at; no gradient. Throws ShapeError if the shapes do not fit.
+inline Tensor attention_map(const Tensor& qkv, std::int64_t heads) {
+  const detail::AttentionShape s("attention_map", qkv.shape(), heads);
+  Tensor p = Tensor::empty({s.B, s.H, s.T, s.T});
+  s.for_each_head([&](std::int64_t b, std::int64_t h) {
+    const float* q = qkv.data() + b * s.T * 3 * s.C + h * s.D;
+    float* out = p.data() + (b * s.H + h) * s.T * s.T;
+    gemm(s.T, s.T, s.D, MatrixView::rows(q, 3 * s.C), MatrixView::rows(q + s.C, 3 * s.C).transposed(), out,
+         s.T, {.scale = 1.0f / std::sqrt(static_cast<float>(s.D))});
+    for (std::int64_t i = 0; i < s.T; ++i) softmax_row(s.T, out + i * s.T, out + i * s.T);
+  });
+  return p;
+}
+
+}  // namespace minivit::inline MINIVIT_ABI

@@ -1,0 +1,114 @@
+// Element by element, one input: neg, exp, log, sqrt, square, tanh, sigmoid, relu, silu.
+#pragma once
+
+#include "minivit/autograd/tape.hpp"
+#include "minivit/kernels/math.hpp"
+#include "minivit/tensor/eigen.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+namespace detail {
+
+/// y[i] = f(x[i]) on all threads.
+template <class F>
+Tensor map_elements(const Tensor& x, const F& f) {
+  Tensor y = Tensor::empty(x.shape());
+  Sink{y.data(), false}.write_all(y.numel(), f, x.data());
+  return y;
+}
+
+/// Records y = f(x), given f'(x) as a function of x.
+template <class D>
+Var unary_by_input(const Var& x, Tensor y, const D& derivative) {
+  return Tape::local().record(std::move(y), {&x}, [x, derivative](Tape& tape, const Tensor& dy) {
+    if (const Sink dx = tape.sink(x))
+      dx.write_all(
+          x.numel(), [&](Vec g, Vec v) { return g * derivative(v); }, dy.data(), x.data());
+  });
+}
+
+/// Records y = f(x), given f'(x) as a function of y: the input need not be kept.
+template <class D>
+Var unary_by_output(const Var& x, const Tensor& y, const D& derivative) {
+  return Tape::local().record(y, {&x}, [x = x.edge(), y, derivative](Tape& tape, const Tensor& dy) {
+    if (const Sink dx = tape.sink(x))
+      dx.write_all(
+          y.numel(), [&](Vec g, Vec v) { return g * derivative(v); }, dy.data(), y.data());
+  });
+}
+
+/// Applies an Eigen array expression chunk by chunk.
+template <class F>
+Tensor map_array(const Tensor& x, const F& f) {
+  Tensor y = Tensor::empty(x.shape());
+  parallel_for(x.numel(), grain_for(2), [&](std::int64_t begin, std::int64_t end) {
+    as_array(y.data() + begin, end - begin) = f(as_array(x.data() + begin, end - begin));
+  });
+  return y;
+}
+
+inline Vec sigmoid(Vec v) { return 1.0f / (1.0f + exp(-v)); }
+
+}  // namespace detail
+
+/// y = -x, any shape.
+inline Var neg(const Var& x) {
+  return detail::unary_by_output(x, detail::map_elements(x.value(), [](Vec v) { return -v; }),
+                                 [](Vec) { return broadcast(-1.0f); });
+}
+
+/// y = e^x, any shape. Relative error ≤ 2e-7.
+inline Var exp(const Var& x) {
+  return detail::unary_by_output(x, detail::map_elements(x.value(), [](Vec v) { return exp(v); }),
+                                 [](Vec y) { return y; });
+}
+
+/// y = ln(x), any shape; NaN below 0, -infinity at 0.
+inline Var log(const Var& x) {
+  return detail::unary_by_input(x, detail::map_array(x.value(), [](const auto& a) { return a.log(); }),
+                                [](Vec v) { return 1.0f / v; });
+}
+
+/// y = √x, any shape; NaN below 0. The gradient is infinite at 0.
+inline Var sqrt(const Var& x) {
+  return detail::unary_by_output(x, detail::map_array(x.value(), [](const auto& a) { return a.sqrt(); }),
+                                 [](Vec y) { return 0.5f / y; });
+}
+
+/// y = x², any shape.
+inline Var square(const Var& x) {
+  return detail::unary_by_input(x, detail::map_elements(x.value(), [](Vec v) { return v * v; }),
+                                [](Vec v) { return 2.0f * v; });
+}
+
+/// y = tanh(x), any shape. Relative error ≤ 3e-7.
+inline Var tanh(const Var& x) {
+  return detail::unary_by_output(x, detail::map_elements(x.value(), [](Vec v) { return tanh(v); }),
+                                 [](Vec y) { return 1.0f - y * y; });
+}
+
+/// y = 1 / (1 + e^-x), any shape.
+inline Var sigmoid(const Var& x) {
+  return detail::unary_by_output(x, detail::map_elements(x.value(), [](Vec v) { return detail::sigmoid(v); }),
+                                 [](Vec y) { return y * (1.0f - y); });
+}
+
+/// y = max(x, 0), any shape; NaN stays NaN. The gradient at 0 is 0.
+inline Var relu(const Var& x) {
+  return detail::unary_by_output(x,
+                                 detail::map_elements(x.value(), [](Vec v) { return v < 0.0f ? Vec{} : v; }),
+                                 [](Vec y) { return y <= 0.0f ? Vec{} : broadcast(1.0f); });
+}
+
+/// y = x · sigmoid(x), any shape (S. Elfwing et al., arXiv:1702.03118).
+inline Var silu(const Var& x) {
+  return detail::unary_by_input(
+      x, detail::map_elements(x.value(), [](Vec v) { return v * detail::sigmoid(v); }), [](Vec v) {
+        const Vec s = detail::sigmoid(v);
+        return s * (1.0f + v * (1.0f - s));
+      });
+}
+
+inline Var operator-(const Var& x) { return neg(x); }
+
+}  // namespace minivit::inline MINIVIT_ABI

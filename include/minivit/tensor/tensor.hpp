@@ -1,0 +1,170 @@
+// A contiguous block of floats with a shape.
+#pragma once
+
+#include <cstring>
+#include <initializer_list>
+#include <span>
+#include <utility>
+
+#include "minivit/core/check.hpp"
+#include "minivit/core/pool.hpp"
+#include "minivit/tensor/shape.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// Float32 elements in row-major order without gaps. A tensor is a handle: copies share the elements,
+/// `clone()` makes new ones. A default-constructed tensor holds nothing (`defined()` is false).
+class Tensor {
+ public:
+  Tensor() = default;
+  [[gnu::noinline]] Tensor(const Tensor&) = default;
+  [[gnu::noinline]] Tensor(Tensor&& other) noexcept
+      : buffer_(std::move(other.buffer_)), data_(std::exchange(other.data_, nullptr)), shape_(other.shape_) {}
+  [[gnu::noinline]] Tensor& operator=(const Tensor&) = default;
+  [[gnu::noinline]] Tensor& operator=(Tensor&& other) noexcept {
+    buffer_ = std::move(other.buffer_);
+    data_ = std::exchange(other.data_, nullptr);
+    shape_ = other.shape_;
+    return *this;
+  }
+  [[gnu::noinline]] ~Tensor() = default;
+
+  /// Elements undefined. Throws std::bad_alloc.
+  [[gnu::noinline]] static Tensor empty(const Shape& shape) {
+    Tensor t;
+    t.buffer_ = Buffer(static_cast<std::size_t>(shape.numel()) * sizeof(float));
+    t.data_ = static_cast<float*>(t.buffer_.data());
+    t.shape_ = shape;
+    return t;
+  }
+
+  /// All elements 0.
+  static Tensor zeros(const Shape& shape) { return full(shape, 0.0f); }
+
+  /// All elements `value`.
+  [[gnu::noinline]] static Tensor full(const Shape& shape, float value) {
+    Tensor t = empty(shape);
+    t.fill(value);
+    return t;
+  }
+
+  /// The given elements in row-major order. Throws ShapeError unless there are as many as the shape says.
+  [[gnu::noinline]] static Tensor from(const Shape& shape, std::span<const float> values) {
+    check<ShapeError>(static_cast<std::int64_t>(values.size()) == shape.numel(), "tensor: ", values.size(),
+                      " values given, shape ", shape, " needs ", shape.numel());
+    Tensor t = empty(shape);
+    std::copy(values.begin(), values.end(), t.data());
+    return t;
+  }
+  static Tensor from(const Shape& shape, std::initializer_list<float> values) {
+    return from(shape, std::span(values.begin(), values.size()));
+  }
+
+  /// One element, rank 0.
+  static Tensor scalar(float value) { return full(Shape{}, value); }
+
+  bool defined() const { return data_ != nullptr; }
+  const Shape& shape() const { return shape_; }
+  int rank() const { return shape_.rank(); }
+  std::int64_t numel() const { return defined() ? shape_.numel() : 0; }
+  std::int64_t size(int axis) const { return shape_[axis]; }
+
+  float* data() { return data_; }
+  const float* data() const { return data_; }
+  std::span<float> values() { return {data_, static_cast<std::size_t>(numel())}; }
+  std::span<const float> values() const { return {data_, static_cast<std::size_t>(numel())}; }
+
+  /// The element at these indices, one for each axis. Not checked.
+  template <class... Index>
+  float& operator()(Index... index) {
+    return data_[offset(index...)];
+  }
+  template <class... Index>
+  float operator()(Index... index) const {
+    return data_[offset(index...)];
+  }
+
+  /// The only element. Throws ShapeError if there is not exactly one.
+  [[gnu::noinline]] float item() const {
+    check<ShapeError>(numel() == 1, "item: tensor of shape ", shape_, " does not have exactly one element");
+    return *data_;
+  }
+
+  void fill(float value) { std::fill_n(data_, numel(), value); }
+
+  /// A new tensor with the same elements.
+  [[gnu::noinline]] Tensor clone() const {
+    if (!defined()) return {};
+    Tensor t = empty(shape_);
+    t.copy_from(*this);
+    return t;
+  }
+
+  /// Overwrites the elements with those of `other`. Throws ShapeError unless the shapes are equal.
+  [[gnu::noinline]] void copy_from(const Tensor& other) {
+    check<ShapeError>(shape_ == other.shape_, "copy_from: shape is ", other.shape_, ", expected ", shape_);
+    if (numel() > 0) std::memcpy(data_, other.data_, static_cast<std::size_t>(numel()) * sizeof(float));
+  }
+
+  /// The same elements under another shape; one extent may be -1 and is then computed. Throws ShapeError if
+  /// the numbers of elements differ.
+  Tensor reshape(std::initializer_list<std::int64_t> extents) const {
+    return reshape(std::span(extents.begin(), extents.size()));
+  }
+  [[gnu::noinline]] Tensor reshape(std::span<const std::int64_t> extents) const {
+    Shape given;  // without the one to compute; also checks the extents
+    for (const std::int64_t e : extents)
+      if (e != -1) given.push_back(e);
+    const std::int64_t known = given.numel();
+    Shape shape;
+    for (const std::int64_t e : extents) shape.push_back(e == -1 && known > 0 ? numel() / known : e);
+    return reshape(shape);
+  }
+  [[gnu::noinline]] Tensor reshape(const Shape& shape) const {
+    check<ShapeError>(shape.numel() == numel(), "reshape: ", shape_, " has ", numel(), " elements, ", shape,
+                      " has ", shape.numel());
+    Tensor t = *this;
+    t.shape_ = shape;
+    return t;
+  }
+
+  /// Rows [begin, end) of the first axis, sharing the elements. Throws ShapeError if they are out of range.
+  [[gnu::noinline]] Tensor rows(std::int64_t begin, std::int64_t end) const {
+    check<ShapeError>(rank() > 0 && 0 <= begin && begin <= end && end <= size(0), "rows: [", begin, ", ", end,
+                      ") is out of range for shape ", shape_);
+    Tensor t = *this;
+    t.shape_ = shape_.with(0, end - begin);
+    if (size(0) > 0) t.data_ += begin * (numel() / size(0));
+    return t;
+  }
+
+  /// A tensor of `shape` over the elements from `offset` on, sharing them. Throws ShapeError if they do not
+  /// suffice.
+  [[gnu::noinline]] Tensor view(std::int64_t offset, const Shape& shape) const {
+    check<ShapeError>(offset >= 0 && shape.numel() <= numel() - offset, "view: ", shape, " at element ",
+                      offset, " does not fit into ", shape_);
+    Tensor t = *this;
+    t.data_ += offset;
+    t.shape_ = shape;
+    return t;
+  }
+
+  /// True if no other tensor shares the memory.
+  bool unique() const { return buffer_.unique(); }
+
+ private:
+  template <class... Index>
+  std::int64_t offset(Index... index) const {
+    const std::int64_t indices[] = {static_cast<std::int64_t>(index)..., 0};
+    std::int64_t position = 0;
+    for (int i = 0; i < static_cast<int>(sizeof...(Index)); ++i)
+      position = position * shape_.begin()[i] + indices[i];
+    return position;
+  }
+
+  Buffer buffer_;
+  float* data_ = nullptr;
+  Shape shape_;
+};
+
+}  // namespace minivit::inline MINIVIT_ABI

@@ -1,0 +1,106 @@
+// One epoch of training, and evaluation.
+#pragma once
+
+#include <cmath>
+#include <optional>
+#include <span>
+
+#include "minivit/data/loader.hpp"
+#include "minivit/ops/losses.hpp"
+#include "minivit/train/ema.hpp"
+#include "minivit/train/metrics.hpp"
+#include "minivit/train/optimizer.hpp"
+#include "minivit/train/schedule.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// The loss, or the norm of the gradient, is not a finite number any more.
+struct NotFinite : Error {
+  using Error::Error;
+};
+
+/// How `train_epoch` treats every batch.
+struct TrainOptions {
+  float label_smoothing = 0.0f;
+  double clip_norm = 1.0;       ///< 0: no clipping
+  std::int64_t accumulate = 1;  ///< batches whose gradients make one step
+  std::uint64_t seed = 0;       ///< of dropout, together with the number of the step
+  std::span<const float> class_weights{};
+};
+
+/// What `on_step` of `train_epoch` is told after every optimizer step.
+struct StepReport {
+  std::int64_t step;       ///< number of the step since the start of training, from 0
+  std::int64_t batches;    ///< batches done in this epoch
+  double loss;             ///< mean of the step's batches
+  double lr;               ///< learning rate of the step
+  double grad_norm;        ///< before clipping
+  const Metrics* metrics;  ///< of the epoch so far, on training batches as they were seen
+};
+
+/// Trains on every batch of `batches` (a range of Batch): forward, loss, backward, clip, step, schedule.
+/// `on_step(report)` returns whether to go on. Returns the metrics of the training batches. Throws NotFinite
+/// before a step is taken that would destroy the weights.
+template <class Model, class Batches, class Optimizer, class Schedule, class OnStep>
+Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& parameters, Optimizer& optimizer,
+                    const Schedule& schedule, std::optional<Ema>& ema, const TrainOptions& options,
+                    const OnStep& on_step) {
+  const Training training;
+  // Whatever ends the epoch, a batch that was not run backwards is forgotten.
+  struct ForgetAtEnd {
+    ~ForgetAtEnd() { Tape::local().clear(); }
+  } const forget_at_end;
+  Metrics metrics;
+  std::int64_t done = 0, pending = 0;  // batches of this epoch; batches since the last step
+  double loss_sum = 0;
+
+  const auto step = [&] {
+    const std::int64_t number = optimizer.steps();
+    if (pending >
+        1)  // the gradient of the mean; the last step of an epoch may have fewer batches than the others
+      Sink{parameters.grads.data(), false}.write_all(
+          parameters.size(), [f = 1.0f / static_cast<float>(pending)](Vec g) { return g * f; },
+          parameters.grads.data());
+    const double norm = clip_grad_norm(parameters, options.clip_norm > 0 ? options.clip_norm : HUGE_VAL);
+    check<NotFinite>(std::isfinite(norm), "step ", number, ": the gradient is not finite (norm ", norm,
+                     "); lower the learning rate");
+    const double lr = schedule(number);
+    optimizer.step(static_cast<float>(lr));
+    parameters.zero_grad();
+    if (ema) ema->update();
+    const StepReport report{number, done, loss_sum / static_cast<double>(pending), lr, norm, &metrics};
+    loss_sum = 0;
+    pending = 0;
+    return on_step(report);
+  };
+
+  parameters.zero_grad();
+  for (const Batch& batch : batches) {
+    // Dropout is drawn anew for every batch, from the step and the batch alone: an interrupted run repeats
+    // it.
+    manual_seed(options.seed, static_cast<std::uint64_t>(optimizer.steps() * options.accumulate + pending));
+    const Var logits = model(batch.images);
+    const Var loss = cross_entropy(logits, batch.labels, {options.label_smoothing, options.class_weights});
+    check<NotFinite>(std::isfinite(loss.item()), "step ", optimizer.steps(), ": the loss is ", loss.item(),
+                     "; lower the learning rate, or look for broken images");
+    backward(loss);
+    metrics.add(logits.value(), batch.labels);
+    loss_sum += loss.item();
+    ++done;
+    if (++pending == options.accumulate && !step()) return metrics;
+  }
+  if (pending > 0) step();
+  return metrics;
+}
+
+/// Metrics of `model` over every batch of `batches`, in evaluation mode and without gradients.
+template <class Model, class Batches>
+Metrics evaluate(const Model& model, Batches&& batches) {
+  const NoGrad values_only;
+  const Training off(false);
+  Metrics metrics;
+  for (const Batch& batch : batches) metrics.add(model(batch.images).value(), batch.labels);
+  return metrics;
+}
+
+}  // namespace minivit::inline MINIVIT_ABI

@@ -1,0 +1,29 @@
+// The learning rate over the steps of a training.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <numbers>
+
+#include "minivit/core/config.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// Rises linearly over `warmup` steps to `peak`, then falls along half a cosine to `last` at step `total`.
+struct CosineSchedule {
+  double peak = 1e-3;       ///< highest learning rate
+  std::int64_t warmup = 0;  ///< steps
+  std::int64_t total = 1;   ///< steps, warm-up included
+  double last = 0.0;        ///< learning rate at the end
+
+  /// Learning rate of step 0, 1, …; `last` from `total` on.
+  double operator()(std::int64_t step) const {
+    if (step < warmup) return peak * static_cast<double>(step + 1) / static_cast<double>(warmup);
+    const double done =
+        static_cast<double>(step - warmup) / static_cast<double>(std::max<std::int64_t>(1, total - warmup));
+    return last + 0.5 * (peak - last) * (1.0 + std::cos(std::numbers::pi * std::min(1.0, done)));
+  }
+};
+
+}  // namespace minivit::inline MINIVIT_ABI

@@ -1,0 +1,171 @@
+#include "minivit/data/transform.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "../support/message_of.hpp"
+#include "fixture.hpp"
+
+using namespace minivit;
+
+namespace {
+
+std::vector<float> run(const TrainTransform& transform, const Image& image, std::uint64_t seed) {
+  std::vector<float> out(static_cast<std::size_t>(3 * transform.base.height * transform.base.width));
+  Rng rng(seed);
+  transform(image, rng, out.data());
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("to_tensor writes normalised planes") {
+  const Image image = fixture::noise(5, 4);
+  Preprocess p{.height = 4, .width = 5};
+  p.mean = {0.5f, 0.4f, 0.3f};
+  p.std = {0.1f, 0.2f, 0.25f};
+  std::vector<float> out(60);
+  to_tensor(image, p, out.data());
+  for (std::size_t c = 0; c < 3; ++c)
+    for (std::size_t i = 0; i < 20; ++i)
+      CHECK(out[c * 20 + i] == (static_cast<float>(image.pixels[i * 3 + c]) / 255.0f - p.mean[c]) / p.std[c]);
+}
+
+TEST_CASE("crop geometry is timm's") {
+  const Image photo = decode_image(fixture::path("resize/photo.png"));
+  Preprocess p{.fit = Preprocess::Fit::crop, .crop_pct = 0.9};  // shortest edge to 248
+  CHECK(fixture::difference(fit_image(photo, p), decode_image(fixture::path("resize/center_crop_224.png"))) ==
+        0);
+
+  // The sizes of torchvision's Resize(shortest edge): the longer one is cut, not rounded.
+  const auto size = [](int w, int h, int target_w, int target_h) {
+    const Preprocess q{.height = target_h, .width = target_w};
+    return detail::size_before_crop(make_image(w, h), q);
+  };
+  CHECK(size(223, 301, 248, 248) == std::array{248, 334});
+  CHECK(size(301, 223, 248, 248) == std::array{334, 248});
+  CHECK(size(10, 10, 7, 7) == std::array{7, 7});
+  // timm's ResizeKeepRatio for a size that is not square: rounded, neither side too small.
+  CHECK(size(300, 200, 100, 50) == std::array{100, 67});
+  CHECK(size(200, 300, 100, 50) == std::array{100, 150});
+  // Halves go to the even neighbour.
+  CHECK(detail::centre_start(5, 4) == 0);
+  CHECK(detail::centre_start(7, 4) == 2);
+  CHECK(detail::centre_start(8, 4) == 2);
+}
+
+TEST_CASE("squash geometry is one resize") {
+  const Image image = fixture::noise(30, 20);
+  const Preprocess p{.height = 8, .width = 12, .filter = Filter::bilinear};
+  CHECK(fit_image(image, p) == resize(image, 12, 8, Filter::bilinear));
+  std::vector<float> a(288), b(288);
+  preprocess(image, p, a.data());
+  to_tensor(fit_image(image, p), p, b.data());
+  CHECK(a == b);
+}
+
+TEST_CASE("random boxes have the areas and shapes asked for") {
+  const TrainTransform t{.scale_min = 0.3, .scale_max = 0.6};
+  double least = 1, most = 0, left = 0, shape = 0;
+  constexpr int kDraws = 2000;
+  for (int i = 0; i < kDraws; ++i) {
+    Rng rng(3, static_cast<std::uint64_t>(i));
+    const Box box = t.draw_box(400, 300, rng);
+    REQUIRE(box.left >= 0);
+    REQUIRE(box.top >= 0);
+    REQUIRE(box.left + box.width <= 400);
+    REQUIRE(box.top + box.height <= 300);
+    const double area = box.width * box.height / 120000.0,
+                 ratio = static_cast<double>(box.width) / box.height;
+    CHECK(ratio > 0.74);
+    CHECK(ratio < 1.35);
+    least = std::min(least, area), most = std::max(most, area);
+    shape += std::log(ratio) / kDraws;
+    left += box.left / (400.0 - box.width) / kDraws;
+  }
+  CHECK(least == doctest::Approx(0.3).epsilon(0.02));
+  CHECK(most == doctest::Approx(0.6).epsilon(0.02));
+  CHECK(std::abs(shape) < 0.02);
+  CHECK(left == doctest::Approx(0.5).epsilon(0.04));
+}
+
+TEST_CASE("an image too thin for any try is cut in the middle") {
+  const TrainTransform t;
+  Rng rng(1);
+  const Box wide = t.draw_box(1000, 30, rng);
+  CHECK(wide.width == 40);
+  CHECK(wide.height == 30);
+  CHECK(wide.left == 480);
+  CHECK(wide.top == 0);
+  const Box tall = t.draw_box(30, 1000, rng);
+  CHECK(tall.width == 30);
+  CHECK(tall.height == 40);
+  CHECK(tall.top == 480);
+  const Box dot = t.draw_box(1, 1, rng);
+  CHECK(dot.width * dot.height == 1);
+}
+
+TEST_CASE("training transform without chance is the evaluation transform") {
+  const Image image = fixture::noise(40, 30);
+  const TrainTransform t{.base = {.height = 8, .width = 8}, .scale_min = 1, .scale_max = 1, .hflip = 0};
+  std::vector<float> expected(192);
+  preprocess(image, t.base, expected.data());
+  CHECK(run(t, image, 1) == expected);
+}
+
+TEST_CASE("mirroring happens as often as asked, and mirrors") {
+  const Image image = fixture::noise(8, 8);
+  TrainTransform t{.base = {.height = 8, .width = 8}, .scale_min = 1, .scale_max = 1, .hflip = 1};
+  std::vector<float> straight(192), mirrored(192);
+  to_tensor(image, t.base, straight.data());
+  to_tensor(flip(image), t.base, mirrored.data());
+  CHECK(run(t, image, 1) == mirrored);
+  t.hflip = 0.25;
+  int count = 0;
+  for (std::uint64_t seed = 0; seed < 2000; ++seed) count += run(t, image, seed) == mirrored;
+  CHECK(count == doctest::Approx(500).epsilon(0.15));
+}
+
+TEST_CASE("training transform is a function of the random stream") {
+  const Image image = fixture::noise(60, 40);
+  const TrainTransform t{.base = {.height = 16, .width = 16}, .trivial_augment = true};
+  CHECK(run(t, image, 4) == run(t, image, 4));
+  CHECK(run(t, image, 4) != run(t, image, 5));
+  // Geometry, mirroring, operation: in this order, from one stream.
+  Rng rng(4);
+  const Box box = t.draw_box(60, 40, rng);
+  Image expected = resize(crop(image, box.left, box.top, box.width, box.height), 16, 16, t.base.filter);
+  if (rng.uniform() < 0.5f) expected = flip(expected);
+  std::vector<float> out(768);
+  to_tensor(trivial_augment(expected, rng), t.base, out.data());
+  CHECK(run(t, image, 4) == out);
+}
+
+TEST_CASE("settings and images out of range are refused") {
+  const auto invalid = [](auto change) {
+    TrainTransform t;
+    change(t);
+    return message_of<ConfigError>([&] { t.validate(); });
+  };
+  CHECK(invalid([](auto& t) { t.base.width = 0; }).starts_with("preprocess: size is 0x224"));
+  CHECK(invalid([](auto& t) { t.base.crop_pct = 0; }) ==
+        "preprocess: crop_pct is 0, expected more than 0 and at most 1");
+  CHECK(invalid([](auto& t) { t.base.crop_pct = NAN; }).starts_with("preprocess: crop_pct is nan"));
+  CHECK(invalid([](auto& t) {
+          t.base.std[1] = 0;
+        }).starts_with("preprocess: mean 0.456 and std 0 of channel 1"));
+  CHECK(invalid([](auto& t) { t.scale_min = 0; }).starts_with("transform: scale is 0 to 1"));
+  CHECK(invalid([](auto& t) { t.ratio_max = 0.5; }).starts_with("transform: ratio is 0.75 to 0.5"));
+  CHECK(invalid([](auto& t) { t.hflip = 1.5; }).starts_with("transform: hflip is 1.5"));
+
+  std::vector<float> out(3 * 224 * 224);
+  const Preprocess p{.fit = Preprocess::Fit::crop};
+  CHECK(message_of<ShapeError>([&] { to_tensor(fixture::noise(5, 4), p, out.data()); }) ==
+        "to_tensor: image is 5x4, expected 224x224; see fit_image");
+  CHECK(message_of<ShapeError>([&] { preprocess(fixture::noise(5, 4, 1), p, out.data()); }) ==
+        "preprocess: image has 1 channels, expected 3 (RGB)");
+  CHECK(message_of<ShapeError>([&] { preprocess(make_image(20000, 1), p, out.data()); }) ==
+        "preprocess: an image of 20000x1 would become 4480000x224, more than 64000000 pixels");
+}

@@ -1,0 +1,430 @@
+#!/usr/bin/env bash
+# The programs as their users run them:   bash programs.sh BINARIES SCRATCH TEST…
+#
+# BINARIES is the folder of the built programs, SCRATCH a folder for this script alone: it is emptied. Each TEST is one of the
+# functions test_… below, named without test_; all of them if none is given. Says what failed, with what the program said,
+# and ends with 1 if anything did.
+set -euo pipefail
+shopt -s nullglob
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+bin=$(cd "$1" && pwd)
+mkdir -p "$2"
+scratch=$(cd "$2" && pwd)
+shift 2
+data=$here/../../examples/data
+export OMP_WAIT_POLICY=passive  # other tests run at the same time
+failures=0
+
+# ---- what the tests are written with ---------------------------------------------------------------------------------
+
+fail() {
+  failures=$((failures + 1))
+  printf 'FAILED: %s\n' "$1" >&2
+  [[ $# -lt 2 ]] || sed 's/^/    /' "$2" >&2
+}
+
+skip() { printf 'skipped: %s\n' "$1"; }
+
+# run CODE PROGRAM ARGUMENT…: expects this exit code. Output and errors are in $scratch/out and $scratch/err.
+run() {
+  local expected=$1 code=0
+  shift
+  "$bin/$1" "${@:2}" >"$scratch/out" 2>"$scratch/err" </dev/null || code=$?
+  [[ $code == "$expected" ]] || fail "$*: exit code $code, expected $expected" "$scratch/err"
+}
+
+# says FILE TEXT: the file has a line with this text.
+says() { grep -qF -- "$2" "$1" || fail "$(basename "$1") does not say \"$2\"" "$1"; }
+
+# refused CODE TEXT PROGRAM ARGUMENT…: the program ends with this code, says this and its name on standard error and nothing
+# on standard output.
+refused() {
+  local code=$1 text=$2
+  shift 2
+  run "$code" "$@"
+  says "$scratch/err" "$text"
+  says "$scratch/err" "$1: "
+  [[ ! -s $scratch/out ]] || fail "$*: an error, and yet something on standard output" "$scratch/out"
+}
+
+exists() {
+  local path
+  for path in "$@"; do [[ -s $path ]] || fail "$path is missing or empty"; done
+}
+
+absent() { [[ ! -e $1 ]] || fail "$1 was written and should not have been"; }
+
+same() { cmp -s "$1" "$2" || fail "$1 and $2 differ"; }
+
+# run_folder FOLDER: sets run_dir to the only run folder below it.
+run_folder() {
+  local runs=("$1"/*/*)
+  [[ ${#runs[@]} == 1 ]] || fail "$1 has ${#runs[@]} run folders, expected 1"
+  run_dir=${runs[0]:-$1/none}
+}
+
+# A tiny model; `tiny ARGUMENT…` trains it.
+settings=(model.image_size=8 model.patch_size=2 model.embedding_dim=16 model.num_layers=1 model.num_heads=2 model.mlp_ratio=2
+  data.hflip=0 training.epochs=2 training.batch_size=32 training.lr=5e-3 training.seed=7)
+tiny() { run 0 train "${settings[@]}" "$@"; }
+
+# copies NUMBER FROM TO: so many images of class FROM of the digits as class folder TO.
+copies() {
+  local i=0 image
+  mkdir -p "$3"
+  for image in "$scratch/digits/train/$2"/*.png; do
+    ((i++ < $1)) || break
+    cp "$image" "$3"
+  done
+}
+
+# Two classes, 20 images each, in FOLDER.
+two_classes() {
+  copies 20 0 "$1/zero"
+  copies 20 1 "$1/one"
+}
+
+digits() { [[ -d $scratch/digits ]] || run 0 digits "$data/digits.png" "$data/digits.labels.txt" "$scratch/digits"; }
+
+# A run folder with a trained model of two classes: $model is its best one.
+trained() {
+  digits
+  if [[ ! -d $scratch/trained ]]; then
+    two_classes "$scratch/pair"
+    tiny data.train="$scratch/pair" output.dir="$scratch/trained"
+  fi
+  run_folder "$scratch/trained"
+  trained_run=$run_dir
+  model=$trained_run/best
+}
+
+# tmpfs FOLDER SIZE: mounts a small file system of its own; false where that is not allowed.
+tmpfs() {
+  mkdir -p "$1"
+  mount -t tmpfs -o size="$2" tmpfs "$1" 2>/dev/null
+}
+unmount() { umount "$scratch/full" 2>/dev/null || true; }
+trap unmount EXIT
+
+# ---- the tests -------------------------------------------------------------------------------------------------------
+
+test_small_programs() {
+  run 0 hello_autograd
+  says "$scratch/out" "gradient"
+  run 0 vit_from_bricks
+  says "$scratch/out" "16 of 16 remembered"
+}
+
+test_digits() {
+  digits
+  [[ $(find "$scratch/digits/train" -name '*.png' | wc -l) == 1437 ]] || fail "digits: expected 1437 images for training"
+  [[ $(find "$scratch/digits/test" -name '*.png' | wc -l) == 360 ]] || fail "digits: expected 360 images for testing"
+  [[ $(ls "$scratch/digits/train") == $'0\n1\n2\n3\n4\n5\n6\n7\n8\n9' ]] || fail "digits: expected a folder for each digit"
+  refused 1 "nowhere.png" digits nowhere.png "$data/digits.labels.txt" "$scratch/none"
+  refused 1 "too small for" digits "$scratch/digits/train/0/0000.png" "$data/digits.labels.txt" "$scratch/none"
+  absent "$scratch/none"
+  run 2 digits only-one-argument
+  says "$scratch/err" "usage: digits"
+}
+
+test_train() {
+  digits
+  local all=(data.train="$scratch/digits/train" training.optimizer=adamw model.dropout=0.1 training.ema=0.9)
+  tiny "${all[@]}" output.dir="$scratch/first"
+  run_folder "$scratch/first"
+  local one=$run_dir folder file
+  says "$scratch/out" "run folder: $one"
+  [[ ! -s $scratch/err ]] || fail "train: something on standard error" "$scratch/err"
+  exists "$one"/{config.yaml,training_history.csv,class_mapping.json,train.log}
+  exists "$one"/{best,last}/{model.safetensors,config.json,preprocessor_config.json}
+  same "$scratch/out" "$one/train.log"
+  says "$one/config.yaml" "embedding_dim: 16"
+  says "$one/config.yaml" "seed: 7"
+  says "$one/class_mapping.json" '"9": 9'
+  [[ -z $(find "$one" -name '.*') ]] || fail "train left temporary files in $one"
+
+  # A header and a row an epoch, of as many numbers as the header has names; the loss falls.
+  awk -F, '
+    NR == 1 { columns = NF; if ($1 != "epoch" || $2 != "train_loss") exit 1; next }
+    { if (NF != columns || $1 != NR - 1) exit 1
+      for (i = 1; i <= NF; i++) if ($i !~ /^-?[0-9.]+(e[-+]?[0-9]+)?$/) exit 1
+      loss[NR - 1] = $2 }
+    END { if (NR != 3 || !(loss[2] < loss[1])) exit 1 }' "$one/training_history.csv" ||
+    fail "training_history.csv is not as expected" "$one/training_history.csv"
+
+  # The same command gives the same bits, with one thread and without loader threads, too.
+  tiny "${all[@]}" output.dir="$scratch/second"
+  OMP_NUM_THREADS=1 tiny "${all[@]}" data.workers=0 output.dir="$scratch/third"
+  for folder in second third; do
+    run_folder "$scratch/$folder"
+    for file in {best,last}/{model.safetensors,config.json}; do same "$one/$file" "$run_dir/$file"; done
+  done
+  tiny "${all[@]}" training.seed=8 output.dir="$scratch/fourth"
+  run_folder "$scratch/fourth"
+  ! cmp -s "$one/last/model.safetensors" "$run_dir/last/model.safetensors" || fail "another seed gives the same weights"
+
+  run 0 evaluate --run "$one" "$scratch/digits/test"
+  says "$scratch/out" "/360)"
+  run 0 evaluate --model "$one/last" --json "$scratch/digits/test"
+  says "$scratch/out" '"images"'
+}
+
+test_train_options() {
+  trained
+  # The other optimizer, accumulation, a folder for validation, an image size that is not square.
+  tiny data.train="$scratch/pair" data.val="$scratch/pair" training.optimizer=sgd training.accumulate=2 data.workers=2 \
+    data.trivial_augment=true model.image_size=8x12 model.pooling=mean model.class_token=false model.positions=sincos \
+    model.layer_scale=0.1 model.register_tokens=1 data.fit=squash output.dir="$scratch/options"
+  run_folder "$scratch/options"
+  exists "$run_dir/best/model.safetensors"
+  run 0 predict --run "$run_dir" "$scratch/pair/zero"
+  # More images in a batch than there are.
+  tiny data.train="$scratch/pair" training.batch_size=4096 training.epochs=1 output.dir="$scratch/large_batch"
+  # Two runs that start together have a folder each.
+  "$bin/train" "${settings[@]}" data.train="$scratch/pair" output.dir="$scratch/together" &>"$scratch/log1" & local first=$!
+  "$bin/train" "${settings[@]}" data.train="$scratch/pair" output.dir="$scratch/together" &>"$scratch/log2" & local second=$!
+  wait $first || fail "train: the first of two runs" "$scratch/log1"
+  wait $second || fail "train: the second of two runs" "$scratch/log2"
+  local runs=("$scratch"/together/*/*)
+  [[ ${#runs[@]} == 2 ]] || fail "two runs at once made ${#runs[@]} folders"
+}
+
+test_help() {
+  run 0 train --help
+  says "$scratch/out" "training.lr="
+  says "$scratch/out" "model.image_size="
+  run 2 train
+  says "$scratch/err" "data.train="
+  local program
+  for program in predict evaluate; do
+    run 0 "$program" --help
+    says "$scratch/out" "--run"
+    run 2 "$program"
+    run 2 "$program" --model a --run b image.png
+    run 2 "$program" --modle a image.png
+    [[ -s $scratch/err ]] || fail "$program: nothing said about an unknown option"
+  done
+}
+
+test_predict() {
+  trained
+  local image=("$scratch"/pair/zero/*.png)
+  run 0 predict --run "$trained_run" "${image[0]}"
+  says "$scratch/out" "${image[0]}"
+  grep -qE ' (zero|one) [0-9.]+%  (zero|one) [0-9.]+%$' "$scratch/out" || fail "predict: no probabilities" "$scratch/out"
+  run 0 predict --model "$model" --top 1 "${image[@]:0:3}"
+  [[ $(grep -cE ' (zero|one) [0-9.]+%$' "$scratch/out") == 3 ]] || fail "predict: expected 3 lines" "$scratch/out"
+
+  run 0 predict --model "$model" --json "$scratch/pair"
+  [[ $(wc -l <"$scratch/out") == 40 ]] || fail "predict --json: expected 40 lines" "$scratch/out"
+  local line
+  while IFS= read -r line; do
+    [[ $line =~ ^\{\"image\":.*\"label\":.*\"confidence\":.*\"top\":.*\"logits\":.*\}$ ]] || fail "predict --json: $line"
+  done <"$scratch/out"
+  if command -v python3 >/dev/null; then
+    python3 - "$scratch/out" <<'PYTHON' || fail "predict --json: not the promised objects" "$scratch/out"
+import json, math, sys
+for line in open(sys.argv[1]):
+    p = json.loads(line)
+    assert list(p) == ["image", "label", "confidence", "top", "logits"], p
+    assert p["label"] == p["top"][0]["label"] and p["confidence"] == p["top"][0]["probability"]
+    assert abs(sum(t["probability"] for t in p["top"]) - 1) < 1e-5 and len(p["logits"]) == 2
+    top = max(p["logits"])
+    assert abs(p["confidence"] - 1 / sum(math.exp(z - top) for z in p["logits"])) < 1e-5
+PYTHON
+  fi
+  run 0 predict --model "$model" --json "$scratch/pair/zero" "$scratch/pair/one"
+  sed 's/"confidence".*//' "$scratch/out" | sort >"$scratch/one"
+  run 0 predict --model "$model" --json "$scratch/pair"
+  sed 's/"confidence".*//' "$scratch/out" | sort | cmp -s - "$scratch/one" || fail "predict: folders give other images than their parent"
+
+  run 2 predict --model "$model" --top 0 "${image[0]}"
+  refused 1 "nowhere.png: no such file or folder" predict --model "$model" nowhere.png
+  mkdir -p "$scratch/no_images"
+  refused 1 "holds no images" predict --model "$model" "$scratch/no_images"
+  refused 1 "config.json" predict --model "$scratch/no_images" "${image[0]}"
+  # What cannot be decoded is named; the others are predicted all the same.
+  mkdir -p "$scratch/mixed"
+  cp "${image[0]}" "$scratch/mixed/a.png"
+  echo "not an image" >"$scratch/mixed/b.png"
+  cp "${image[1]}" "$scratch/mixed/c.PNG"
+  ln -s nowhere "$scratch/mixed/d.png"
+  run 1 predict --model "$model" "$scratch/mixed"
+  says "$scratch/err" "mixed/b.png"
+  says "$scratch/err" "mixed/d.png"
+  [[ $(wc -l <"$scratch/out") == 2 ]] || fail "predict: expected the 2 images that can be read" "$scratch/out"
+}
+
+test_bad_settings() {
+  digits
+  two_classes "$scratch/small"
+  local out=$scratch/refused
+  # bad MESSAGE ARGUMENT…
+  bad() { refused 2 "$1" train "${settings[@]}" data.train="$scratch/small" output.dir="$out" "${@:2}"; }
+  bad 'unknown setting "training.epcohs"; did you mean "training.epochs"?' training.epcohs=3
+  bad 'unknown setting "lr"; did you mean "training.lr"?' lr=3
+  bad 'training.epochs is "three", expected a whole number' training.epochs=three
+  bad 'training.epochs is "2.5", expected a whole number' training.epochs=2.5
+  bad 'training.lr is "fast", expected a number' training.lr=fast
+  bad 'training.lr is "", expected a number' training.lr=
+  bad 'data.trivial_augment is "yes", expected true or false' data.trivial_augment=yes
+  bad 'training.batch_size is "0", expected a whole number from 1' training.batch_size=0
+  bad 'model.dropout is "1.5", expected a number from 0' model.dropout=1.5
+  bad 'model.pooling is "max", expected one of token mean' model.pooling=max
+  bad 'expected name=value' epochs
+  bad 'image size 9x9 is not divisible by patch_size 2' model.image_size=9
+  bad 'embedding_dim 16 is not divisible by num_heads 3' model.num_heads=3
+  bad 'model.image_size is "big"' model.image_size=big
+  bad 'data.train is not set' data.train=
+  absent "$out"
+}
+
+test_bad_folders() {
+  digits
+  local out=$scratch/refused
+  # bad MESSAGE FOLDER ARGUMENT…
+  bad() { refused 1 "$1" train "${settings[@]}" data.train="$2" output.dir="$out" "${@:3}"; }
+  bad "nowhere: not a folder" "$scratch/nowhere"
+  bad "0000.png: not a folder" "$scratch/digits/train/0/0000.png"
+  mkdir -p "$scratch/empty"
+  bad "empty: holds no folders" "$scratch/empty"
+  two_classes "$scratch/gap"
+  mkdir "$scratch/gap/nothing"
+  bad 'class "nothing" holds no images' "$scratch/gap"
+  copies 5 0 "$scratch/single/zero"
+  bad 'holds only the class "zero", expected at least two' "$scratch/single"
+  two_classes "$scratch/fine"
+  two_classes "$scratch/more"
+  copies 3 2 "$scratch/more/two"
+  bad 'class "two" is not among the 2 known classes' "$scratch/fine" data.val="$scratch/more"
+  bad "nowhere: not a folder" "$scratch/fine" data.val="$scratch/nowhere"
+  absent "$out"
+
+  # An image of which only the beginning is there, or nothing: more than one in a hundred.
+  two_classes "$scratch/broken"
+  : >"$scratch/broken/one/empty.png"
+  refused_training "$scratch/broken" "empty.png"
+
+  if [[ $(id -u) != 0 ]]; then
+    two_classes "$scratch/locked"
+    chmod 000 "$scratch/locked/one"
+    bad "locked/one: cannot be read" "$scratch/locked"
+    chmod 700 "$scratch/locked/one"
+  elif command -v setpriv >/dev/null && setpriv --reuid=65534 --clear-groups test -x "$bin/train"; then
+    two_classes "$scratch/locked"
+    chmod 000 "$scratch/locked/one"
+    local code=0
+    setpriv --reuid=65534 --clear-groups "$bin/train" data.train="$scratch/locked" output.dir="$out" >"$scratch/out" 2>"$scratch/err" || code=$?
+    [[ $code == 1 ]] || fail "train on a locked folder: exit code $code, expected 1" "$scratch/err"
+    says "$scratch/err" "locked/one: cannot be read"
+    absent "$out"
+  else
+    skip "a folder that cannot be read (root reads everything)"
+  fi
+}
+
+# refused_training FOLDER TEXT: training ends with 1, and leaves no model.
+refused_training() {
+  rm -rf "$scratch/stopped"
+  run 1 train "${settings[@]}" data.train="$1" output.dir="$scratch/stopped"
+  says "$scratch/err" "$2"
+  [[ -z $(find "$scratch/stopped" -name '*.safetensors') ]] || fail "train: a model of a training that was refused"
+}
+
+test_undecodable() {
+  digits
+  # One of 121 is fewer than one in a hundred: it is named and left out. Three are too many.
+  copies 60 0 "$scratch/photos/zero"
+  copies 60 1 "$scratch/photos/one"
+  head -c 60 "$scratch/photos/zero/0000.png" >"$scratch/photos/zero/aaa.png"
+  tiny data.train="$scratch/photos" data.val="$scratch/photos" output.dir="$scratch/skipping"
+  run_folder "$scratch/skipping"
+  says "$run_dir/train.log" "zero/aaa.png"
+  [[ $(grep -c 'zero/aaa.png' "$scratch/out") -le 2 ]] || fail "train names an image again and again" "$scratch/out"
+  echo "not an image" >"$scratch/photos/one/bbb.jpg"
+  : >"$scratch/photos/one/ccc.bmp"
+  refused_training "$scratch/photos" "samples cannot be read"
+  says "$scratch/err" ".png"
+}
+
+test_damaged_models() {
+  trained
+  local image=("$scratch"/pair/zero/*.png) copy=$scratch/copy
+  damaged() { rm -rf "$copy" && cp -r "$model" "$copy"; }
+  damaged
+  head -c 3000 "$model/model.safetensors" >"$copy/model.safetensors"
+  refused 1 "copy/model.safetensors" predict --model "$copy" "${image[0]}"
+  refused 1 "copy/model.safetensors" evaluate --model "$copy" "$scratch/pair"
+  damaged
+  printf '\377\377\377\377\377\377\377\177{}' >"$copy/model.safetensors"
+  refused 1 "copy/model.safetensors" predict --model "$copy" "${image[0]}"
+  : >"$copy/model.safetensors"
+  refused 1 "copy/model.safetensors" predict --model "$copy" "${image[0]}"
+  rm "$copy/model.safetensors"
+  refused 1 "copy/model.safetensors" predict --model "$copy" "${image[0]}"
+  damaged
+  sed -i 's/"depth": 1/"depth": 2/' "$copy/config.json"
+  refused 1 "missing: blocks.1.norm1.weight" predict --model "$copy" "${image[0]}"
+  damaged
+  sed -i 's/"num_heads": 2/"num_heads": 3/' "$copy/config.json"
+  refused 2 "embedding_dim 16 is not divisible by num_heads 3" predict --model "$copy" "${image[0]}"
+  damaged
+  echo '{"model_args": ' >"$copy/config.json"
+  refused 1 "copy/config.json" predict --model "$copy" "${image[0]}"
+
+  # Classes of the folder that the model does not know.
+  two_classes "$scratch/unknown"
+  copies 3 2 "$scratch/unknown/two"
+  refused 1 'class "two" is not among the 2 known classes' evaluate --model "$model" "$scratch/unknown"
+}
+
+test_full_disk() {
+  trained
+  if ! tmpfs "$scratch/full" 1m; then
+    skip "a full disk (mounting is not allowed)"
+    return
+  fi
+  # on_full_disk DIM: a run that ends for want of space, and leaves nothing temporary.
+  on_full_disk() {
+    rm -rf "$scratch"/full/*
+    run 1 train "${settings[@]}" data.train="$scratch/pair" model.embedding_dim="$1" training.epochs=1 output.dir="$scratch/full"
+    says "$scratch/err" "train: "
+    says "$scratch/err" "No space left on device"
+    run_folder "$scratch/full"
+    [[ -z $(find "$run_dir" -name '.*') ]] || fail "a full disk leaves something temporary"
+    absent "$run_dir/best"
+  }
+  on_full_disk 256  # 2 MB: too large at once
+  absent "$run_dir/last"
+  on_full_disk 128  # 0.5 MB: last/ fits and is whole, best/ does not
+  run 0 predict --model "$run_dir/last" "$scratch/pair/zero"
+
+  # A model that was there before stays as it was.
+  rm -rf "$scratch"/full/*
+  cp -r "$model" "$scratch/full/best"
+  dd if=/dev/zero of="$scratch/full/ballast" bs=1k status=none 2>/dev/null || true
+  refused 1 "No space left on device" train "${settings[@]}" data.train="$scratch/pair" output.dir="$scratch/full"
+  same "$model/model.safetensors" "$scratch/full/best/model.safetensors"
+}
+
+# ---- which of them ---------------------------------------------------------------------------------------------------
+
+if [[ ! -x $bin/train ]]; then
+  skip "$bin/train is not built"
+  exit 77  # what ctest takes for skipped
+fi
+unmount
+rm -rf "${scratch:?}"/*
+tests=("$@")
+if ((${#tests[@]} == 0)); then
+  while read -r _ _ name; do
+    [[ $name != test_* ]] || tests+=("${name#test_}")
+  done < <(declare -F)
+fi
+for name in "${tests[@]}"; do
+  before=$failures
+  "test_$name"
+  if ((failures == before)); then echo "passed: $name"; else echo "failed: $name" >&2; fi
+done
+((failures == 0)) || exit 1

@@ -1,0 +1,380 @@
+// JSON: what is read, what is refused and with which words, what is written.
+#include "minivit/io/json.hpp"
+
+#include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include <cstring>
+
+using namespace minivit;
+using namespace std::string_view_literals;
+
+namespace {
+
+Json parse(std::string_view text) { return parse_json(text, "test.json"); }
+
+/// The message of the FileError that reading `text` gives; "" if it is accepted.
+std::string refusal(std::string_view text) {
+  try {
+    parse(text);
+  } catch (const FileError& error) { return error.what(); }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("json: values of every kind are read") {
+  CHECK(parse("null").is_null());
+  CHECK(parse(" true\n").boolean());
+  CHECK(parse("false") == Json(false));
+  CHECK(parse("-12") == Json(-12));
+  CHECK(parse("0") == Json(0));
+  CHECK(parse("9223372036854775807").get<std::int64_t>() == INT64_MAX);
+  CHECK(parse("-9223372036854775808").get<std::int64_t>() == INT64_MIN);
+  CHECK(parse("1.0") == Json(1.0));
+  CHECK_FALSE(parse("1.0") == Json(1));
+  CHECK(parse("-1.25e-2").get<double>() == -0.0125);
+  CHECK(parse("1E+2").get<double>() == 100);
+  CHECK(parse("5e-324").get<double>() == 5e-324);
+  CHECK(parse("1.7976931348623157e308").get<double>() == std::numeric_limits<double>::max());
+  CHECK(parse("\"\"").text().empty());
+  CHECK(parse("[]").elements().empty());
+  CHECK(parse("{}") == Json::object());
+  CHECK(parse("\t[1 , [ ] ,\r\n{\"a\":null}]") ==
+        Json::array({1, Json::array(), Json::object({{"a", Json()}})}));
+  const Json object = parse(R"({"b": 1, "a": [2]})");
+  CHECK(object.keys() == std::vector<std::string>{"b", "a"});  // the order of the text
+  CHECK(object.find("a")->elements()[0] == Json(2));
+  CHECK(object.find("c") == nullptr);
+}
+
+TEST_CASE("json: strings are decoded") {
+  CHECK(parse(R"("\"\\\/\b\f\n\r\t")").text() == "\"\\/\b\f\n\r\t");
+  CHECK(parse(R"("\u0041\u00e9\u20AC\ud83d\uDE00")").text() == "A\u00e9\u20ac\U0001F600");
+  CHECK(parse("\"\u00e9\u20ac\U0001F600\x7f\"").text() == "\u00e9\u20ac\U0001F600\x7f");
+  CHECK(parse(R"("a\u0000b")").text() == std::string("a\0b", 3));
+  CHECK(parse(R"("\ud7ff\ue000\udbff\udfff")").text() == "\ud7ff\ue000\U0010FFFF");
+}
+
+TEST_CASE("json: what is no JSON is refused, with file, byte and reason") {
+  struct Case {
+    std::string_view text, reason;
+  };
+  static constexpr Case kCases[] = {
+      {"", "byte 0: The document is empty."},
+      {"  ", "byte 2: The document is empty."},
+      {"\0"sv, "byte 0: The document is empty."},
+      {"x", "byte 0: Invalid value."},
+      {"\xEF\xBB\xBF{}", "byte 0: Invalid value."},
+      {"nul", "byte 3: Invalid value."},
+      {"True", "Invalid value."},
+      {"NaN", "Invalid value."},
+      {"Infinity", "Invalid value."},
+      {"-Infinity", "byte 1: Invalid value."},
+      {"[-NaN]", "Invalid value."},
+      {"'a'", "Invalid value."},
+      {"1 2", "byte 2: The document root must not be followed by other values."},
+      {"nullnull", "byte 4: The document root must not be followed"},
+      {"{}]", "byte 2: The document root must not be followed"},
+      {"1\0"sv, "byte 1: expected the end, found a NUL character"},
+      {"[1] \0 2"sv, "byte 4: expected the end, found a NUL character"},
+      {"[1,\0 2]"sv, "byte 3: Invalid value."},
+      {"01", "byte 1: The document root must not be followed"},
+      {"-01", "The document root must not be followed"},
+      {"+1", "Invalid value."},
+      {"-", "byte 1: Invalid value."},
+      {".5", "Invalid value."},
+      {"1.", "byte 2: Miss fraction part in number."},
+      {"1.e3", "byte 2: Miss fraction part in number."},
+      {"1e", "byte 2: Miss exponent in number."},
+      {"1e+", "byte 3: Miss exponent in number."},
+      {"0x10", "The document root must not be followed"},
+      {"9223372036854775808", "byte 19: number is out of the range of 64-bit integers"},
+      {"-9223372036854775809", "number is out of the range of 64-bit integers"},
+      {"18446744073709551616", "number is out of the range of 64-bit integers"},
+      {"1e309", "byte 0: Number too big to be stored in double."},
+      {"-1e999999999999", "Number too big to be stored in double."},
+      {"10e308", "byte 6: number is out of the range of double precision"},
+      {"1e-999", "number is out of the range of double precision"},
+      {"1e-99999999999999999999", "number is out of the range of double precision"},
+      {"0.1e-2147483647", "number is out of the range of double precision"},
+      {"[", "byte 1: Invalid value."},
+      {"[1", "byte 2: Missing a comma or ']' after an array element."},
+      {"[1,]", "byte 3: Invalid value."},
+      {"[,1]", "byte 1: Invalid value."},
+      {"[1 2]", "byte 3: Missing a comma or ']' after an array element."},
+      {"[1}", "Missing a comma or ']' after an array element."},
+      {"{", "byte 1: Missing a name for object member."},
+      {"{a:1}", "byte 1: Missing a name for object member."},
+      {"{1:1}", "Missing a name for object member."},
+      {"{\"a\"}", "byte 4, in \"a\": Missing a colon after a name of object member."},
+      {"{\"a\" 1}", "Missing a colon after a name of object member."},
+      {"{\"a\":}", "byte 5, in \"a\": Invalid value."},
+      {"{\"a\":1,}", "byte 7: Missing a name for object member."},
+      {"{\"a\":1 \"b\":2}", "byte 7: Missing a comma or '}' after an object member."},
+      {"{\"a\":{\"b\":[tru]}}", "byte 14, in \"a\" > \"b\": Invalid value."},
+      {"[{\"a\":[1,{\"\":[]}, x]}]", "in \"a\": Invalid value."},
+      {"{\"a\":[{\"\":x}]}", "in \"a\" > \"\": Invalid value."},
+      {"// c\n1", "Invalid value."},
+      {"1 /* c */", "The document root must not be followed"},
+      {"\"a", "byte 2: Missing a closing quotation mark in string."},
+      {"\"a\nb\"", "byte 2: Invalid escape character in string."},
+      {"\"a\0\""sv, "byte 2: Missing a closing quotation mark in string."},
+      {"\"\\x\"", "byte 1: Invalid escape character in string."},
+      {"\"\\", "Invalid escape character in string."},
+      {"\"\\u12g4\"", "byte 1: Incorrect hex digit after \\u escape in string."},
+      {"\"\\u12", "Incorrect hex digit after \\u escape in string."},
+      {"\"\\ud800\"", "The surrogate pair in string is invalid."},
+      {"\"\\ud800\\u0041\"", "The surrogate pair in string is invalid."},
+      {"\"\\ud800\\ud800\"", "The surrogate pair in string is invalid."},
+      {"\"\\ud800x\\udc00\"", "The surrogate pair in string is invalid."},
+      {"\"\\ud800\\", "The surrogate pair in string is invalid."},
+      {"\"\\udc00\"", "byte 8: string is not valid UTF-8"},
+      {"{\"\\udfff\":1}", "string is not valid UTF-8"},
+      {"\"\x80\"", "byte 3: string is not valid UTF-8"},
+      {"\"\xC3\"", "not valid UTF-8"},
+      {"\"\xC3\\u00a9\"", "not valid UTF-8"},
+      {"\"\xC0\x80\"", "not valid UTF-8"},          // overlong NUL
+      {"\"\xE0\x80\x80\"", "not valid UTF-8"},      // overlong
+      {"\"\xED\xA0\x80\"", "not valid UTF-8"},      // surrogate
+      {"\"\xF0\x80\x80\x80\"", "not valid UTF-8"},  // overlong
+      {"\"\xF4\x90\x80\x80\"", "not valid UTF-8"},  // over U+10FFFF
+      {"\"\xF5\x80\x80\x80\"", "not valid UTF-8"},
+      {"\"\xE2\x82", "Missing a closing quotation mark in string."},
+      {"{\"a\":1,\"b\":2,\"a\":3}", "byte 19: key \"a\" appears twice"},
+      {"{\"x\":{\"a\":1,\"\\u0061\":1}}", "in \"x\": key \"a\" appears twice"},
+      {"{\"\":1,\"\":2}", "key \"\" appears twice"},
+  };
+  for (const Case& item : kCases) {
+    const std::string message = refusal(item.text);
+    INFO(item.text, " -> ", message);
+    const bool as_expected =
+        message.starts_with("test.json: byte ") && message.find(item.reason) != std::string::npos;
+    CHECK(as_expected);
+  }
+}
+
+TEST_CASE("json: numbers at the edges of what RapidJSON 1.1.0 gets right") {
+  const std::string zeros(100000, '0'), nines(100000, '9');
+  CHECK(refusal("0." + zeros + "1e-2147483639").find("out of the range") != std::string::npos);
+  CHECK(parse("0." + zeros + "1e100001").get<double>() == 1);
+  CHECK(parse("1.5" + zeros + "e0").get<double>() == 1.5);
+  CHECK(parse("0.1" + zeros).get<double>() == 0.1);
+  CHECK(parse("-0." + nines).get<double>() == -1);
+  CHECK(refusal(nines).find("Number too big") != std::string::npos);
+  CHECK(parse("2.2250738585072011e-308").get<double>() == 2.2250738585072011e-308);
+  CHECK(parse("9007199254740993.0").get<double>() == 9007199254740992.0);
+  CHECK(parse("9007199254740993.00000000000000000000000000001").get<double>() == 9007199254740994.0);
+}
+
+TEST_CASE("json: each UTF-8 sequence of up to three bytes is judged as the formula of Unicode says") {
+  // Decodes without judging: the code point that one, two or three bytes stand for.
+  const auto code_point = [](const unsigned char* s, int size) {
+    if (size == 1) return s[0] + 0;
+    if (size == 2) return (s[0] - 0xC0) * 64 + s[1] - 0x80;
+    return ((s[0] - 0xE0) * 64 + s[1] - 0x80) * 64 + s[2] - 0x80;
+  };
+  int wrong = 0;
+  for (int a = 0; a < 256; ++a)
+    for (int b = 0; b < 256; ++b)
+      for (int c = 0; c < 256; c += a >= 0xE0 && a < 0xF0 ? 1 : 255) {
+        const unsigned char bytes[] = {static_cast<unsigned char>(a), static_cast<unsigned char>(b),
+                                       static_cast<unsigned char>(c)};
+        const bool tail_b = b >= 0x80 && b < 0xC0, tail_c = c >= 0x80 && c < 0xC0;
+        const int three = code_point(bytes, 3);
+        const bool valid[] = {a < 0x80, a >= 0xC0 && a < 0xE0 && tail_b && code_point(bytes, 2) >= 0x80,
+                              a >= 0xE0 && a < 0xF0 && tail_b && tail_c && three >= 0x800 &&
+                                  !(three >= 0xD800 && three < 0xE000)};
+        for (std::size_t size = 1; size <= 3; ++size) {
+          const bool is_one_sequence = size == 1 || (size == 2 ? a >= 0x80 : a >= 0xE0);
+          if (is_one_sequence)
+            wrong += detail::is_utf8({reinterpret_cast<const char*>(bytes), size}) != valid[size - 1];
+        }
+      }
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("json: limits hold") {
+  const auto nested = [](int depth) { return std::string(static_cast<std::size_t>(depth), '['); };
+  CHECK(refusal(nested(64) + std::string(64, ']')).empty());
+  CHECK(refusal(nested(65) + std::string(65, ']')) == "test.json: byte 65: nested deeper than 64 levels");
+  JsonLimits limits;
+  limits.max_bytes = 3;
+  CHECK_NOTHROW(parse_json("[1]", "x", limits));
+  CHECK_THROWS_WITH_AS(parse_json("[12]", "x", limits), "x: it has 4 bytes, at most 3 are accepted",
+                       FileError);
+  limits = {};
+  limits.max_values = 3;
+  CHECK_NOTHROW(parse_json("[1,2]", "x", limits));
+  CHECK_THROWS_WITH_AS(parse_json("[1,2,3]", "x", limits), "x: byte 6: more than 3 values", FileError);
+}
+
+TEST_CASE("json: a large object is read, and duplicates found, in less than quadratic time") {
+  std::string text = "{";
+  for (int i = 0; i < 100000; ++i) text += concat("\"", i, "\":0,");
+  CHECK(parse(text + "\"x\":0}").keys().size() == 100001);
+  CHECK(refusal(text + "\"77\":0}").find("key \"77\" appears twice") != std::string::npos);
+}
+
+// Sanitizers need address space of their own, which this test forbids.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(__has_feature)
+#define MINIVIT_TEST_MEMORY 1
+#elif !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
+#define MINIVIT_TEST_MEMORY 1
+#endif
+#endif
+#if defined(MINIVIT_TEST_MEMORY)
+
+TEST_CASE("json: 4 MiB of hostile text takes little memory") {
+  const auto repeated = [](std::string_view unit) {
+    std::string text;
+    while (text.size() + unit.size() <= (std::size_t{4} << 20)) text += unit;
+    return text;
+  };
+  const std::string texts[] = {repeated("["),         "[" + repeated("0,"), "[" + repeated("[],"),
+                               "[" + repeated("{},"), repeated("{\"\":"),   "{" + repeated("\"\":0,")};
+  for (const std::string& text : texts) {
+    // The child gets by with 48 MiB of address space more than it has, or is told so by bad_alloc.
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      const std::string statm = [] {
+        std::string s(256, '\0');
+        const int fd = ::open("/proc/self/statm", O_RDONLY);
+        s.resize(static_cast<std::size_t>(std::max<ssize_t>(0, ::read(fd, s.data(), s.size()))));
+        return s;
+      }();
+      const rlim_t now =
+          std::strtoull(statm.c_str(), nullptr, 10) * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
+      const rlim_t allowed = now + (rlim_t{48} << 20);
+      const rlimit limit{allowed, allowed};
+      ::setrlimit(RLIMIT_AS, &limit);
+      try {
+        parse_json(text, "hostile", {.max_bytes = std::size_t{5} << 20});
+        ::_exit(2);
+      } catch (const FileError&) { ::_exit(0); } catch (...) {
+        ::_exit(3);
+      }
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    INFO(text.substr(0, 8));
+    CHECK(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0);
+  }
+}
+
+#endif
+
+TEST_CASE("json: any prefix and any changed byte of a text is read or refused, never worse") {
+  const std::string text =
+      R"({"a": [1, -2.5e3, "x\u00e9\ud83d\ude00\n"], "b": {"c": null, "d": [true, false, {}]}})";
+  int accepted = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    accepted += refusal(text.substr(0, i)).empty();
+    for (int byte = 0; byte < 256; ++byte) {
+      std::string changed = text;
+      changed[i] = static_cast<char>(byte);
+      if (!refusal(changed).empty()) continue;
+      const Json value = parse(changed);
+      CHECK(parse(value.dump()) == value);
+    }
+  }
+  CHECK(accepted == 0);
+  CHECK(refusal(text).empty());
+}
+
+TEST_CASE("json: what is written is read back equal") {
+  Json value = Json::object({{"name", "a \"quoted\" \\ text\n\t\x01\x7f \u00e9\U0001F600"},
+                             {"empty", Json::array()},
+                             {"none", Json()},
+                             {"yes", true},
+                             {"mean", Json::array(std::vector<float>{0.485f, 0.1f, 1e-12f, 16777216.f})},
+                             {"whole", 1.0},
+                             {"small", 5e-324},
+                             {"huge", -1.7976931348623157e308},
+                             {"labels", Json::array(std::vector<std::string>{"x", "y"})}});
+  value.set("id2label", Json::object({{"0", "cat"}})).set("yes", false);
+  value.set("list", Json().push_back(1).push_back(INT64_MIN));
+  for (const int indent : {0, 1, 2}) CHECK(parse(value.dump(indent)) == value);
+  CHECK(Json::object({{"a", 1}, {"b", Json::array({1, "x"})}}).dump() == R"({"a":1,"b":[1,"x"]})");
+  CHECK(Json::object({{"a", 1}, {"b", Json::array({1.0, 0.485f})}, {"c", Json::object()}}).dump(2) ==
+        "{\n  \"a\": 1,\n  \"b\": [\n    1.0,\n    0.485\n  ],\n  \"c\": {}\n}");
+  CHECK(Json("\x1f\x7f").dump() == "\"\\u001F\x7f\"");
+}
+
+TEST_CASE("json: what JSON cannot say is not written") {
+  CHECK_THROWS_AS(Json(std::numeric_limits<double>::infinity()).dump(), Error);
+  CHECK_THROWS_AS(Json(std::nanf("")).dump(), Error);
+  CHECK_THROWS_AS(Json("\xFF").dump(), Error);
+  CHECK_THROWS_AS(Json::object({{"\xC3", 1}}).dump(), Error);
+  CHECK_THROWS_AS(Json(UINT64_MAX), Error);
+  CHECK_THROWS_AS(Json(1).set("a", 2), Error);
+  CHECK_THROWS_AS(Json(1).push_back(2), Error);
+}
+
+TEST_CASE("json: a float is written shortly and narrows back to itself") {
+  int wrong = 0;
+  std::uint32_t bits = 1;
+  for (int i = 0; i < 100000; ++i) {
+    bits = bits * 1664525u + 1013904223u;
+    float value;
+    std::memcpy(&value, &bits, sizeof value);
+    if (std::isfinite(value)) wrong += parse(Json(value).dump()).get<float>() != value;
+  }
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("json: fields are converted, or named in the error") {
+  const Json config =
+      parse(R"({"width": 48, "eps": 1e-6, "crop": 1, "name": "vit", "flag": true, "none": null,
+                                "mean": [0.5, 1], "big": 3000000000, "huge": 1e300, "args": {"depth": "three"}})");
+  const JsonFields fields(config, "config.json");
+  CHECK(fields.get<int>("width") == 48);
+  CHECK(fields.get<double>("eps") == 1e-6);
+  CHECK(fields.get<float>("crop") == 1.0f);
+  CHECK(fields.get<std::string>("name") == "vit");
+  CHECK(fields.get<bool>("flag"));
+  CHECK(fields.get<std::vector<float>>("mean") == std::vector<float>{0.5f, 1.0f});
+  CHECK(fields.get("none", 7) == 7);
+  CHECK(fields.get("missing", std::string("x")) == "x");
+  CHECK(fields.get("width", 7) == 48);
+  CHECK_THROWS_WITH_AS(fields.get<int>("missing"), "config.json: missing is missing", FileError);
+  CHECK_THROWS_WITH_AS(fields.get("name", 1.0), "config.json: name is \"vit\", expected a number", FileError);
+  CHECK_THROWS_WITH_AS(fields.get<int>("big"),
+                       "config.json: big is 3000000000, expected an integer from -2147483648 to 2147483647",
+                       FileError);
+  CHECK_THROWS_AS(fields.get<int>("eps"), FileError);
+  CHECK_THROWS_AS(fields.get<float>("huge"), FileError);
+  CHECK_THROWS_AS(fields.get<bool>("crop"), FileError);
+  CHECK_THROWS_WITH_AS(
+      fields.get<std::vector<int>>("mean"),
+      "config.json: mean is an array, expected an array, each an integer from -2147483648 to 2147483647",
+      FileError);
+  CHECK_THROWS_WITH_AS(
+      fields.object("args").get<int>("depth"),
+      "config.json: args.depth is \"three\", expected an integer from -2147483648 to 2147483647", FileError);
+  CHECK_THROWS_WITH_AS(fields.object("name"), "config.json: name is \"vit\", expected an object", FileError);
+  CHECK_THROWS_WITH_AS(JsonFields(Json(1), "x"), "x: is 1, expected an object", FileError);
+}
+
+TEST_CASE("json: long and strange keys do not flood or break error messages") {
+  const std::string message = refusal("{\"" + std::string(100000, 'k') + "\\u001b[31m\\n\": x}");
+  CHECK(message.size() < 200);
+  CHECK(refusal("{\"\\u001b[31m\\n\": x}").find("\"\\u001B[31m\\n\"") != std::string::npos);
+}
+
+TEST_CASE("json: files") {
+  const auto path = std::filesystem::temp_directory_path() / concat("minivit-json-", ::getpid(), ".json");
+  const Json value = Json::object({{"a", 1}});
+  write_json_file(path, value);
+  CHECK(read_json_file(path) == value);
+  CHECK(read_file(path, 100) == "{\n  \"a\": 1\n}\n");
+  std::filesystem::remove(path);
+  CHECK_THROWS_AS(read_json_file(path), FileError);
+  const std::filesystem::path fixtures = MINIVIT_TEST_DATA;
+  const Json config = read_json_file(fixtures / "vit_timm" / "config.json");
+  CHECK(JsonFields(config, "config.json").object("model_args").get<int>("embed_dim") == 48);
+}

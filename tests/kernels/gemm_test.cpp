@@ -1,0 +1,166 @@
+#include "minivit/kernels/gemm.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "minivit/core/rng.hpp"
+
+using namespace minivit;
+
+namespace {
+
+constexpr float kUntouched = 12345.0f;
+
+std::vector<float> random(std::int64_t n, std::uint64_t stream) {
+  std::vector<float> x(static_cast<std::size_t>(n));
+  Rng rng(1, stream);
+  for (float& v : x) v = rng.uniform(-1, 1);
+  return x;
+}
+
+/// A matrix with `padding` floats behind each row (or column, if stored transposed).
+struct Matrix {
+  std::vector<float> data;
+  MatrixView view;
+
+  Matrix(std::int64_t rows, std::int64_t columns, bool transposed, std::int64_t padding,
+         std::uint64_t stream) {
+    const std::int64_t stride = (transposed ? rows : columns) + padding;
+    data = random((transposed ? columns : rows) * stride + 1, stream);  // + 1: never empty
+    view = MatrixView::rows(data.data(), stride);
+    if (transposed) view = view.transposed();
+  }
+  double at(std::int64_t i, std::int64_t j) const {
+    return view.data[i * view.row_stride + j * view.column_stride];
+  }
+};
+
+struct Problem {
+  std::int64_t M, N, K;
+  bool transpose_a, transpose_b;
+  std::int64_t padding;  // of A, B and C
+  bool bias, add;
+  float scale;
+
+  std::vector<float> run() const {
+    const Matrix a(M, K, transpose_a, padding, 1), b(K, N, transpose_b, padding, 2);
+    const std::vector<float> row = random(N, 3);
+    std::vector<float> c(static_cast<std::size_t>(M * (N + padding)), kUntouched);
+    for (std::int64_t i = 0; i < M; ++i)
+      for (std::int64_t j = 0; j < N; ++j)  // what is not to be added to must not be read either
+        c[static_cast<std::size_t>(i * (N + padding) + j)] =
+            add ? before(i, j) : std::numeric_limits<float>::quiet_NaN();
+    gemm(M, N, K, a.view, b.view, c.data(), N + padding,
+         {.scale = scale, .bias = bias ? row.data() : nullptr, .add = add});
+    return c;
+  }
+
+  /// The worst error of an element relative to what a sum of that many products may have.
+  double error(const std::vector<float>& c) const {
+    const Matrix a(M, K, transpose_a, padding, 1), b(K, N, transpose_b, padding, 2);
+    const std::vector<float> row = random(N, 3);
+    double worst = 0;
+    for (std::int64_t i = 0; i < M; ++i) {
+      for (std::int64_t j = 0; j < N; ++j) {
+        double sum = 0, magnitude = 0;
+        for (std::int64_t k = 0; k < K; ++k)
+          sum += a.at(i, k) * b.at(k, j), magnitude += std::fabs(a.at(i, k) * b.at(k, j));
+        const double extra = (bias ? row[static_cast<std::size_t>(j)] : 0.0) + (add ? before(i, j) : 0.0);
+        const double expected = scale * sum + extra, allowed = 1e-6 * (std::fabs(scale) * magnitude + 2);
+        const double e = std::fabs(c[static_cast<std::size_t>(i * (N + padding) + j)] - expected) / allowed;
+        if (!(e <= worst)) worst = e;  // NaN too
+      }
+      for (std::int64_t j = N; j < N + padding; ++j)
+        if (c[static_cast<std::size_t>(i * (N + padding) + j)] != kUntouched) return HUGE_VAL;
+    }
+    return worst;
+  }
+
+  static float before(std::int64_t i, std::int64_t j) {
+    return 0.01f * static_cast<float>((i * 7 + j * 3) % 50);
+  }
+};
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
+
+void check_all_forms(std::int64_t M, std::int64_t N, std::int64_t K) {
+  for (int form = 0; form < 4; ++form)
+    for (int epilogue = 0; epilogue < 4; ++epilogue) {
+      const Problem p{M,
+                      N,
+                      K,
+                      (form & 1) != 0,
+                      (form & 2) != 0,
+                      form == epilogue ? 0 : 3,
+                      (epilogue & 1) != 0,
+                      (epilogue & 2) != 0,
+                      form == 1 ? -0.5f : 1.0f};
+      CAPTURE(M);
+      CAPTURE(N);
+      CAPTURE(K);
+      CAPTURE(form);
+      CAPTURE(epilogue);
+      CHECK(p.error(p.run()) <= 1);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("gemm is the sum of products, in every form and with every epilogue") {
+  for (const std::int64_t n : {0, 1, 2, 3, 5, 7, 13, 31, kLanes - 1, kLanes, kLanes + 1, 2 * kLanes + 1}) {
+    check_all_forms(n, 3, 4);
+    check_all_forms(3, n, 4);
+    check_all_forms(3, 4, n);
+    check_all_forms(n, n, n);
+  }
+  using namespace gemm_detail;
+  for (const std::int64_t m : {kRows - 1, kRows, kRows + 1, 2 * kRows - 1, 8 * kRows + 1})
+    check_all_forms(m, 5, 6);
+  for (const std::int64_t m : {kBlockRows - 1, kBlockRows, kBlockRows + 1, 8 * kBlockRows + 1})
+    check_all_forms(m, 5, 6);
+  for (const std::int64_t n : {kColumns - 1, kColumns, kColumns + 1, 3 * kColumns + 5})
+    check_all_forms(9, n, 6);
+  for (const std::int64_t k : {kDepth - 1, kDepth, kDepth + 1, 2 * kDepth + 1}) check_all_forms(9, 19, k);
+  check_all_forms(197, 64, 300);
+  check_all_forms(65, 129, 257);
+}
+
+TEST_CASE("gemm of depth 0 is its epilogue") {
+  const float bias[] = {1, 2, 3};
+  float c[] = {5, 5, 5, 5, 5, 5};
+  gemm(2, 3, 0, MatrixView::rows(bias, 0), MatrixView::rows(bias, 3), c, 3, {.bias = bias, .add = true});
+  for (int i = 0; i < 6; ++i) CHECK(c[i] == 5 + bias[i % 3]);
+  gemm(2, 3, 0, MatrixView::rows(bias, 0), MatrixView::rows(bias, 3), c, 3);
+  for (const float v : c) CHECK(v == 0);
+}
+
+TEST_CASE("gemm of nothing touches nothing") {
+  float c = 7;
+  gemm(0, 3, 2, MatrixView::rows(&c, 2), MatrixView::rows(&c, 3), nullptr, 3);
+  gemm(3, 0, 2, MatrixView::rows(&c, 2), MatrixView::rows(&c, 0), nullptr, 0);
+  CHECK(c == 7);
+}
+
+TEST_CASE("gemm gives the same bits with 1, 2 and 3 threads, and inside a parallel_for") {
+  const int before = num_threads();
+  for (int form = 0; form < 4; ++form) {
+    const Problem p{211, 131, 600, (form & 1) != 0, (form & 2) != 0, 2, true, true, 0.7f};
+    set_num_threads(1);
+    const std::vector<float> one = p.run();
+    for (const int n : {2, 3}) {
+      set_num_threads(n);
+      CHECK(same_bits(p.run(), one));
+    }
+    std::vector<std::vector<float>> nested(4);
+    parallel_for(
+        4, 1, [&](std::int64_t begin, std::int64_t) { nested[static_cast<std::size_t>(begin)] = p.run(); });
+    for (const std::vector<float>& c : nested) CHECK(same_bits(c, one));
+  }
+  set_num_threads(before);
+}

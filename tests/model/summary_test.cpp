@@ -1,0 +1,107 @@
+// The table of a model's layers: totals, published figures, layout.
+#include "minivit/model/summary.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+using namespace minivit;
+
+namespace {
+
+std::int64_t mult_adds(const VisionTransformer& net, std::int64_t batch = 1) {
+  std::int64_t total = 0;
+  for (const LayerSummary& row : summarize(net, batch)) total += row.mult_adds;
+  return total;
+}
+
+const ViTConfig kSmall{.image_height = 8,
+                       .image_width = 12,
+                       .patch_size = 4,
+                       .num_classes = 5,
+                       .embedding_dim = 16,
+                       .num_layers = 2,
+                       .num_heads = 2,
+                       .mlp_ratio = 2};
+
+}  // namespace
+
+TEST_CASE("the parts add up to the model") {
+  for (const bool everything : {false, true}) {
+    ViTConfig config = kSmall;
+    if (everything) {
+      config.register_tokens = 3;
+      config.layer_scale = 0.1f;
+      config.num_classes = 0;
+      config.qkv_bias = false;
+      config.positions = Positions::sincos;
+      config.pooling = Pooling::mean;
+    }
+    const VisionTransformer net(config);
+    std::int64_t parameters = 0;
+    for (const LayerSummary& row : summarize(net)) parameters += row.parameters;
+    CHECK(parameters == parameter_count(net));
+    CHECK(mult_adds(net, 7) == 7 * mult_adds(net));
+  }
+}
+
+TEST_CASE("every layer with its output and its work") {
+  const std::vector<LayerSummary> rows = summarize(VisionTransformer(kSmall), 2);
+  struct Expected {
+    std::string name;
+    Shape output;
+    std::int64_t parameters, mult_adds;
+  };
+  const std::vector<Expected> expected{
+      {"patch_embed", {2, 6, 16}, 784, 2 * 6 * 48 * 16},
+      {"tokens + positions", {2, 7, 16}, 128, 0},
+      {"blocks.0.norm1", {2, 7, 16}, 32, 0},
+      {"blocks.0.attn.qkv", {2, 7, 48}, 816, 2 * 7 * 16 * 48},
+      {"blocks.0.attn", {2, 7, 16}, 0, 2 * 2 * 7 * 7 * 16},
+      {"blocks.0.attn.proj", {2, 7, 16}, 272, 2 * 7 * 16 * 16},
+      {"blocks.0.norm2", {2, 7, 16}, 32, 0},
+      {"blocks.0.mlp.fc1", {2, 7, 32}, 544, 2 * 7 * 16 * 32},
+      {"blocks.0.mlp.fc2", {2, 7, 16}, 528, 2 * 7 * 16 * 32},
+  };
+  REQUIRE(rows.size() == 2 + 2 * 7 + 2);
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    CAPTURE(expected[i].name);
+    CHECK(rows[i].name == expected[i].name);
+    CHECK(rows[i].output == expected[i].output);
+    CHECK(rows[i].parameters == expected[i].parameters);
+    CHECK(rows[i].mult_adds == expected[i].mult_adds);
+  }
+  CHECK(rows[16].name == "norm");
+  CHECK(rows[17].name == "head");
+  CHECK(rows[17].output == Shape{2, 5});
+  CHECK(rows[17].mult_adds == 2 * 16 * 5);
+}
+
+TEST_CASE("multiply-adds are the published ones") {
+  const SkipInit values_do_not_matter;
+  const auto near = [](std::int64_t found, double published) {
+    return std::fabs(static_cast<double>(found) / published - 1) < 0.01;
+  };
+  CHECK(near(mult_adds(VisionTransformer(ViTConfig::small())), 4.6e9));
+  CHECK(near(mult_adds(VisionTransformer(ViTConfig::base())), 17.6e9));
+  Pool::instance().release();
+}
+
+TEST_CASE("the table is aligned and ends with the totals") {
+  const VisionTransformer net(kSmall);
+  const std::string table = summary(net);
+  std::vector<std::string> lines;
+  for (std::size_t begin = 0, end; (end = table.find('\n', begin)) != std::string::npos; begin = end + 1)
+    lines.push_back(table.substr(begin, end - begin));
+  REQUIRE(lines.size() == 1 + 18 + 1);
+  for (const std::string& line : lines) CHECK(line.size() == lines[0].size());
+  CHECK(lines.front().starts_with("layer "));
+  CHECK(lines.back().starts_with("total "));
+  CHECK(lines.back().find(" 5,477 ") != std::string::npos);
+  CHECK(parameter_count(net) == 784 + 128 + 2 * 2224 + 32 + 85);
+  CHECK(lines.back().ends_with(" 36,496"));
+  CHECK(mult_adds(net) == 4608 + 2 * (5376 + 1568 + 1792 + 3584 + 3584) + 80);
+}

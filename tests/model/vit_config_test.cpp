@@ -1,0 +1,154 @@
+// What a configuration may be, and how many weights it means.
+#include "minivit/model/vit_config.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <functional>
+#include <string>
+
+#include "minivit/model/vit.hpp"
+#include "support/message_of.hpp"
+
+using namespace minivit;
+
+namespace {
+
+/// The message about the small valid configuration after `change`; "" if it is still valid.
+std::string complaint(const std::function<void(ViTConfig&)>& change) {
+  ViTConfig config{.image_height = 32,
+                   .image_width = 32,
+                   .patch_size = 8,
+                   .num_classes = 10,
+                   .embedding_dim = 24,
+                   .num_layers = 2,
+                   .num_heads = 3};
+  config.validate();
+  change(config);
+  const std::string message = message_of<ConfigError>([&] { config.validate(); });
+  return message == "nothing was thrown" ? "" : message;
+}
+
+}  // namespace
+
+TEST_CASE("validate names the setting, its value and what is expected") {
+  CHECK(complaint([](ViTConfig& c) { c.image_height = 0; }) == "image height is 0, expected 1 to 16384");
+  CHECK(complaint([](ViTConfig& c) { c.image_width = -8; }) == "image width is -8, expected 1 to 16384");
+  CHECK(complaint([](ViTConfig& c) { c.image_width = 16392; }) ==
+        "image width is 16392, expected 1 to 16384");
+  CHECK(complaint([](ViTConfig& c) { c.patch_size = 0; }) == "patch_size is 0, expected 1 to 1024");
+  CHECK(complaint([](ViTConfig& c) { c.channels = 0; }) == "channels is 0, expected 1 to 1024");
+  CHECK(complaint([](ViTConfig& c) { c.embedding_dim = 65537; }) ==
+        "embedding_dim is 65537, expected 1 to 65536");
+  CHECK(complaint([](ViTConfig& c) { c.num_layers = 0; }) == "num_layers is 0, expected 1 to 1024");
+  CHECK(complaint([](ViTConfig& c) { c.num_heads = -1; }) == "num_heads is -1, expected 1 to 1024");
+  CHECK(complaint([](ViTConfig& c) { c.num_classes = -1; }) == "num_classes is -1, expected 0 to 1000000");
+  CHECK(complaint([](ViTConfig& c) { c.num_classes = 1'000'001; }) ==
+        "num_classes is 1000001, expected 0 to 1000000");
+  CHECK(complaint([](ViTConfig& c) { c.image_height = 30; }) ==
+        "image size 30x32 is not divisible by patch_size 8");
+  CHECK(complaint([](ViTConfig& c) { c.image_width = 36; }) ==
+        "image size 32x36 is not divisible by patch_size 8");
+  CHECK(complaint([](ViTConfig& c) { c.num_heads = 5; }) ==
+        "embedding_dim 24 is not divisible by num_heads 5");
+  CHECK(complaint([](ViTConfig& c) { c.mlp_ratio = 0; }) ==
+        "mlp_ratio is 0, expected above 0 and at most 64");
+  CHECK(complaint([](ViTConfig& c) { c.mlp_ratio = 0.01; }) ==
+        "mlp_ratio is 0.01, expected above 0 and at most 64");
+  CHECK(complaint([](ViTConfig& c) { c.mlp_ratio = 64.5; }) ==
+        "mlp_ratio is 64.5, expected above 0 and at most 64");
+  CHECK(complaint([](ViTConfig& c) { c.mlp_ratio = NAN; }) ==
+        "mlp_ratio is nan, expected above 0 and at most 64");
+  CHECK(complaint([](ViTConfig& c) { c.input_dropout = 1; }) ==
+        "input_dropout is 1, expected 0 or more and less than 1");
+  CHECK(complaint([](ViTConfig& c) { c.attention_dropout = -0.1f; }) ==
+        "attention_dropout is -0.1, expected 0 or more and less than 1");
+  CHECK(complaint([](ViTConfig& c) { c.dropout = NAN; }) ==
+        "dropout is nan, expected 0 or more and less than 1");
+  CHECK(complaint([](ViTConfig& c) { c.drop_path = 2; }) ==
+        "drop_path is 2, expected 0 or more and less than 1");
+  CHECK(complaint([](ViTConfig& c) { c.class_token = false; }) ==
+        "pooling by class token needs class_token true");
+  CHECK(complaint([](ViTConfig& c) { c.positions = Positions::sincos, c.embedding_dim = 6; }) ==
+        "sin-cos positions need an embedding_dim divisible by 4, it is 6");
+  CHECK(complaint([](ViTConfig& c) {
+          c.positions = Positions::sincos, c.embedding_dim = 4, c.num_heads = 1;
+        }) == "sin-cos positions need an embedding_dim of at least 8, it is 4");
+  CHECK(complaint([](ViTConfig& c) { c.register_tokens = -1; }) ==
+        "register_tokens is -1, expected 0 to 1024");
+  CHECK(complaint([](ViTConfig& c) { c.register_tokens = 1025; }) ==
+        "register_tokens is 1025, expected 0 to 1024");
+  CHECK(complaint([](ViTConfig& c) { c.norm_eps = 0; }) == "norm_eps is 0, expected between 0 and 1");
+  CHECK(complaint([](ViTConfig& c) { c.norm_eps = NAN; }) == "norm_eps is nan, expected between 0 and 1");
+  CHECK(complaint([](ViTConfig& c) { c.image_height = c.image_width = 4096; }) ==
+        "the model has 262145 tokens, at most 65536 are supported");
+}
+
+TEST_CASE("what is at the edge of its range is valid") {
+  CHECK(complaint([](ViTConfig& c) { c.num_classes = 0; }).empty());
+  CHECK(complaint([](ViTConfig& c) { c.num_classes = 1'000'000; }).empty());
+  CHECK(complaint([](ViTConfig& c) { c.mlp_ratio = 64; }).empty());
+  CHECK(complaint([](ViTConfig& c) { c.drop_path = 0.99f; }).empty());
+  CHECK(complaint([](ViTConfig& c) { c.class_token = false, c.pooling = Pooling::mean; }).empty());
+  CHECK(complaint([](ViTConfig& c) { c.pooling = Pooling::mean; }).empty());
+  CHECK(complaint([](ViTConfig& c) { c.positions = Positions::sincos; }).empty());
+  CHECK(complaint([](ViTConfig& c) { c.patch_size = 32; }).empty());
+}
+
+TEST_CASE("a model is not built from an invalid configuration") {
+  CHECK(message_of<ConfigError>([] { VisionTransformer(ViTConfig{.num_heads = 5}); }) ==
+        "embedding_dim 768 is not divisible by num_heads 5");
+}
+
+TEST_CASE("the presets have the published numbers of weights") {
+  // timm: vit_{tiny,small,base,large}_patch16_224 with 1000 classes.
+  CHECK(ViTConfig::tiny().parameter_count() == 5'717'416);
+  CHECK(ViTConfig::small().parameter_count() == 22'050'664);
+  CHECK(ViTConfig::base().parameter_count() == 86'567'656);
+  CHECK(ViTConfig::large().parameter_count() == 304'326'632);
+  for (const ViTConfig& c :
+       {ViTConfig::tiny(), ViTConfig::small(), ViTConfig::base(), ViTConfig::large(), ViTConfig::seed()}) {
+    c.validate();
+    CHECK(c.tokens() == 197);
+    CHECK(c.hidden_dim() == 4 * c.embedding_dim);
+  }
+  CHECK(ViTConfig::seed().embedding_dim == 256);
+  CHECK(ViTConfig::seed().num_layers == 6);
+  CHECK(ViTConfig::seed().num_heads == 8);
+}
+
+TEST_CASE("the configuration counts the weights that the model has, whatever the options") {
+  const SkipInit values_do_not_matter;
+  int models = 0;
+  for (const bool class_token : {true, false})
+    for (const Pooling pooling : {Pooling::token, Pooling::mean})
+      for (const Positions positions : {Positions::learned, Positions::sincos})
+        for (const std::int64_t registers : {0, 3})
+          for (const float layer_scale : {0.0f, 1e-5f})
+            for (const std::int64_t classes : {0, 1, 10})
+              for (const bool qkv_bias : {true, false}) {
+                if (pooling == Pooling::token && !class_token) continue;
+                const ViTConfig config{.image_height = 24,
+                                       .image_width = 16,
+                                       .patch_size = 8,
+                                       .channels = 2,
+                                       .num_classes = classes,
+                                       .embedding_dim = 12,
+                                       .num_layers = 2,
+                                       .num_heads = 3,
+                                       .mlp_ratio = 2.6,
+                                       .pooling = pooling,
+                                       .class_token = class_token,
+                                       .positions = positions,
+                                       .register_tokens = registers,
+                                       .layer_scale = layer_scale,
+                                       .qkv_bias = qkv_bias};
+                const VisionTransformer net(config);
+                CHECK(parameter_count(net) == config.parameter_count());
+                CHECK(net.pos_embed.value.size(1) == config.tokens());
+                CHECK(config.tokens() == 6 + (class_token ? 1 : 0) + registers);
+                CHECK(net.encoder.blocks[0].mlp.fc1.weight.value.size(0) == 31);
+                ++models;
+              }
+  CHECK(models == 3 * 48 / 2 * 2);
+}

@@ -1,0 +1,126 @@
+// All weights in one piece of memory.
+#include "minivit/nn/arena.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "minivit/nn/encoder.hpp"
+#include "minivit/ops/reductions.hpp"
+#include "minivit/ops/unary.hpp"
+
+using namespace minivit;
+
+namespace {
+
+const BlockConfig kBlock{.dim = 6, .heads = 2, .hidden = 5, .layer_scale = 0.5f};
+
+template <class Module>
+std::vector<Tensor> values_of(const Module& module) {
+  std::vector<Tensor> all;
+  for_each_parameter(module, [&](const std::string&, const Parameter& p) { all.push_back(p.value.clone()); });
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("flatten keeps all values and puts the decayed first, aligned and without overlap") {
+  Encoder net(2, kBlock);
+  const std::vector<Tensor> before = values_of(net);
+  const ParameterArena arena = flatten(net);
+  const std::vector<Tensor> after = values_of(net);
+  REQUIRE(after.size() == before.size());
+  for (std::size_t i = 0; i < after.size(); ++i)
+    CHECK(std::ranges::equal(before[i].values(), after[i].values()));
+
+  CHECK(arena.grads.shape() == arena.values.shape());
+  CHECK(arena.slots.size() == before.size());
+  std::int64_t end = 0;
+  bool decayed = true;
+  for (const ParameterArena::Slot& slot : arena.slots) {
+    CAPTURE(slot.name);
+    CHECK(slot.begin % 16 == 0);
+    CHECK(slot.begin >= end);
+    if (!slot.decay) decayed = false;
+    CHECK(slot.decay == decayed);  // once false, never true again
+    CHECK(slot.decay == (slot.begin < arena.decayed));
+    for (std::int64_t i = end; i < slot.begin; ++i) CHECK(arena.values(i) == 0.0f);  // padding
+    end = slot.begin + slot.shape.numel();
+  }
+  CHECK(end <= arena.size());
+  CHECK(arena.size() < end + 16);
+  CHECK(reinterpret_cast<std::uintptr_t>(arena.values.data()) % 64 == 0);
+  CHECK(arena.decayed % 16 == 0);
+  CHECK(std::ranges::all_of(arena.grads.values(), [](float v) { return v == 0.0f; }));
+}
+
+TEST_CASE("a slot is where its parameter's value and gradient are") {
+  Encoder net(2, kBlock);
+  const ParameterArena arena = flatten(net);
+  const auto slot = [&](const std::string& name) -> const ParameterArena::Slot& {
+    const auto found = std::ranges::find(arena.slots, name, &ParameterArena::Slot::name);
+    REQUIRE(found != arena.slots.end());
+    return *found;
+  };
+  for_each_parameter(net, [&](const std::string& name, const Parameter& p) {
+    CAPTURE(name);
+    CHECK(p.value.data() == arena.values.data() + slot(name).begin);
+    CHECK(p.grad.data() == arena.grads.data() + slot(name).begin);
+    CHECK(p.value.shape() == slot(name).shape);
+    CHECK(p.decay == slot(name).decay);
+  });
+}
+
+TEST_CASE("backward writes into the arena, and changes of the arena are the model's") {
+  Encoder net(1, kBlock), twin = net;
+  ParameterArena arena = flatten(net);
+  const Tensor x = Tensor::from({1, 2, 6}, {1, 2, -3, 4, 5, 6, -7, 8, 9, 1, 2, 3});
+  backward(sum(square(net(x))));
+  backward(sum(square(twin(x))));
+  std::size_t i = 0;
+  std::vector<Tensor> expected;
+  for_each_parameter(twin, [&](const std::string&, const Parameter& p) { expected.push_back(p.grad); });
+  for_each_parameter(net, [&](const std::string& name, const Parameter& p) {
+    CAPTURE(name);
+    CHECK(std::ranges::equal(p.grad.values(), expected[i++].values()));
+  });
+  CHECK(std::ranges::any_of(arena.grads.values(), [](float v) { return v != 0.0f; }));
+  arena.zero_grad();
+  CHECK(net.blocks[0].mlp.fc1.weight.grad(0, 0) == 0.0f);
+  arena.values.fill(3.0f);
+  CHECK(net.blocks[0].mlp.fc1.weight.value(4, 5) == 3.0f);
+}
+
+TEST_CASE("frozen parameters stay outside") {
+  Linear layer(3, 2);
+  layer.weight.trainable = false;
+  const float* const weight = layer.weight.value.data();
+  const ParameterArena arena = flatten(layer);
+  REQUIRE(arena.slots.size() == 1);
+  CHECK(arena.slots[0].name == "bias");
+  CHECK(arena.decayed == 0);
+  CHECK(layer.weight.value.data() == weight);
+  CHECK_FALSE(layer.weight.grad.defined());
+}
+
+TEST_CASE("a moved model stays in its arena, a copied one leaves it") {
+  Linear layer(3, 2);
+  ParameterArena arena = flatten(layer);
+  const Linear copy = layer;
+  const Linear moved = std::move(layer);
+  ParameterArena moved_arena = std::move(arena);
+  moved_arena.values.fill(4.0f);
+  CHECK(moved.weight.value(1, 2) == 4.0f);
+  CHECK(copy.weight.value(1, 2) != 4.0f);
+}
+
+TEST_CASE("a module without parameters has an empty arena") {
+  Dropout nothing;
+  const ParameterArena arena = flatten(nothing);
+  CHECK(arena.size() == 0);
+  CHECK(arena.slots.empty());
+  CHECK(arena.decayed == 0);
+}

@@ -1,0 +1,53 @@
+# Builds and runs a project that uses minivit:   cmake -Dway=installed|build_tree|embedded … -P run.cmake
+
+# run(command…): ends with its output if the command fails; leaves it in `output`.
+macro(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT result EQUAL 0)
+    string(JOIN " " command ${ARGN})
+    message(FATAL_ERROR "failed (${result}): ${command}\n${output}")
+  endif()
+endmacro()
+
+file(REMOVE_RECURSE ${work_dir})
+file(MAKE_DIRECTORY ${work_dir})
+
+if(way STREQUAL installed)
+  run(${CMAKE_COMMAND} --install ${minivit_build_dir} --prefix ${work_dir}/original)
+  file(RENAME ${work_dir}/original ${work_dir}/moved)  # nothing in it may know where it was installed
+  file(GLOB_RECURSE files ${work_dir}/moved/*.cmake)
+  foreach(file IN LISTS files)
+    file(STRINGS ${file} lines)
+    string(FIND "${lines}" ${minivit_source_dir} position)
+    if(NOT position EQUAL -1)
+      message(FATAL_ERROR "${file} names the source folder ${minivit_source_dir}")
+    endif()
+  endforeach()
+  set(project find_package)
+  set(settings -DCMAKE_PREFIX_PATH=${work_dir}/moved)
+elseif(way STREQUAL build_tree)
+  set(project find_package)
+  set(settings -Dminivit_DIR=${minivit_build_dir})
+elseif(way STREQUAL embedded)
+  set(project add_subdirectory)
+  set(settings -Dminivit_source_dir=${minivit_source_dir})
+else()
+  message(FATAL_ERROR "way is \"${way}\", expected installed, build_tree or embedded")
+endif()
+
+set(build_dir ${work_dir}/build)
+run(${CMAKE_COMMAND} -S ${CMAKE_CURRENT_LIST_DIR}/${project} -B ${build_dir} -G ${generator}
+    -DCMAKE_CXX_COMPILER=${compiler} ${settings})
+run(${CMAKE_COMMAND} --build ${build_dir})
+run(${build_dir}/consumer)
+if(NOT output STREQUAL "minivit ${version}: (2, 3) sums to 42\n")
+  message(FATAL_ERROR "the program that uses minivit says: ${output}")
+endif()
+
+if(way STREQUAL embedded)
+  run(${CMAKE_COMMAND} --install ${build_dir} --prefix ${work_dir}/prefix)
+  file(GLOB_RECURSE files LIST_DIRECTORIES false RELATIVE ${work_dir}/prefix ${work_dir}/prefix/*)
+  if(NOT files STREQUAL "bin/consumer")
+    message(FATAL_ERROR "installing a project that embeds minivit installs: ${files}")
+  endif()
+endif()

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# All checks, on a bare Debian 12 too:   bash tests/run.sh
+#
+# Formatting; then build and tests with g++, with clang, and with the sanitizers. Prints one line for each step and, where
+# one fails, its output. Every step is tried; ends with 1 if any failed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+bash .ci/install g++ clang clang-format cmake ninja-build doctest-dev libcli11-dev libeigen3-dev libjpeg62-turbo-dev libomp-dev \
+  libpng-dev libstb-dev nlohmann-json3-dev rapidjson-dev
+for tool in g++ clang++ clang-format cmake ctest ninja; do
+  command -v "$tool" >/dev/null || { echo "run.sh: $tool is needed and was not found" >&2; exit 1; }
+done
+
+jobs=$(nproc)
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+failed=()
+
+# step NAME COMMAND…: runs the command, quietly if it succeeds.
+step() {
+  local name=$1 start=$SECONDS result=ok
+  shift
+  "$@" &>"$log" </dev/null || result=FAILED
+  printf '%-22s %-6s %4d s\n' "$name" "$result" $((SECONDS - start))
+  if [[ $result == FAILED ]]; then
+    failed+=("$name")
+    grep -Ev '^ *(Start +[0-9]+:|[0-9]+/[0-9]+ Test .* Passed )' "$log" | tail -n 300 || true
+    return 1
+  fi
+  grep -E 'tests passed' "$log" || true
+}
+
+# check PRESET COMPILER TARGET [SETTING…]: configures, builds and tests.
+check() {
+  local preset=$1 compiler=$2 target=$3
+  shift 3
+  step "$preset: configure" env CXX="$compiler" cmake --preset "$preset" "$@" &&
+    step "$preset: build" cmake --build --preset "$preset" --target "$target" --parallel "$jobs" &&
+    step "$preset: test" ctest --preset "$preset" --parallel "$jobs" || true
+}
+
+# Names the files that clang-format would change.
+format() {
+  local file result=0
+  while IFS= read -r -d '' file; do
+    clang-format "$file" | cmp -s - "$file" || { echo "clang-format -i $file"; result=1; }
+  done < <(find include tests examples benchmarks '(' -name '*.hpp' -o -name '*.cpp' ')' -print0 | sort -z)
+  return $result
+}
+
+step "formatting" format || true
+# All parts, whatever an earlier use of the same build folders left out.
+parts=(-DMINIVIT_BUILD_TESTS=ON -DMINIVIT_BUILD_EXAMPLES=ON -DMINIVIT_BUILD_BENCHMARKS=ON)
+check release g++ all -DMINIVIT_WERROR=ON "${parts[@]}"
+check clang clang++ all -DMINIVIT_WERROR=ON "${parts[@]}"
+check asan g++ minivit_tests -DMINIVIT_BUILD_TESTS=ON -DMINIVIT_BUILD_EXAMPLES=OFF -DMINIVIT_BUILD_BENCHMARKS=OFF
+
+echo "total $SECONDS s"
+if ((${#failed[@]})); then
+  printf 'failed: %s\n' "${failed[@]}"
+  exit 1
+fi

@@ -1,0 +1,42 @@
+// The learning rate at every corner of its curve.
+#include "minivit/train/schedule.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace minivit;
+
+TEST_CASE("warm-up rises evenly to the peak, then half a cosine falls to the last value") {
+  const CosineSchedule lr{.peak = 1.0, .warmup = 4, .total = 12, .last = 0.2};
+  CHECK(lr(0) == doctest::Approx(0.25));
+  CHECK(lr(1) == doctest::Approx(0.5));
+  CHECK(lr(3) == doctest::Approx(1.0));
+  CHECK(lr(4) == doctest::Approx(1.0));
+  CHECK(lr(6) == doctest::Approx(0.2 + 0.4 * (1 + 0.7071067811865476)));  // a quarter: cos 45°
+  CHECK(lr(8) == doctest::Approx(0.6));
+  CHECK(lr(10) == doctest::Approx(0.2 + 0.4 * (1 - 0.7071067811865476)));
+  CHECK(lr(12) == doctest::Approx(0.2));
+  CHECK(lr(13) == doctest::Approx(0.2));
+  CHECK(lr(1'000'000'000'000) == doctest::Approx(0.2));
+  for (int step = 4; step < 12; ++step) CHECK(lr(step + 1) < lr(step));
+}
+
+TEST_CASE("without warm-up the first step has the peak") {
+  const CosineSchedule lr{.peak = 3e-4, .total = 10};
+  CHECK(lr(0) == doctest::Approx(3e-4));
+  CHECK(lr(5) == doctest::Approx(1.5e-4));
+  CHECK(lr(10) == doctest::Approx(0));
+}
+
+TEST_CASE("warm-up to the end, one step, no step") {
+  const CosineSchedule all{.peak = 1.0, .warmup = 5, .total = 5, .last = 0.1};
+  CHECK(all(4) == doctest::Approx(1.0));
+  CHECK(all(6) == doctest::Approx(0.1));
+  const CosineSchedule one{.peak = 1.0, .total = 1};
+  CHECK(one(0) == doctest::Approx(1.0));
+  CHECK(one(1) == doctest::Approx(0.0));
+  const CosineSchedule none{.peak = 1.0, .total = 0, .last = 0.5};
+  CHECK(none(0) == doctest::Approx(1.0));
+  CHECK(none(1) == doctest::Approx(0.5));
+  const CosineSchedule level{.peak = 0.1, .total = 9, .last = 0.1};
+  for (int step = 0; step < 12; ++step) CHECK(level(step) == doctest::Approx(0.1));
+}
