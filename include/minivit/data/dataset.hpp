@@ -20,9 +20,9 @@ namespace minivit::inline MINIVIT_ABI {
 /// Labelled samples of one shape that can be loaded in any order, by several threads at once:
 ///  - `size()`: how many;
 ///  - `sample_shape()`: the shape of one, (C, H, W);
-///  - `load(index, rng, out)`: writes sample `index` to `out` and returns its label, ≥ 0; whatever is random
-///  in it is drawn
-///    from `rng` alone. Throws FileError if this sample cannot be read and the others may be fine;
+///  - `load(index, rng, out)`: writes sample `index` to `out` and returns its label, 0 or more; what is
+///  random
+///    in it is drawn from `rng` alone. Throws FileError if only this sample cannot be read;
 ///  - `name(index)`: what messages call the sample.
 template <class D>
 concept Dataset = requires(const D& dataset, std::size_t index, Rng& rng, float* out) {

@@ -1,6 +1,8 @@
 // y_i = e^x_i / Σ e^x_j  over one axis, and its logarithm.
 #pragma once
 
+#include <cmath>
+
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/reduce.hpp"
 #include "minivit/kernels/softmax.hpp"
