@@ -17,6 +17,7 @@
 #include "minivit/ops/patchify.hpp"
 #include "minivit/ops/rearrange.hpp"
 #include "minivit/ops/reductions.hpp"
+#include "support/one_thread.hpp"
 
 #if MINIVIT_POOL_KEEPS && !defined(__SANITIZE_THREAD__)
 #define MINIVIT_TEST_COUNTS_NEW 1
@@ -50,18 +51,6 @@ void operator delete(void* p, std::size_t, std::align_val_t) noexcept { std::fre
 #endif
 
 using namespace minivit;
-
-namespace {
-
-// A thread of the team gets its scratch memory when it is first given a chunk, which in so small a net may be
-// in any step.
-struct OneThread {
-  int before = minivit::num_threads();
-  OneThread() { minivit::set_num_threads(1); }
-  ~OneThread() { minivit::set_num_threads(before); }
-};
-
-}  // namespace
 
 namespace {
 

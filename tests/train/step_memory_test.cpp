@@ -11,6 +11,7 @@
 #include "minivit/model/vit.hpp"
 #include "minivit/ops/losses.hpp"
 #include "minivit/train/optimizer.hpp"
+#include "support/one_thread.hpp"
 
 #if MINIVIT_POOL_KEEPS && !defined(__SANITIZE_THREAD__) && defined(__GLIBC__)
 #define MINIVIT_TEST_COUNTS_ALLOCATIONS 1
@@ -31,18 +32,6 @@ extern "C" void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept
 #endif
 
 using namespace minivit;
-
-namespace {
-
-// A thread of the team gets its scratch memory when it is first given a chunk, which in so small a net may be
-// in any step.
-struct OneThread {
-  int before = minivit::num_threads();
-  OneThread() { minivit::set_num_threads(1); }
-  ~OneThread() { minivit::set_num_threads(before); }
-};
-
-}  // namespace
 
 namespace {
 
