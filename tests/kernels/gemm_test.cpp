@@ -119,12 +119,12 @@ TEST_CASE("gemm is the sum of products, in every form and with every epilogue") 
     check_all_forms(3, 4, n);
     check_all_forms(n, n, n);
   }
-  using namespace gemm_detail;
-  for (const std::int64_t m : {kRows - 1, kRows, kRows + 1, 2 * kRows - 1, 8 * kRows + 1})
+  using gemm_detail::kDepth;
+  constexpr std::int64_t kBlock = gemm_detail::kBlockTiles * kTileRows;
+  for (const std::int64_t m : {kTileRows - 1, kTileRows, kTileRows + 1, 2 * kTileRows - 1, 8 * kTileRows + 1})
     check_all_forms(m, 5, 6);
-  for (const std::int64_t m : {kBlockRows - 1, kBlockRows, kBlockRows + 1, 8 * kBlockRows + 1})
-    check_all_forms(m, 5, 6);
-  for (const std::int64_t n : {kColumns - 1, kColumns, kColumns + 1, 3 * kColumns + 5})
+  for (const std::int64_t m : {kBlock - 1, kBlock, kBlock + 1, 8 * kBlock + 1}) check_all_forms(m, 5, 6);
+  for (const std::int64_t n : {kTileColumns - 1, kTileColumns, kTileColumns + 1, 3 * kTileColumns + 5})
     check_all_forms(9, n, 6);
   for (const std::int64_t k : {kDepth - 1, kDepth, kDepth + 1, 2 * kDepth + 1}) check_all_forms(9, 19, k);
   check_all_forms(197, 64, 300);

@@ -1,170 +1,369 @@
 // Matrix multiplication: C (M,N) = scale · A (M,K) · B (K,N), plus what its epilogue adds.
 //
 // The way of every fast GEMM (K. Goto and R. van de Geijn, "Anatomy of High-Performance Matrix
-// Multiplication", 2008): a tile of C of kRows × kColumns stays in registers while one column of A and one
-// row of B after the other are multiplied into it; A and B are copied beforehand ("packed") into the order in
-// which the tile reads them.
+// Multiplication", 2008): A and B are packed into the order in which tiles read them, A a block at a time,
+// which stays in the second-level cache, B as panels that every block passes over. docs/kernels.md tells how
+// it came to be and what each step gained.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
-#include <utility>
 
 #include "minivit/core/parallel.hpp"
 #include "minivit/core/pool.hpp"
-#include "minivit/kernels/simd.hpp"
+#include "minivit/kernels/pack.hpp"
+#include "minivit/kernels/tile.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// A matrix in memory: element (i, j) is data[i * row_stride + j * column_stride]. One of the strides is 1.
-struct MatrixView {
-  const float* data;
-  std::int64_t row_stride, column_stride;
+/// What is done to a piece of C when it is complete and still in the first-level cache: `map(context, i, j,
+/// rows, columns, c, c_stride)` may change rows [i, i + rows) × columns [j, j + columns) of C, which begin at
+/// `c`. Every element is in exactly one piece.
+struct TileMap {
+  void (*map)(const void* context, std::int64_t i, std::int64_t j, std::int64_t rows, std::int64_t columns,
+              float* c, std::int64_t c_stride) = nullptr;
+  const void* context = nullptr;  ///< must live as long as the product takes
 
-  /// Row-major with `stride` floats from row to row.
-  static MatrixView rows(const float* data, std::int64_t stride) { return {data, stride, 1}; }
-
-  MatrixView transposed() const { return {data, column_stride, row_stride}; }
+  explicit operator bool() const { return map != nullptr; }
 };
 
-/// What happens to a tile of A·B before it is written.
+/// What happens to A·B before it is written, in this order.
 struct Epilogue {
   float scale = 1.0f;           ///< multiplies A·B
   const float* bias = nullptr;  ///< (N), added to every row
-  bool add = false;             ///< C += … instead of C = …
+  const float* plus =
+      nullptr;            ///< (M,N) with C's stride, added: a residual connection; not together with `add`
+  bool add = false;       ///< C += … instead of C = …
+  TileMap finish{};       ///< applied last
+  float* sums = nullptr;  ///< (M), += the sums of A's rows: with A = dYᵀ the gradient of a bias. A must be
+                          ///< stored transposed
+};
+
+/// B of a product, packed once for many.
+class PackedMatrix {
+ public:
+  PackedMatrix() = default;
+
+  /// Packs B (K,N). Uses all threads.
+  PackedMatrix(std::int64_t K, std::int64_t N, const MatrixView& B);
+
+  std::int64_t K() const { return K_; }
+  std::int64_t N() const { return N_; }
+  const float* data() const { return static_cast<const float*>(buffer_.data()); }
+  explicit operator bool() const { return static_cast<bool>(buffer_); }
+
+ private:
+  std::int64_t K_ = 0, N_ = 0;
+  Buffer buffer_;
 };
 
 namespace gemm_detail {
 
-// The tile: as many rows as leave registers for two vectors of B and one broadcast element of A.
-// 32 registers (AVX-512, NEON): 14 × 2 accumulators. 16 registers: 6 × 2.
-#if defined(__AVX512F__) || defined(__ARM_NEON)
-inline constexpr int kRows = 14;
-#else
-inline constexpr int kRows = 6;
-#endif
-inline constexpr int kVectors = 2;
-inline constexpr int kColumns = kVectors * kLanes;
+// Depth of a pass over K at most, floats. A tile's row of A, its columns of B and itself stay in L1 and L2;
+// deeper passes gain nothing (256: 1 % slower, 512: the same), shallower ones write C more often.
 
-// Depth of a pass over K. A kDepth × kColumns strip of B (16 KiB with AVX2) stays in L1 while the tiles of a
-// block of A pass over it.
-inline constexpr std::int64_t kDepth = 256;
+inline constexpr std::int64_t kDepth = 512;
 
-// Rows of A in a block: the packed block (about 72 KiB) stays in L2.
-inline constexpr std::int64_t kBlockRows = 72 / kRows * kRows;
+// Rows of A in a block at most, in tiles: 8 × 14 rows × 384 floats are 168 KiB, a part of L2.
+inline constexpr std::int64_t kBlockTiles = 8;
+
+// Floats of B that are packed at once at most, 8 MiB: the weights of a layer fit, the activations of a batch
+// would fill the last-level cache.
+inline constexpr std::int64_t kPackedFloats = std::int64_t{2} << 20;
 
 struct PackedA;
 struct PackedB;
 
+constexpr std::int64_t ceil_div(std::int64_t n, std::int64_t d) { return (n + d - 1) / d; }
 constexpr std::int64_t round_up(std::int64_t n, std::int64_t multiple) {
-  return (n + multiple - 1) / multiple * multiple;
+  return ceil_div(n, multiple) * multiple;
 }
 
-/// Rows [0, m) of A, columns [0, k): for each tile of kRows rows its columns one after the other, missing
-/// rows 0.
-inline void pack_a(std::int64_t m, std::int64_t k, MatrixView a, float* out) {
-  for (std::int64_t i = 0; i < m; i += kRows, out += k * kRows) {
-    const std::int64_t rows = std::min<std::int64_t>(kRows, m - i);
-    const float* source = a.data + i * a.row_stride;
-    if (rows < kRows) std::fill_n(out, k * kRows, 0.0f);
-    if (a.row_stride == 1) {
-      for (std::int64_t p = 0; p < k; ++p) std::copy_n(source + p * a.column_stride, rows, out + p * kRows);
-    } else {
-      for (std::int64_t r = 0; r < rows; ++r)
-        for (std::int64_t p = 0; p < k; ++p) out[p * kRows + r] = source[r * a.row_stride + p];
-    }
-  }
+/// [0, n) cut into `parts` pieces that differ by at most one: where piece i begins.
+constexpr std::int64_t cut(std::int64_t n, std::int64_t parts, std::int64_t i) {
+  return n / parts * i + std::min(i, n % parts);
 }
 
-/// Columns [0, n) of B (n ≤ kColumns), rows [0, k): row after row, missing columns 0.
-inline void pack_b(std::int64_t k, std::int64_t n, MatrixView b, float* out) {
-  if (n < kColumns) std::fill_n(out, k * kColumns, 0.0f);
-  if (b.column_stride == 1) {
-    for (std::int64_t p = 0; p < k; ++p) std::copy_n(b.data + p * b.row_stride, n, out + p * kColumns);
-  } else {
-    for (std::int64_t j = 0; j < n; ++j)
-      for (std::int64_t p = 0; p < k; ++p) out[p * kColumns + j] = b.data[j * b.column_stride + p];
-  }
-}
+/// K cut into passes of equal depth, a multiple of the lanes.
+struct Passes {
+  std::int64_t K, depth;
 
-/// One tile of C: the sum over p of a[p] (kRows) times b[p] (kColumns), both packed. Writes rows × columns of
-/// it. `first` is the first pass over K, which starts C; later passes add to it.
-template <int... r>
-inline void tile(std::integer_sequence<int, r...>, std::int64_t k, const float* a, const float* b, float* c,
-                 std::int64_t c_stride, std::int64_t rows, std::int64_t columns, const Epilogue& epilogue,
-                 bool first) {
-  static_assert(kVectors == 2);
-  Vec left[kRows] = {}, right[kRows] = {};
-  for (std::int64_t p = 0; p < k; ++p, a += kRows, b += kColumns) {
-    const Vec b0 = load(b), b1 = load(b + kLanes);
-    // Unrolled by the pack of row numbers, so that every accumulator is a register.
-    ((left[r] += broadcast(a[r]) * b0, right[r] += broadcast(a[r]) * b1), ...);
-  }
-  const bool add = epilogue.add || !first;
-  const std::int64_t n0 = std::min<std::int64_t>(columns, kLanes), n1 = columns - n0;
-  Vec bias0{}, bias1{};
-  if (epilogue.bias && first)
-    bias0 = load_partial(epilogue.bias, n0), bias1 = load_partial(epilogue.bias + n0, n1);
-  auto write = [&](int row, Vec v0, Vec v1) {
-    float* out = c + row * c_stride;
-    v0 = v0 * epilogue.scale + bias0;
-    v1 = v1 * epilogue.scale + bias1;
-    if (columns == kColumns) {
-      if (add) v0 += load(out), v1 += load(out + kLanes);
-      store(out, v0);
-      store(out + kLanes, v1);
-    } else {
-      if (add) v0 += load_partial(out, n0), v1 += load_partial(out + n0, n1);
-      store_partial(out, v0, n0);
-      store_partial(out + n0, v1, n1);
-    }
+  explicit Passes(std::int64_t K)
+      : K(K),
+        depth(std::max<std::int64_t>(
+            kLanes, round_up(ceil_div(K, ceil_div(std::max<std::int64_t>(K, 1), kDepth)), kLanes))) {}
+
+  std::int64_t count() const { return std::max<std::int64_t>(1, ceil_div(K, depth)); }
+  std::int64_t begin(std::int64_t pass) const { return pass * depth; }
+  std::int64_t size(std::int64_t pass) const { return std::min(depth, K - begin(pass)); }
+};
+
+/// Where a tile's result goes and what is added to it.
+struct Target {
+  float* c;
+  std::int64_t c_stride, rows, columns;
+  const float* plus;   // C itself, the residual, or nothing
+  const float* bias;   // of the tile's first column, or nothing
+  float* next;         // the tile that comes next
+  const float* fetch;  // what of A to fetch, and from row to row of it in memory
+  std::int64_t fetch_stride;
+};
+
+/// One tile of C: rows × columns of A·B, a and b packed.
+template <int R, int V, bool kRowMajor>
+[[gnu::noinline]] void multiply_tile(std::int64_t k, const float* a, const float* b, const Target& t) {
+  alignas(64) float edge[R * V * kLanes];
+  const bool whole = t.rows == R && t.columns == V * kLanes;
+  Vec sums[R][V];
+  const auto start_from = [&](const auto& value) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) sums[r][v] = value(r, v);
   };
-  ((r < rows ? write(r, left[r], right[r]) : void()), ...);
+  // The next tile's part of C is fetched while this one is computed.
+  for (int r = 0; r < R; ++r)
+    for (int v = 0; v < V; ++v) prefetch_to_write(t.next + r * t.c_stride + v * kLanes);
+  // The sum starts from what is to be added, which costs nothing: the loads are done while the last tile is
+  // finished.
+  if (!whole) {
+    start_from([](int, int) { return Vec{}; });
+  } else if (t.plus) {
+    start_from([&](int r, int v) { return load(t.plus + r * t.c_stride + v * kLanes); });
+    if (t.bias) start_from([&](int r, int v) { return sums[r][v] + load(t.bias + v * kLanes); });
+  } else if (t.bias) {
+    start_from([&](int, int v) { return load(t.bias + v * kLanes); });
+  } else {
+    start_from([](int, int) { return Vec{}; });
+  }
+  if constexpr (kRowMajor)
+    multiply_add_rows<R, V>(sums, k, a, b, t.fetch, t.fetch_stride);
+  else
+    multiply_add<R, V, 1, R>(sums, k, a, b, t.fetch, t.fetch_stride);
+  float* const out = whole ? t.c : edge;
+  const std::int64_t stride = whole ? t.c_stride : V * kLanes;
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) store(out + r * stride + v * kLanes, sums[r][v]);
+  if (whole) return;
+  for (std::int64_t r = 0; r < t.rows; ++r)
+    for (std::int64_t j = 0; j < t.columns; ++j)
+      t.c[r * t.c_stride + j] = edge[r * V * kLanes + j] + (t.plus ? t.plus[r * t.c_stride + j] : 0.0f) +
+                                (t.bias ? t.bias[j] : 0.0f);
+}
+
+template <int R>
+inline void multiply_tile(bool row_major, int vectors, std::int64_t k, const float* a, const float* b,
+                          const Target& t) {
+  static_assert(kTileVectors == 2);
+  if (row_major)
+    vectors == 2 ? multiply_tile<R, 2, true>(k, a, b, t) : multiply_tile<R, 1, true>(k, a, b, t);
+  else
+    vectors == 2 ? multiply_tile<R, 2, false>(k, a, b, t) : multiply_tile<R, 1, false>(k, a, b, t);
+}
+
+/// sums[r] += the sums over p of a tile of A that is packed in columns of R.
+inline void add_row_sums(int R, std::int64_t rows, std::int64_t k, const float* a, float* sums) {
+  Vec total{};
+  for (std::int64_t p = 0; p < k; ++p) total += load(a + p * R);
+  for (std::int64_t r = 0; r < rows; ++r) sums[r] += total[r];
+}
+
+/// A product whose B is packed from row `first` of K on, `depth` · packed_columns(N) floats a pass.
+struct Product {
+  std::int64_t M, N;
+  const MatrixView& A;
+  const float* b;
+  std::int64_t first_pass, last_pass;
+  Passes passes;
+  float* C;
+  std::int64_t c_stride;
+  const Epilogue& epilogue;
+
+  // Rows are balanced over tiles: 197 are two of 14 and thirteen of 13 instead of fourteen of 14 and a rest
+  // of one.
+  std::int64_t tiles = ceil_div(M, kTileRows);
+
+  // Floats from one packed tile of A to the next. Five cache lines apart, since tiles that are written
+  // together must not lie at the same place of a page: they would compete for one set of the first-level
+  // cache.
+  std::int64_t a_tile = kTileRows * round_up(passes.depth, kLanes) + 80;
+
+  const float* element(std::int64_t i, std::int64_t p) const {
+    return A.data + i * A.row_stride + p * A.column_stride;
+  }
+
+  /// Packs tiles [t0, t1), columns [first, first + k) of A.
+  void pack_block(std::int64_t t0, std::int64_t t1, std::int64_t first, std::int64_t k, float* a) const {
+    if (A.column_stride == 1) {
+      for (std::int64_t t = t0; t < t1; ++t, a += a_tile) {
+        const std::int64_t i = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - i;
+        if (rows == kTileRows)
+          pack_a<kTileRows>(rows, k, A, i, first, a);
+        else
+          pack_a<kTileRows - 1>(rows, k, A, i, first, a);
+      }
+      return;
+    }
+    const std::int64_t i0 = cut(M, tiles, t0),
+                       full = std::clamp<std::int64_t>(M % tiles == 0
+                                                           ? (M / tiles == kTileRows ? tiles : 0)
+                                                           : (M / tiles + 1 == kTileRows ? M % tiles : 0),
+                                                       t0, t1);
+    for (std::int64_t p = 0; p < k; ++p) {
+      const float* x = A.data + (first + p) * A.column_stride + i0;
+      float* to = a;
+      std::int64_t t = t0;
+      for (; t < full; ++t, x += kTileRows, to += a_tile)
+        std::memcpy(to + p * kTileRows, x, kTileRows * sizeof(float));
+      for (; t < t1; ++t, to += a_tile) {
+        const std::int64_t rows = cut(M, tiles, t + 1) - cut(M, tiles, t);
+        if (rows == kTileRows - 1)
+          std::memcpy(to + p * (kTileRows - 1), x, (kTileRows - 1) * sizeof(float));
+        else {
+          std::copy_n(x, rows, to + p * (kTileRows - 1));
+          std::fill_n(to + p * (kTileRows - 1) + rows, kTileRows - 1 - rows, 0.0f);
+        }
+        x += rows;
+      }
+    }
+  }
+
+  /// Tiles [t0, t1) × columns [j0, j1) of C. The calling thread will probably go on with tiles from
+  /// `next_tile` on.
+  void block(std::int64_t t0, std::int64_t t1, std::int64_t j0, std::int64_t j1,
+             std::int64_t next_tile) const {
+    const bool row_major = A.column_stride == 1;
+    float* const a = scratch<PackedA>(kBlockTiles * a_tile + kLanes);
+    const std::int64_t width = packed_columns(N), first_row = cut(M, tiles, t0);
+    const std::int64_t pitch = row_major ? A.row_stride : A.column_stride;
+    for (std::int64_t pass = first_pass; pass < last_pass; ++pass) {
+      const std::int64_t k = passes.size(pass);
+      const bool from_c = epilogue.add || pass > 0, last = pass + 1 == passes.count();
+      pack_block(t0, t1, passes.begin(pass), k, a);
+      for (std::int64_t t = t0; t < t1; ++t) {
+        const std::int64_t i = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - i;
+        const int R = rows == kTileRows ? kTileRows : kTileRows - 1;
+        float* const tile = a + (t - t0) * a_tile;
+        if (epilogue.sums && j0 == 0) add_row_sums(R, rows, k, tile, epilogue.sums + i);
+        if (epilogue.scale != 1.0f)
+          for (std::int64_t p = 0, n = R * round_up(k, kLanes); p < n; ++p) tile[p] *= epilogue.scale;
+      }
+      // What of A will be packed next is fetched while this is computed. Waiting for it would cost 5 to 10 %,
+      // since its rows are far apart.
+      const bool deeper = pass + 1 < last_pass;
+      const float* const next =
+          element(cut(M, tiles, deeper ? t0 : next_tile), passes.begin(deeper ? pass + 1 : first_pass));
+      const float* const panels = b + (passes.begin(pass) - passes.begin(first_pass)) * width;
+      for (std::int64_t j = j0; j < j1; j += kTileColumns) {
+        const float* const bias = epilogue.bias && pass == 0 ? epilogue.bias + j : nullptr;
+        const std::int64_t columns = std::min<std::int64_t>(kTileColumns, N - j);
+        const int vectors = static_cast<int>(panel_width(N, j) / kLanes);
+        for (std::int64_t t = t0; t < t1; ++t) {
+          const std::int64_t i = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - i;
+          float* const c = C + i * c_stride + j;
+          const float* const plus = from_c ? c : epilogue.plus ? epilogue.plus + i * c_stride + j : nullptr;
+          const float* const tile = a + (t - t0) * a_tile;
+          float* const following =
+              t + 1 < t1 ? c + rows * c_stride : C + first_row * c_stride + j + kTileColumns;
+          const Target target{
+              c,
+              c_stride,
+              rows,
+              columns,
+              plus,
+              bias,
+              following,
+              j + kTileColumns >= j1 ? next + (i - first_row) * (row_major ? A.row_stride : 1) : tile,
+              j + kTileColumns >= j1 ? pitch : 0};
+          if (rows == kTileRows)
+            multiply_tile<kTileRows>(row_major, vectors, k, tile, panels + j * k, target);
+          else
+            multiply_tile<kTileRows - 1>(row_major, vectors, k, tile, panels + j * k, target);
+          if (last && epilogue.finish)
+            epilogue.finish.map(epilogue.finish.context, i, j, rows, columns, c, c_stride);
+        }
+      }
+    }
+  }
+
+  /// All of it, on all threads. Blocks of rows, and of columns where there are few rows, so that the threads
+  /// finish together; every element is computed the same way in any block.
+  void run() const {
+    const std::int64_t panels = ceil_div(N, kTileColumns);
+    const std::int64_t row_blocks = ceil_div(tiles, kBlockTiles);
+    const std::int64_t threads = num_threads();
+    std::int64_t column_blocks = 1;
+    while (threads > 1 &&
+           (row_blocks * column_blocks < 4 * threads ||
+            (row_blocks < 16 && row_blocks * column_blocks % threads != 0)) &&
+           column_blocks < panels)
+      ++column_blocks;
+    parallel_for(row_blocks * column_blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t n = begin; n < end; ++n) {
+        const std::int64_t row = n / column_blocks, column = n % column_blocks;
+        // The block that this thread will probably do next.
+        const std::int64_t next = std::min(row_blocks, (n + threads) / column_blocks);
+        block(cut(tiles, row_blocks, row), cut(tiles, row_blocks, row + 1),
+              cut(panels, column_blocks, column) * kTileColumns,
+              std::min(N, cut(panels, column_blocks, column + 1) * kTileColumns),
+              cut(tiles, row_blocks, next));
+      }
+    });
+  }
+};
+
+/// Packs passes [first, last) of B (K,N) to `out`.
+inline void pack_passes(const Passes& passes, std::int64_t first, std::int64_t last, std::int64_t N,
+                        const MatrixView& B, float* out) {
+  const std::int64_t width = packed_columns(N);
+  constexpr std::int64_t kRows = 64;  // of a pass that one thread packs, a multiple of the lanes
+  const std::int64_t pieces = ceil_div(passes.depth, kRows);
+  parallel_for((last - first) * pieces, grain_for(2 * kRows * N), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t n = begin; n < end; ++n) {
+      const std::int64_t pass = first + n / pieces, skip = n % pieces * kRows, k = passes.size(pass);
+      if (skip < k)
+        pack_b(std::min(kRows, k - skip), N, B, passes.begin(pass) + skip, 0, N, k, skip,
+               out + (passes.begin(pass) - passes.begin(first)) * width);
+    }
+  });
 }
 
 }  // namespace gemm_detail
 
-/// C (M,N) = scale · A (M,K) · B (K,N) [+ bias] [+ C]. C is row-major with `c_stride` floats from row to row
-/// and must not overlap A or B. Uses all threads, or only the calling one from within a `parallel_for`. The
-/// sum over K is taken in the same order for every number of threads.
-inline void gemm(std::int64_t M, std::int64_t N, std::int64_t K, MatrixView A, MatrixView B, float* C,
-                 std::int64_t c_stride, const Epilogue& epilogue = {}) {
+inline PackedMatrix::PackedMatrix(std::int64_t K, std::int64_t N, const MatrixView& B) : K_(K), N_(N) {
+  const gemm_detail::Passes passes(K);
+  buffer_ = Buffer(static_cast<std::size_t>(K * packed_columns(N)) * sizeof(float));
+  gemm_detail::pack_passes(passes, 0, passes.count(), N, B, static_cast<float*>(buffer_.data()));
+}
+
+/// C (M,N) = scale · A (M,K) · B (K,N), then the epilogue. C is row-major with `c_stride` floats from row to
+/// row and must not overlap A or B. Uses all threads, or only the calling one from within a `parallel_for`.
+/// The sum over K is taken in the same order for every number of threads.
+inline void gemm(std::int64_t M, std::int64_t N, std::int64_t K, const MatrixView& A, const MatrixView& B,
+                 float* C, std::int64_t c_stride, const Epilogue& epilogue = {}) {
   using namespace gemm_detail;
   if (M == 0 || N == 0) return;
-  const std::int64_t strips = (N + kColumns - 1) / kColumns;
-  // At least eight blocks where M allows it, so that the threads finish together.
-  const std::int64_t block_rows = std::min(kBlockRows, round_up((M + 7) / 8, kRows));
-  float* const packed_b = scratch<PackedB>(strips * kColumns * std::min(K, kDepth));
+  const Passes passes(K);
+  const std::int64_t width = packed_columns(N);
+  const std::int64_t at_once =
+      std::clamp<std::int64_t>(kPackedFloats / (passes.depth * width), 1, passes.count());
+  float* const b = scratch<PackedB>(at_once * passes.depth * width);
+  for (std::int64_t first = 0; first < passes.count(); first += at_once) {
+    const std::int64_t last = std::min(passes.count(), first + at_once);
+    pack_passes(passes, first, last, N, B, b);
+    Product{M, N, A, b, first, last, passes, C, c_stride, epilogue}.run();
+  }
+}
 
-  std::int64_t begin = 0;
-  do {  // once even for K = 0: C is then the epilogue alone
-    const std::int64_t k = std::min(K - begin, kDepth);
-    const bool first = begin == 0;
-    parallel_for(strips, grain_for(2 * k * kColumns), [&](std::int64_t s0, std::int64_t s1) {
-      for (std::int64_t s = s0; s < s1; ++s) {
-        const std::int64_t j = s * kColumns;
-        const MatrixView source{B.data + begin * B.row_stride + j * B.column_stride, B.row_stride,
-                                B.column_stride};
-        pack_b(k, std::min<std::int64_t>(kColumns, N - j), source, packed_b + s * kColumns * k);
-      }
-    });
-    parallel_for(M, block_rows, [&](std::int64_t i0, std::int64_t i1) {
-      float* const packed_a = scratch<PackedA>(round_up(block_rows, kRows) * std::min(K, kDepth));
-      pack_a(i1 - i0, k,
-             {A.data + i0 * A.row_stride + begin * A.column_stride, A.row_stride, A.column_stride}, packed_a);
-      for (std::int64_t s = 0; s < strips; ++s) {
-        const std::int64_t j = s * kColumns;
-        Epilogue tile_epilogue = epilogue;
-        if (epilogue.bias) tile_epilogue.bias += j;
-        for (std::int64_t i = i0; i < i1; i += kRows)
-          tile(std::make_integer_sequence<int, kRows>{}, k, packed_a + (i - i0) * k,
-               packed_b + s * kColumns * k, C + i * c_stride + j, c_stride,
-               std::min<std::int64_t>(kRows, i1 - i), std::min<std::int64_t>(kColumns, N - j), tile_epilogue,
-               first);
-      }
-    });
-    begin += k;
-  } while (begin < K);
+/// The same with B packed before.
+inline void gemm(std::int64_t M, const MatrixView& A, const PackedMatrix& B, float* C, std::int64_t c_stride,
+                 const Epilogue& epilogue = {}) {
+  using namespace gemm_detail;
+  if (M == 0 || B.N() == 0) return;
+  const Passes passes(B.K());
+  Product{M, B.N(), A, B.data(), 0, passes.count(), passes, C, c_stride, epilogue}.run();
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "minivit/core/config.hpp"
 
@@ -32,6 +33,12 @@ inline Vec load(const float* p) {
 /// Writes all lanes to `p`, which need not be aligned.
 inline void store(float* p, Vec v) { std::memcpy(p, &v, sizeof v); }
 
+/// Asks for the cache line at `p`, which will be read, or written, some hundred cycles later. Any address is
+/// fine.
+// Always inlined: g++ 12 takes a function that only fetches for one without effect and drops the call.
+[[gnu::always_inline]] inline void prefetch_to_read(const float* p) { __builtin_prefetch(p, 0, 2); }
+[[gnu::always_inline]] inline void prefetch_to_write(float* p) { __builtin_prefetch(p, 1, 3); }
+
 /// The first `n` lanes from `p`, 0 ≤ n ≤ kLanes; the others are `rest`.
 inline Vec load_partial(const float* p, std::int64_t n, float rest = 0.0f) {
   float lanes[kLanes];
@@ -51,6 +58,45 @@ inline Vec broadcast(float x) { return x - Vec{}; }
 /// Lane by lane; a NaN in `a` stays, as in `b > a ? b : a`.
 inline Vec max(Vec a, Vec b) { return b > a ? b : a; }
 inline Vec min(Vec a, Vec b) { return b < a ? b : a; }
+
+namespace detail {
+
+/// Rows i and i + kStride of a square exchange the blocks of kStride lanes that are off the diagonal.
+template <int kStride, int... lane>
+inline void exchange_blocks(Vec& a, Vec& b, std::integer_sequence<int, lane...>) {
+  const Vec upper = a, lower = b;
+  a = __builtin_shufflevector(upper, lower, ((lane & kStride) ? kLanes + (lane & ~kStride) : lane)...);
+  b = __builtin_shufflevector(upper, lower, ((lane & kStride) ? kLanes + lane : lane | kStride)...);
+}
+
+template <int kStride>
+inline void transpose_blocks(Vec (&square)[kLanes]) {
+  if constexpr (kStride > 0) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; ++i)
+      if ((i & kStride) == 0)
+        exchange_blocks<kStride>(square[i], square[i + kStride], std::make_integer_sequence<int, kLanes>{});
+    transpose_blocks<kStride / 2>(square);
+  }
+}
+
+}  // namespace detail
+
+/// Row i becomes column i.
+inline void transpose(Vec (&square)[kLanes]) { detail::transpose_blocks<kLanes / 2>(square); }
+
+/// Square roots, correctly rounded. In assembly, since the vector extensions have none and the intrinsics'
+/// header costs every user's compiler half a second.
+inline Vec sqrt(Vec x) {
+#if defined(__AVX__)
+  asm("vsqrtps %1, %0" : "=v"(x) : "v"(x));
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+  asm("fsqrt %0.4s, %1.4s" : "=w"(x) : "w"(x));
+#else
+  for (int i = 0; i < kLanes; ++i) x[i] = __builtin_sqrtf(x[i]);
+#endif
+  return x;
+}
 
 /// Sum of the lanes, by halves, always in the same order.
 inline float sum(Vec v) {

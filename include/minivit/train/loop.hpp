@@ -56,17 +56,13 @@ Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& param
 
   const auto step = [&] {
     const std::int64_t number = optimizer.steps();
-    if (pending >
-        1)  // the gradient of the mean; the last step of an epoch may have fewer batches than the others
-      Sink{parameters.grads.data(), false}.write_all(
-          parameters.size(), [f = 1.0f / static_cast<float>(pending)](Vec g) { return g * f; },
-          parameters.grads.data());
-    const double norm = clip_grad_norm(parameters, options.clip_norm > 0 ? options.clip_norm : HUGE_VAL);
+    // The gradient of the mean; the last step of an epoch may have fewer batches than the others.
+    const double mean = 1.0 / static_cast<double>(pending), norm = grad_norm(parameters) * mean;
     check<NotFinite>(std::isfinite(norm), "step ", number, ": the gradient is not finite (norm ", norm,
                      "); lower the learning rate");
+    const float clip = options.clip_norm > 0 ? clip_factor(norm, options.clip_norm) : 1.0f;
     const double lr = schedule(number);
-    optimizer.step(static_cast<float>(lr));
-    parameters.zero_grad();
+    optimizer.step(static_cast<float>(lr), static_cast<float>(mean) * clip, true);
     if (ema) ema->update();
     const StepReport report{number, done, loss_sum / static_cast<double>(pending), lr, norm, &metrics};
     loss_sum = 0;

@@ -5,26 +5,35 @@
 
 #include "minivit/kernels/reduce.hpp"
 #include "minivit/nn/arena.hpp"
-#include "minivit/tensor/eigen.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// Scales the gradients so that their norm over all parameters is at most `max_norm` (> 0). Returns the norm
-/// before. A norm that is not finite leaves the gradients as they are: look at it before you step.
+/// Norm of all gradients.
+inline double grad_norm(const ParameterArena& parameters) {
+  return std::sqrt(sum_of_squares(parameters.size(), parameters.grads.data()));
+}
+
+/// What gradients of this norm are to be multiplied with so that it becomes at most `max_norm` (> 0). 1 for a
+/// norm that is not finite: look at it before you step.
+inline float clip_factor(double norm, double max_norm) {
+  // As PyTorch: the 1e-6 guards a norm near 0.
+  return norm > max_norm && std::isfinite(norm) ? static_cast<float>(max_norm / (norm + 1e-6)) : 1.0f;
+}
+
+/// Scales the gradients so that their norm is at most `max_norm` (> 0). Returns the norm before. Training
+/// loops rather hand `clip_factor` to the optimizer's step, which saves a pass over the gradients.
 inline double clip_grad_norm(ParameterArena& parameters, double max_norm) {
-  const double norm = std::sqrt(sum_of_squares(parameters.size(), parameters.grads.data()));
-  if (norm > max_norm && std::isfinite(norm)) {
-    const auto factor =
-        static_cast<float>(max_norm / (norm + 1e-6));  // as PyTorch: the 1e-6 guards a norm near 0
+  const double norm = grad_norm(parameters);
+  if (const float factor = clip_factor(norm, max_norm); factor != 1.0f)
     Sink{parameters.grads.data(), false}.write_all(
         parameters.size(), [factor](Vec g) { return g * factor; }, parameters.grads.data());
-  }
   return norm;
 }
 
 namespace detail {
 
-/// f(begin, count, weight decay of these) for pieces of the arena, on all threads.
+/// f(begin, count, weight decay of these) for pieces of the arena, on all threads. Pieces are whole vectors,
+/// since the arena is padded.
 template <class F>
 void for_each_piece(const ParameterArena& parameters, float weight_decay, const F& f) {
   constexpr std::int64_t kPiece = 8192;
@@ -56,19 +65,26 @@ class AdamW {
         m_(Tensor::zeros({parameters.size()})),
         v_(Tensor::zeros({parameters.size()})) {}
 
-  /// One step with learning rate `lr` from the gradients as they are; they are not cleared.
-  void step(float lr) {
+  /// One step with learning rate `lr` from the gradients times `scale` (a clipping factor, say), which are
+  /// set to 0 if `clear`: all in one pass over the memory.
+  void step(float lr, float scale = 1.0f, bool clear = false) {
     ++steps_;
-    const float bias1 = static_cast<float>(1.0 - std::pow(double{options_.beta1}, steps_));
-    const float root2 = static_cast<float>(std::sqrt(1.0 - std::pow(double{options_.beta2}, steps_)));
+    const float beta1 = options_.beta1, beta2 = options_.beta2, eps = options_.eps;
+    const float rate = lr / static_cast<float>(1.0 - std::pow(double{beta1}, steps_));
+    const float root2 = static_cast<float>(std::sqrt(1.0 - std::pow(double{beta2}, steps_)));
     detail::for_each_piece(
         *parameters_, options_.weight_decay, [&](std::int64_t begin, std::int64_t n, float decay) {
-          auto p = as_array(parameters_->values.data() + begin, n);
-          const auto g = as_array(std::as_const(parameters_->grads).data() + begin, n);
-          auto m = as_array(m_.data() + begin, n), v = as_array(v_.data() + begin, n);
-          m = m * options_.beta1 + g * (1.0f - options_.beta1);
-          v = v * options_.beta2 + g.square() * (1.0f - options_.beta2);
-          p = p * (1.0f - lr * decay) - (lr / bias1) * m / (v.sqrt() / root2 + options_.eps);
+          float *p = parameters_->values.data() + begin, *g = parameters_->grads.data() + begin;
+          float *m = m_.data() + begin, *v = v_.data() + begin;
+          for (const float* const end = p + n; p < end; p += kLanes, g += kLanes, m += kLanes, v += kLanes) {
+            const Vec gi = load(g) * scale;
+            const Vec mi = load(m) * beta1 + gi * (1.0f - beta1),
+                      vi = load(v) * beta2 + gi * gi * (1.0f - beta2);
+            store(m, mi);
+            store(v, vi);
+            store(p, load(p) * (1.0f - lr * decay) - rate * mi / (sqrt(vi) / root2 + eps));
+            if (clear) store(g, Vec{});
+          }
         });
   }
 
@@ -100,18 +116,20 @@ class Sgd {
   Sgd(ParameterArena& parameters, const Options& options)
       : parameters_(&parameters), options_(options), momentum_(Tensor::zeros({parameters.size()})) {}
 
-  /// One step with learning rate `lr` from the gradients as they are; they are not cleared.
-  void step(float lr) {
+  /// One step with learning rate `lr` from the gradients times `scale`, which are set to 0 if `clear`.
+  void step(float lr, float scale = 1.0f, bool clear = false) {
     ++steps_;
+    const float mu = options_.momentum;
     detail::for_each_piece(
         *parameters_, options_.weight_decay, [&](std::int64_t begin, std::int64_t n, float decay) {
-          auto p = as_array(parameters_->values.data() + begin, n), b = as_array(momentum_.data() + begin, n);
-          const auto g = as_array(std::as_const(parameters_->grads).data() + begin, n);
-          b = b * options_.momentum + (g + decay * p);
-          if (options_.nesterov)
-            p = p * (1.0f - lr * decay) - lr * (g + options_.momentum * b);
-          else
-            p -= lr * b;
+          float *p = parameters_->values.data() + begin, *g = parameters_->grads.data() + begin;
+          float* b = momentum_.data() + begin;
+          for (const float* const end = p + n; p < end; p += kLanes, g += kLanes, b += kLanes) {
+            const Vec gi = load(g) * scale + load(p) * decay, bi = load(b) * mu + gi;
+            store(b, bi);
+            store(p, load(p) - lr * (options_.nesterov ? gi + mu * bi : bi));
+            if (clear) store(g, Vec{});
+          }
         });
   }
 
