@@ -16,13 +16,21 @@
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// What is done to a piece of C when it is complete and still in the first-level cache: `map(context, i, j,
-/// rows, columns, c, c_stride)` may change rows [i, i + rows) × columns [j, j + columns) of C, which begin at
-/// `c`. Every element is in exactly one piece.
+/// What is done to a piece of the result on its way to C. `map` gets rows [i, i + rows) × columns [j, j +
+/// columns) of it at `tile`, `tile_stride` floats from row to row, and writes them to `c`. Every element is
+/// in exactly one piece.
 struct TileMap {
-  void (*map)(const void* context, std::int64_t i, std::int64_t j, std::int64_t rows, std::int64_t columns,
-              float* c, std::int64_t c_stride) = nullptr;
-  const void* context = nullptr;  ///< must live as long as the product takes
+  struct Piece {
+    std::int64_t i, j, rows, columns;
+    const float* tile;
+    std::int64_t tile_stride;
+    float* c;
+    std::int64_t c_stride;
+  };
+
+  void (*map)(const void* context, const Piece& piece) = nullptr;
+  const void* context = nullptr;   ///< must live as long as the product takes
+  const float* operand = nullptr;  ///< (M,N) with C's stride, fetched before it is needed; or nothing
 
   explicit operator bool() const { return map != nullptr; }
 };
@@ -107,6 +115,8 @@ struct Target {
   float* next;         // the tile that comes next
   const float* fetch;  // what of A to fetch, and from row to row of it in memory
   std::int64_t fetch_stride;
+  const TileMap* finish;  // for the last pass, or nothing
+  std::int64_t i, j;      // of the tile in C
 };
 
 /// One tile of C: rows × columns of A·B, a and b packed.
@@ -124,6 +134,10 @@ template <int R, int V, bool kRowMajor>
   // The next tile's part of C is fetched while this one is computed.
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < V; ++v) prefetch_to_write(t.next + r * t.c_stride + v * kLanes);
+  if (t.finish && t.finish->operand)
+    for (int r = 0; r < R; ++r)
+      for (int v = 0; v < V; ++v)
+        prefetch_to_read(t.finish->operand + (t.i + r) * t.c_stride + t.j + v * kLanes);
   // The sum starts from what is to be added, which costs nothing: the loads are done while the last tile is
   // finished.
   if (!whole) {
@@ -140,17 +154,22 @@ template <int R, int V, bool kRowMajor>
     multiply_add_rows<R, V>(sums, k, a, b, t.fetch, t.fetch_stride);
   else
     multiply_add<R, V, 1, R>(sums, k, a, b, t.fetch, t.fetch_stride);
-  float* const out = whole ? t.c : edge;
-  const std::int64_t stride = whole ? t.c_stride : V * kLanes;
+  const bool direct = whole && !t.finish;
+  float* const out = direct ? t.c : edge;
+  const std::int64_t stride = direct ? t.c_stride : V * kLanes;
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) store(out + r * stride + v * kLanes, sums[r][v]);
-  if (whole) return;
-  for (std::int64_t r = 0; r < t.rows; ++r)
-    for (std::int64_t j = 0; j < t.columns; ++j)
-      t.c[r * t.c_stride + j] = edge[r * V * kLanes + j] + (t.plus ? t.plus[r * t.c_stride + j] : 0.0f) +
-                                (t.bias ? t.bias[j] : 0.0f);
+  if (!whole)
+    for (std::int64_t r = 0; r < t.rows; ++r)
+      for (std::int64_t j = 0; j < t.columns; ++j) {
+        float& value = edge[r * V * kLanes + j];
+        value += (t.plus ? t.plus[r * t.c_stride + j] : 0.0f) + (t.bias ? t.bias[j] : 0.0f);
+        if (!t.finish) t.c[r * t.c_stride + j] = value;
+      }
+  if (t.finish)
+    t.finish->map(t.finish->context, {t.i, t.j, t.rows, t.columns, edge, V * kLanes, t.c, t.c_stride});
 }
 
 template <int R>
@@ -281,8 +300,6 @@ struct Product {
             multiply_tile<kTileRows>(row_major, vectors, k, tile, panels + j * k, target);
           else
             multiply_tile<kTileRows - 1>(row_major, vectors, k, tile, panels + j * k, target);
-          if (last && epilogue.finish)
-            epilogue.finish.map(epilogue.finish.context, i, j, rows, columns, c, c_stride);
         }
       }
     }

@@ -6,6 +6,7 @@
 #include "minivit/model/vit_config.hpp"
 #include "minivit/nn/encoder.hpp"
 #include "minivit/nn/patch_embedding.hpp"
+#include "minivit/ops/rearrange.hpp"
 #include "minivit/ops/reductions.hpp"
 
 namespace minivit::inline MINIVIT_ABI {

@@ -22,7 +22,10 @@ struct MultiHeadAttention {
                        " is not divisible by ", heads, " heads");
   }
 
-  Var operator()(const Var& x) const { return proj(attention(qkv(x), heads, dropout)); }
+  Var operator()(const Var& x) const { return proj(heads_of(qkv(x))); }
+
+  /// What the heads see, before `proj` joins them: packed q, k, v (B, T, 3C) -> (B, T, C).
+  Var heads_of(const Var& packed) const { return attention(packed, heads, dropout); }
 
   /// How much each token looks at each: (B, H, T, T), rows sum to 1. No gradient.
   Tensor map(const Var& x) const { return attention_map(qkv(x).value(), heads); }

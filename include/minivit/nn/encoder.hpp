@@ -45,9 +45,13 @@ struct EncoderBlock {
         ls2(c.dim, c.layer_scale),
         drop_path{c.drop_path} {}
 
-  Var operator()(Var x) const {
-    x = x + drop_path(ls1(attn(norm1(x))));
-    return x + drop_path(ls2(mlp(norm2(x))));
+  /// y = x + drop_path(ls1(attn(norm1(x)))), then y + drop_path(ls2(mlp(norm2(y)))). Each norm becomes part
+  /// of the linear layer behind it, and each sum of the one before it, if nothing stands in between.
+  Var operator()(const Var& x) const {
+    const Var heads = attn.heads_of(norm1.then(attn.qkv, x));
+    const Var y = plain(ls1) ? attn.proj(heads, x) : x + drop_path(ls1(attn.proj(heads)));
+    const Var u = norm2.then(mlp.fc1, y);
+    return plain(ls2) ? mlp.from_hidden(u, y) : y + drop_path(ls2(mlp.from_hidden(u)));
   }
 
   static void visit(auto& self, auto&& f) {
@@ -57,6 +61,12 @@ struct EncoderBlock {
     f("norm2", self.norm2);
     f("mlp", self.mlp);
     f("ls2", self.ls2);
+  }
+
+ private:
+  /// True if a branch ends with its linear layer.
+  bool plain(const LayerScale& scale) const {
+    return !scale.gamma.defined() && !(is_training() && drop_path.p > 0.0f);
   }
 };
 

@@ -1,8 +1,8 @@
 // Layer normalisation with learned scale and shift.
 #pragma once
 
-#include "minivit/nn/module.hpp"
-#include "minivit/ops/layer_norm.hpp"
+#include "minivit/nn/linear.hpp"
+#include "minivit/ops/linear_fused.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -17,6 +17,11 @@ struct LayerNorm {
       : weight(Tensor::full({C}, 1.0f)), bias(Tensor::zeros({C})), eps(eps) {}
 
   Var operator()(const Var& x) const { return layer_norm(x, weight, bias, eps); }
+
+  /// next((*this)(x)), without ever storing what is in between.
+  Var then(const Linear& next, const Var& x) const {
+    return norm_linear(x, weight, bias, eps, next.weight, next.bias);
+  }
 
   static void visit(auto& self, auto&& f) {
     f("weight", self.weight);

@@ -25,7 +25,8 @@ struct Linear {
     init_uniform(bias.value, limit);
   }
 
-  Var operator()(const Var& x) const { return linear(x, weight, bias); }
+  /// x (..., in) -> (..., out) [+ residual].
+  Var operator()(const Var& x, const Var& residual = {}) const { return linear(x, weight, bias, residual); }
 
   static void visit(auto& self, auto&& f) {
     f("weight", self.weight);

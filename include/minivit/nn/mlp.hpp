@@ -3,7 +3,8 @@
 
 #include "minivit/nn/dropout.hpp"
 #include "minivit/nn/linear.hpp"
-#include "minivit/ops/gelu.hpp"
+#include "minivit/ops/arithmetic.hpp"
+#include "minivit/ops/linear_fused.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -17,7 +18,14 @@ struct MLP {
   MLP(std::int64_t C, std::int64_t hidden, float dropout = 0.0f)
       : fc1(C, hidden), fc2(hidden, C), drop{dropout} {}
 
-  Var operator()(const Var& x) const { return drop(fc2(drop(gelu(fc1(x))))); }
+  Var operator()(const Var& x) const { return from_hidden(fc1(x)); }
+
+  /// What follows fc1: u (..., hidden) -> (..., C) [+ residual].
+  Var from_hidden(const Var& u, const Var& residual = {}) const {
+    if (!is_training() || drop.p == 0.0f) return gelu_linear(u, fc2.weight, fc2.bias, residual);
+    const Var y = drop(fc2(drop(gelu(u))));
+    return residual.value().defined() ? residual + y : y;
+  }
 
   static void visit(auto& self, auto&& f) {
     f("fc1", self.fc1);

@@ -5,9 +5,7 @@
 
 #include "minivit/nn/init.hpp"
 #include "minivit/nn/module.hpp"
-#include "minivit/ops/linear.hpp"
-#include "minivit/ops/patchify.hpp"
-#include "minivit/ops/rearrange.hpp"
+#include "minivit/ops/linear_fused.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -25,10 +23,7 @@ struct PatchEmbedding {
     init_truncated_normal(weight.value, 1.0f / std::sqrt(static_cast<float>(channels * patch * patch)));
   }
 
-  Var operator()(const Var& x) const {
-    const std::int64_t C = weight.value.size(0), P = weight.value.size(3);
-    return linear(patchify(x, P), reshape(weight, {C, -1}), bias);
-  }
+  Var operator()(const Var& x) const { return patch_linear(x, weight, bias); }
 
   static void visit(auto& self, auto&& f) {
     f("proj.weight", self.weight);

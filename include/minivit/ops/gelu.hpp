@@ -2,8 +2,6 @@
 // approximation. They differ by up to 4.7e-4: weights trained with one want that one.
 #pragma once
 
-#include <numbers>
-
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/math.hpp"
 #include "minivit/ops/unary.hpp"
@@ -12,14 +10,39 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
-/// x Φ(x),  Φ(x) = (1 + erf(x/√2)) / 2
-inline Vec gelu_forward(Vec x) { return 0.5f * x * (1.0f + erf(x * (1 / std::numbers::sqrt2_v<float>))); }
+/// The normal distribution at x: Φ(x), absolute error ≤ 1.2e-7, and e^(-x²/2).
+struct Normal {
+  Vec cdf, bell;
+};
+
+/// Φ(-a) = e^(-a²/2) q(a) for a ≥ 0, q a minimax fit on [0, 5.6] (iterated reweighted least squares at
+/// Chebyshev nodes, weighted for the error of a Φ(-a), which is 4e-8 before rounding). One exponential serves
+/// the function and its derivative; by way of erf they would need three.
+inline Normal normal(Vec x) {
+  const Vec a = min(x < 0.0f ? -x : x, broadcast(5.6f));
+  Vec q = a * -2.46753615e-7f + 6.32500041e-6f;
+  q = q * a - 7.29422318e-5f;
+  q = q * a + 5.07416844e-4f;
+  q = q * a - 2.42665852e-3f;
+  q = q * a + 8.70329514e-3f;
+  q = q * a - 2.51217838e-2f;
+  q = q * a + 6.16728626e-2f;
+  q = q * a - 1.32701695e-1f;
+  q = q * a + 2.49950528e-1f;
+  q = q * a - 3.98938775e-1f;
+  q = q * a + 0.49999997f;
+  const Vec bell = exp(x * x * -0.5f), tail = bell * q;
+  return {x < 0.0f ? tail : 1.0f - tail, bell};
+}
+
+/// x Φ(x)
+inline Vec gelu_forward(Vec x) { return x * normal(x).cdf; }
 
 /// Φ(x) + x φ(x),  φ(x) = e^(-x²/2) / √(2π)
 inline Vec gelu_derivative(Vec x) {
   constexpr float kInverseRootTwoPi = 0.3989422804f;
-  return 0.5f * (1.0f + erf(x * (1 / std::numbers::sqrt2_v<float>))) +
-         x * kInverseRootTwoPi * exp(-0.5f * x * x);
+  const Normal n = normal(x);
+  return n.cdf + x * kInverseRootTwoPi * n.bell;
 }
 
 inline constexpr float kRootTwoOverPi = 0.7978845608f;

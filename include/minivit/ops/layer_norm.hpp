@@ -22,10 +22,22 @@ float sum_row(std::int64_t C, const F& f) {
 }
 
 inline Vec load_some(const float* p, std::int64_t n) { return n == kLanes ? load(p) : load_partial(p, n); }
+inline void store_some(float* p, Vec v, std::int64_t n) {
+  n == kLanes ? store(p, v) : store_partial(p, v, n);
+}
 
-/// One row. Returns its mean and rstd.
-inline std::pair<float, float> layer_norm_forward(std::int64_t C, const float* x, const float* gamma,
-                                                  const float* beta, float eps, float* y) {
+/// Throws ShapeError, in the name of `op`, if the shapes do not fit.
+inline void check_layer_norm(const char* op, const Var& x, const Var& gamma, const Var& beta) {
+  check<ShapeError>(x.rank() >= 1, op, ": x is ", x.shape(), ", expected (..., C)");
+  const std::int64_t C = x.size(-1);
+  check<ShapeError>(gamma.shape() == Shape{C}, op, ": gamma is ", gamma.shape(), ", expected (", C,
+                    ") to match x ", x.shape());
+  check<ShapeError>(beta.shape() == Shape{C}, op, ": beta is ", beta.shape(), ", expected (", C,
+                    ") to match x ", x.shape());
+}
+
+/// Mean and rstd of one row.
+inline std::pair<float, float> row_statistics(std::int64_t C, const float* x, float eps) {
   // Sums of differences from the first element: a row far from 0 keeps its digits.
   const float first = x[0];
   const float mean = first + sum_row(C, [&](std::int64_t c, std::int64_t n) {
@@ -39,25 +51,72 @@ inline std::pair<float, float> layer_norm_forward(std::int64_t C, const float* x
                                    return d * d;
                                  }) /
                          static_cast<float>(C);
-  const float rstd = 1.0f / std::sqrt(variance + eps);
-  map(
-      C, y, [=](Vec v, Vec g, Vec b) { return (v - mean) * rstd * g + b; }, x, gamma, beta);
-  return {mean, rstd};
+  return {mean, 1.0f / std::sqrt(variance + eps)};
+}
+
+/// Mean and rstd of each row: (rows, 2).
+inline Tensor row_statistics(std::int64_t rows, std::int64_t C, const float* x, float eps) {
+  Tensor statistics = Tensor::empty({rows, 2});
+  parallel_for(rows, grain_for(2 * C), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i)
+      std::tie(statistics(i, 0), statistics(i, 1)) = row_statistics(C, x + i * C, eps);
+  });
+  return statistics;
 }
 
 /// One row. With x̂ = (x - mean) rstd and g = dy gamma:
-///   dx = rstd (g - Σ g / C - x̂ Σ (g x̂) / C)
-/// The two sums are what mean and rstd, which depend on x too, take away.
+///   dx = rstd (g - Σ g / C - x̂ Σ (g x̂) / C),   dgamma += dy x̂,   dbeta += dy
+/// The two sums are what mean and rstd, which depend on x too, take away. Without dx it is left out.
 inline void layer_norm_backward(std::int64_t C, const float* x, const float* gamma, float mean, float rstd,
-                                const float* dy, float* dx, bool add) {
-  const float sum_g = sum_row(
-      C, [&](std::int64_t c, std::int64_t n) { return load_some(dy + c, n) * load_some(gamma + c, n); });
-  const float sum_gx = sum_row(C, [&](std::int64_t c, std::int64_t n) {
-    return load_some(dy + c, n) * load_some(gamma + c, n) * ((load_some(x + c, n) - mean) * rstd);
+                                const float* dy, Sink dx, float* dgamma, float* dbeta) {
+  Vec sum_g{}, sum_gx{};
+  for (std::int64_t c = 0; c < C; c += kLanes) {
+    const std::int64_t n = std::min<std::int64_t>(kLanes, C - c);
+    const Vec g = load_some(dy + c, n) * load_some(gamma + c, n);
+    sum_g += g;
+    sum_gx += g * ((load_some(x + c, n) - mean) * rstd);
+  }
+  const float a = sum(sum_g) / static_cast<float>(C), b = sum(sum_gx) / static_cast<float>(C);
+  for (std::int64_t c = 0; c < C; c += kLanes) {
+    const std::int64_t n = std::min<std::int64_t>(kLanes, C - c);
+    const Vec d = load_some(dy + c, n), normalised = (load_some(x + c, n) - mean) * rstd;
+    store(dgamma + c, load(dgamma + c) + d * normalised);
+    store(dbeta + c, load(dbeta + c) + d);
+    if (!dx) continue;
+    Vec v = rstd * (d * load_some(gamma + c, n) - a - normalised * b);
+    if (dx.add) v += load_some(dx.data + c, n);
+    store_some(dx.data + c, v, n);
+  }
+}
+
+struct ColumnGradients;
+
+/// The gradients of layer normalisation given that of its result, in one pass over the rows. Each group of
+/// rows, the same for any number of threads, sums up its part of dgamma and dbeta; the parts are added in
+/// order.
+inline void layer_norm_gradients(Tape& tape, std::int64_t rows, std::int64_t C, const Var& x,
+                                 const Var& gamma, const Edge& beta, const Tensor& statistics,
+                                 const Tensor& dy) {
+  if (rows == 0) return;
+  constexpr std::int64_t kGroup = 32;
+  const std::int64_t groups = (rows + kGroup - 1) / kGroup, width = (C + kLanes - 1) / kLanes * kLanes;
+  float* const parts = scratch<ColumnGradients>(groups * 2 * width);  // of each group: dgamma, dbeta
+  const Sink dx = tape.sink(x);
+  parallel_for(rows, kGroup, [&](std::int64_t begin, std::int64_t end) {
+    float *const dgamma = parts + begin / kGroup * 2 * width, *const dbeta = dgamma + width;
+    std::fill_n(dgamma, 2 * width, 0.0f);
+    for (std::int64_t i = begin; i < end; ++i)
+      layer_norm_backward(C, x.data() + i * C, gamma.data(), statistics(i, 0), statistics(i, 1),
+                          dy.data() + i * C, {dx ? dx.data + i * C : nullptr, dx.add}, dgamma, dbeta);
   });
-  const float a = sum_g / static_cast<float>(C), b = sum_gx / static_cast<float>(C);
-  Sink{dx, add}.write(
-      0, C, [=](Vec g, Vec w, Vec v) { return rstd * (g * w - a - (v - mean) * rstd * b); }, dy, gamma, x);
+  const auto total = [&](const Edge& parameter, const float* first) {
+    if (const Sink d = tape.sink(parameter))
+      column_sums(groups, C, d.data, d.add, [&](std::int64_t i, std::int64_t c, std::int64_t) {
+        return load(first + i * 2 * width + c);
+      });
+  };
+  total(gamma.edge(), parts);
+  total(beta, parts + width);
 }
 
 }  // namespace detail
@@ -65,37 +124,23 @@ inline void layer_norm_backward(std::int64_t C, const float* x, const float* gam
 /// Normalises the last axis: y = (x - mean) / √(variance + eps) · gamma + beta, x (..., C), gamma and beta
 /// (C). Throws ShapeError if the shapes do not fit.
 inline Var layer_norm(const Var& x, const Var& gamma, const Var& beta, float eps = 1e-6f) {
-  check<ShapeError>(x.rank() >= 1, "layer_norm: x is ", x.shape(), ", expected (..., C)");
+  detail::check_layer_norm("layer_norm", x, gamma, beta);
   const std::int64_t C = x.size(-1), rows = C ? x.numel() / C : 0;
-  check<ShapeError>(gamma.shape() == Shape{C}, "layer_norm: gamma is ", gamma.shape(), ", expected (", C,
-                    ") to match x ", x.shape());
-  check<ShapeError>(beta.shape() == Shape{C}, "layer_norm: beta is ", beta.shape(), ", expected (", C,
-                    ") to match x ", x.shape());
-
-  Tensor y = Tensor::empty(x.shape()), statistics = Tensor::empty({rows, 2});  // mean and rstd of each row
-  parallel_for(rows, grain_for(4 * C), [&](std::int64_t begin, std::int64_t end) {
+  const Tensor statistics = detail::row_statistics(rows, C, x.data(), eps);
+  Tensor y = Tensor::empty(x.shape());
+  parallel_for(rows, grain_for(2 * C), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i)
-      std::tie(statistics(i, 0), statistics(i, 1)) =
-          detail::layer_norm_forward(C, x.data() + i * C, gamma.data(), beta.data(), eps, y.data() + i * C);
+      map(
+          C, y.data() + i * C,
+          [mean = statistics(i, 0), rstd = statistics(i, 1)](Vec v, Vec g, Vec b) {
+            return (v - mean) * rstd * g + b;
+          },
+          x.data() + i * C, gamma.data(), beta.data());
   });
-
   return Tape::local().record(
       std::move(y), {&x, &gamma, &beta},
       [x, gamma, beta = beta.edge(), statistics, rows, C](Tape& tape, const Tensor& dy) {
-        if (const Sink dx = tape.sink(x))
-          parallel_for(rows, grain_for(6 * C), [&](std::int64_t begin, std::int64_t end) {
-            for (std::int64_t i = begin; i < end; ++i)
-              detail::layer_norm_backward(C, x.data() + i * C, gamma.data(), statistics(i, 0),
-                                          statistics(i, 1), dy.data() + i * C, dx.data + i * C, dx.add);
-          });
-        if (const Sink dgamma = tape.sink(gamma))  // Σ dy x̂ over the rows
-          column_sums(rows, C, dgamma.data, dgamma.add, [&](std::int64_t i, std::int64_t c, std::int64_t n) {
-            const Vec normalised =
-                (detail::load_some(x.data() + i * C + c, n) - statistics(i, 0)) * statistics(i, 1);
-            return detail::load_some(dy.data() + i * C + c, n) * normalised;
-          });
-        if (const Sink dbeta = tape.sink(beta))  // Σ dy over the rows
-          column_sums(rows, C, dy.data(), dbeta.data, dbeta.add);
+        detail::layer_norm_gradients(tape, rows, C, x, gamma, beta, statistics, dy);
       });
 }
 

@@ -7,33 +7,71 @@
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// y (..., N) = x (..., C) · weightᵀ + bias, for weight (N, C) and bias (N); an empty `bias` (`Var{}`) means
-/// none. Throws ShapeError if the shapes do not fit.
-inline Var linear(const Var& x, const Var& weight, const Var& bias = {}) {
-  check<ShapeError>(x.rank() >= 1, "linear: x is ", x.shape(), ", expected (..., C)");
-  const std::int64_t C = x.size(-1);
-  check<ShapeError>(weight.rank() == 2 && weight.size(1) == C, "linear: weight is ", weight.shape(),
-                    ", expected (*, ", C, ") to match x ", x.shape());
-  const std::int64_t N = weight.size(0), rows = C == 0 ? x.shape().with(-1, 1).numel() : x.numel() / C;
-  const bool has_bias = bias.value().defined();
-  check<ShapeError>(!has_bias || bias.shape() == Shape{N}, "linear: bias is ", bias.shape(), ", expected (",
-                    N, ") to match weight ", weight.shape());
+namespace detail {
 
-  Tensor y = Tensor::empty(x.shape().with(-1, N));
-  gemm(rows, N, C, MatrixView::rows(x.data(), C), MatrixView::rows(weight.data(), C).transposed(), y.data(),
-       N, {.bias = has_bias ? bias.data() : nullptr});
+/// The sizes of a linear layer. Throws ShapeError, in the name of `op`, if the shapes do not fit.
+struct LinearShape {
+  std::int64_t rows, C, N;
+  Shape result;
 
-  return Tape::local().record(std::move(y), {&x, &weight, &bias},
-                              [x, weight, bias = bias.edge(), rows, C, N](Tape& tape, const Tensor& dy) {
-                                if (const Sink dx = tape.sink(x))  // dx = dy W
-                                  gemm(rows, C, N, MatrixView::rows(dy.data(), N),
-                                       MatrixView::rows(weight.data(), C), dx.data, C, {.add = dx.add});
-                                if (const Sink dw = tape.sink(weight))  // dW = dyᵀ x
-                                  gemm(N, C, rows, MatrixView::rows(dy.data(), N).transposed(),
-                                       MatrixView::rows(x.data(), C), dw.data, C, {.add = dw.add});
-                                if (const Sink db = tape.sink(bias))  // db = Σ rows of dy
-                                  column_sums(rows, N, dy.data(), db.data, db.add);
-                              });
+  LinearShape(const char* op, const Var& x, const Var& weight, const Var& bias, const Var& residual) {
+    check<ShapeError>(x.rank() >= 1, op, ": x is ", x.shape(), ", expected (..., C)");
+    C = x.size(-1);
+    check<ShapeError>(weight.rank() == 2 && weight.size(1) == C, op, ": weight is ", weight.shape(),
+                      ", expected (*, ", C, ") to match x ", x.shape());
+    *this = LinearShape(op, C == 0 ? x.shape().with(-1, 1).numel() : x.numel() / C, C, weight.size(0), bias);
+    result = x.shape().with(-1, N);
+    check<ShapeError>(!residual.value().defined() || residual.shape() == result, op, ": residual is ",
+                      residual.shape(), ", expected ", result, " to match x ", x.shape(), " and weight ",
+                      weight.shape());
+  }
+
+  /// x and weight are known to fit.
+  LinearShape(const char* op, std::int64_t rows, std::int64_t C, std::int64_t N, const Var& bias)
+      : rows(rows), C(C), N(N) {
+    check<ShapeError>(!bias.value().defined() || bias.shape() == Shape{N}, op, ": bias is ", bias.shape(),
+                      ", expected (", N, ") to match weight (", N, ", ", C, ")");
+  }
+};
+
+/// y = x Wᵀ + b + residual; x (rows, C) may be a function of what is in memory.
+inline Tensor linear_forward(const LinearShape& s, const MatrixView& x, const Var& weight, const Var& bias,
+                             const Var& residual) {
+  Tensor y = Tensor::empty(s.result);
+  gemm(s.rows, s.N, s.C, x, MatrixView::rows(weight.data(), s.C).transposed(), y.data(), s.N,
+       {.bias = bias.data(), .plus = residual.data()});
+  return y;
+}
+
+/// dW = dyᵀ x, and on the way db = Σ rows of dy.
+inline void linear_weight_gradients(Tape& tape, const LinearShape& s, const MatrixView& x, const Tensor& dy,
+                                    const Edge& weight, const Edge& bias) {
+  Sink db = tape.sink(bias);
+  if (const Sink dw = tape.sink(weight)) {
+    if (db) db.start_from_zero(s.N);
+    gemm(s.N, s.C, s.rows, MatrixView::rows(dy.data(), s.N).transposed(), x, dw.data, s.C,
+         {.add = dw.add, .sums = db.data});
+  } else if (db) {
+    column_sums(s.rows, s.N, dy.data(), db.data, db.add);
+  }
+}
+
+}  // namespace detail
+
+/// y (..., N) = x (..., C) · weightᵀ + bias [+ residual], for weight (N, C), bias (N) and residual (..., N);
+/// an empty bias or residual (`Var{}`) means none. Throws ShapeError if the shapes do not fit.
+inline Var linear(const Var& x, const Var& weight, const Var& bias = {}, const Var& residual = {}) {
+  const detail::LinearShape s("linear", x, weight, bias, residual);
+  return Tape::local().record(
+      detail::linear_forward(s, MatrixView::rows(x.data(), s.C), weight, bias, residual),
+      {&x, &weight, &bias, &residual},
+      [x, weight, bias = bias.edge(), residual = residual.edge(), s](Tape& tape, const Tensor& dy) {
+        if (residual.requires_grad()) tape.pass(residual, dy);
+        if (const Sink dx = tape.sink(x))  // dx = dy W
+          gemm(s.rows, s.C, s.N, MatrixView::rows(dy.data(), s.N), MatrixView::rows(weight.data(), s.C),
+               dx.data, s.C, {.add = dx.add});
+        detail::linear_weight_gradients(tape, s, MatrixView::rows(x.data(), s.C), dy, weight.edge(), bias);
+      });
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

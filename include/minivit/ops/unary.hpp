@@ -71,7 +71,7 @@ inline Var log(const Var& x) {
 
 /// y = √x, any shape; NaN below 0. The gradient is infinite at 0.
 inline Var sqrt(const Var& x) {
-  return detail::unary_by_output(x, detail::map_array(x.value(), [](const auto& a) { return a.sqrt(); }),
+  return detail::unary_by_output(x, detail::map_elements(x.value(), [](Vec v) { return sqrt(v); }),
                                  [](Vec y) { return 0.5f / y; });
 }
 

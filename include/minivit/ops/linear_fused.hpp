@@ -1,0 +1,135 @@
+// Linear layers that take in what stands before them: a normalisation, an activation, the cutting into
+// patches. Their input is made while it is packed for the product, so neither it nor a copy of it is ever
+// written to memory.
+#pragma once
+
+#include "minivit/ops/gelu.hpp"
+#include "minivit/ops/layer_norm.hpp"
+#include "minivit/ops/linear.hpp"
+#include "minivit/ops/patchify.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+namespace detail {
+
+/// Rows as layer_norm makes them.
+struct NormalizedRows {
+  const float *statistics, *gamma, *beta;  // (rows, 2), (C), (C)
+
+  RowMap map() const {
+    return {[](const void* context, std::int64_t i, std::int64_t begin, std::int64_t n, const float* x,
+               float* out) {
+              const auto& self = *static_cast<const NormalizedRows*>(context);
+              const float mean = self.statistics[2 * i], rstd = self.statistics[2 * i + 1];
+              minivit::map(
+                  n, out, [=](Vec v, Vec g, Vec b) { return (v - mean) * rstd * g + b; }, x,
+                  self.gamma + begin, self.beta + begin);
+            },
+            this};
+  }
+};
+
+/// Rows as gelu makes them.
+inline RowMap gelu_rows() {
+  return {[](const void*, std::int64_t, std::int64_t, std::int64_t n, const float* x, float* out) {
+            minivit::map(n, out, gelu_forward, x);
+          },
+          nullptr};
+}
+
+/// c · gelu'(x), piece by piece as the product completes it.
+struct GeluBackward {
+  const float* x;  // (rows, C)
+  std::int64_t C;
+
+  TileMap map() const {
+    return {[](const void* context, const TileMap::Piece& piece) {
+              const auto& self = *static_cast<const GeluBackward*>(context);
+              for (std::int64_t r = 0; r < piece.rows; ++r)
+                minivit::map(
+                    piece.columns, piece.c + r * piece.c_stride,
+                    [](Vec g, Vec v) { return g * gelu_derivative(v); }, piece.tile + r * piece.tile_stride,
+                    self.x + (piece.i + r) * self.C + piece.j);
+            },
+            this, x};
+  }
+};
+
+}  // namespace detail
+
+/// y = linear(layer_norm(x, gamma, beta, eps), weight, bias), for x (..., C), gamma and beta (C), weight (N,
+/// C), bias (N) or empty. Throws ShapeError as these two.
+inline Var norm_linear(const Var& x, const Var& gamma, const Var& beta, float eps, const Var& weight,
+                       const Var& bias = {}) {
+  detail::check_layer_norm("norm_linear", x, gamma, beta);
+  const detail::LinearShape s("norm_linear", x, weight, bias, {});
+  const Tensor statistics = detail::row_statistics(s.rows, s.C, x.data(), eps);
+  const detail::NormalizedRows rows{statistics.data(), gamma.data(), beta.data()};
+  return Tape::local().record(
+      detail::linear_forward(s, MatrixView::rows(x.data(), s.C, rows.map()), weight, bias, {}),
+      {&x, &gamma, &beta, &weight, &bias},
+      [x, gamma, beta, weight, bias = bias.edge(), statistics, s](Tape& tape, const Tensor& dy) {
+        const detail::NormalizedRows rows{statistics.data(), gamma.data(), beta.data()};
+        detail::linear_weight_gradients(tape, s, MatrixView::rows(x.data(), s.C, rows.map()), dy,
+                                        weight.edge(), bias);
+        if (!x.requires_grad() && !gamma.requires_grad() && !beta.requires_grad()) return;
+        Tensor dn = Tensor::empty(x.shape());  // of the normalised rows: dy W
+        gemm(s.rows, s.C, s.N, MatrixView::rows(dy.data(), s.N), MatrixView::rows(weight.data(), s.C),
+             dn.data(), s.C);
+        detail::layer_norm_gradients(tape, s.rows, s.C, x, gamma, beta.edge(), statistics, dn);
+      });
+}
+
+/// y = linear(gelu(x), weight, bias) [+ residual], for x (..., C), weight (N, C), bias (N) or empty, residual
+/// (..., N) or empty. Throws ShapeError if the shapes do not fit.
+inline Var gelu_linear(const Var& x, const Var& weight, const Var& bias = {}, const Var& residual = {}) {
+  const detail::LinearShape s("gelu_linear", x, weight, bias, residual);
+  return Tape::local().record(
+      detail::linear_forward(s, MatrixView::rows(x.data(), s.C, detail::gelu_rows()), weight, bias, residual),
+      {&x, &weight, &bias, &residual},
+      [x, weight, bias = bias.edge(), residual = residual.edge(), s](Tape& tape, const Tensor& dy) {
+        if (residual.requires_grad()) tape.pass(residual, dy);
+        detail::linear_weight_gradients(tape, s, MatrixView::rows(x.data(), s.C, detail::gelu_rows()), dy,
+                                        weight.edge(), bias);
+        const Sink dx = tape.sink(x);
+        if (!dx) return;
+        const detail::GeluBackward derivative{x.data(), s.C};
+        Tensor dh =
+            dx.add ? Tensor::empty(x.shape()) : Tensor();  // only if there is already a gradient to add to
+        gemm(s.rows, s.C, s.N, MatrixView::rows(dy.data(), s.N), MatrixView::rows(weight.data(), s.C),
+             dx.add ? dh.data() : dx.data, s.C, {.finish = derivative.map()});
+        if (dx.add)
+          dx.write_all(
+              x.numel(), [](Vec g) { return g; }, dh.data());
+      });
+}
+
+/// y (B, N, C) = linear(patchify(images, P), weight as (C, channels·P·P), bias): a convolution with stride P,
+/// for images (B, channels, H, W) and weight (C, channels, P, P). Throws ShapeError if the shapes do not fit.
+inline Var patch_linear(const Var& images, const Var& weight, const Var& bias = {}) {
+  check<ShapeError>(weight.rank() == 4 && weight.size(2) == weight.size(3), "patch_linear: weight is ",
+                    weight.shape(), ", expected (C, channels, P, P)");
+  const std::int64_t C = weight.size(0), P = weight.size(3);
+  detail::check_patches("patch_linear", images.shape(), P);
+  check<ShapeError>(images.size(1) == weight.size(1), "patch_linear: weight is ", weight.shape(),
+                    ", expected (*, ", images.size(1), ", P, P) to match images ", images.shape());
+  const detail::PatchRows patches(images.value(), P);
+  const detail::LinearShape s("patch_linear", patches.rows(), patches.length(), C, bias);
+  Tensor y = Tensor::empty({images.size(0), patches.per_image(), C});
+  gemm(s.rows, s.N, s.C, patches.view(), MatrixView::rows(weight.data(), s.C).transposed(), y.data(), s.N,
+       {.bias = bias.data()});
+  return Tape::local().record(std::move(y), {&images, &weight, &bias},
+                              [images, weight, bias = bias.edge(), s, P](Tape& tape, const Tensor& dy) {
+                                const detail::PatchRows patches(images.value(), P);
+                                detail::linear_weight_gradients(tape, s, patches.view(), dy, weight.edge(),
+                                                                bias);
+                                if (const Sink dx = tape.sink(images)) {
+                                  Tensor dp = Tensor::empty({s.rows, s.C});
+                                  gemm(s.rows, s.C, s.N, MatrixView::rows(dy.data(), s.N),
+                                       MatrixView::rows(weight.data(), s.C), dp.data(), s.C);
+                                  detail::add_patches(images.shape(), P, dp.data(), dx);
+                                }
+                              });
+}
+
+}  // namespace minivit::inline MINIVIT_ABI
