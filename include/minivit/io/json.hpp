@@ -17,6 +17,7 @@
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/file.hpp"
+#include "minivit/core/sort.hpp"
 #include "minivit/io/json_text.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -233,11 +234,11 @@ class JsonBuilder final : public detail::JsonHandler {
  private:
   /// By sorting: comparing each with each would let a file with 100,000 keys take minutes.
   static void refuse_duplicates(const std::vector<std::string>& keys) {
-    std::vector<std::string_view> sorted(keys.begin(), keys.end());
-    std::sort(sorted.begin(), sorted.end());
-    const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
-    if (twice != sorted.end())
-      throw detail::JsonRefusal(concat("key ", detail::quoted(*twice), " appears twice"));
+    const auto order = sorted_positions(
+        keys.size(), [&](std::uint32_t i, std::uint32_t j) { return keys[i] < keys[j]; });
+    for (std::size_t i = 1; i < order.size(); ++i)
+      if (keys[order[i]] == keys[order[i - 1]])
+        throw detail::JsonRefusal(concat("key ", detail::quoted(keys[order[i]]), " appears twice"));
   }
 
   std::size_t max_values_, values_ = 0;

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <numeric>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "minivit/core/file.hpp"
+#include "minivit/core/sort.hpp"
 #include "minivit/data/image.hpp"
 #include "minivit/io/model_config.hpp"
 #include "minivit/io/safetensors.hpp"
@@ -105,12 +105,11 @@ struct Model {
     const auto K = static_cast<std::int64_t>(logits.size());
     Tensor p = Tensor::empty({K});
     if (K > 0) softmax_row(K, logits.data(), p.data());
-    std::vector<int> order(logits.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return p(a) > p(b); });
+    const auto order =
+        sorted_positions(logits.size(), [&](std::uint32_t a, std::uint32_t b) { return p(a) > p(b); });
     std::vector<Prediction> best;
     for (std::size_t i = 0; i < std::min(top, order.size()); ++i)
-      best.push_back({order[i], labels[static_cast<std::size_t>(order[i])], p(order[i])});
+      best.push_back({static_cast<int>(order[i]), labels[order[i]], p(order[i])});
     return best;
   }
 };
