@@ -20,8 +20,8 @@ TEST_CASE("sorted_positions and stable_sort agree with std::stable_sort for ever
     std::vector<std::string> expected = items;
     std::stable_sort(expected.begin(), expected.end(), before);
 
-    const auto order = sorted_positions(
-        n, [&](std::uint32_t i, std::uint32_t j) { return before(items[i], items[j]); });
+    const auto order =
+        sorted_positions(n, [&](std::uint32_t i, std::uint32_t j) { return before(items[i], items[j]); });
     REQUIRE(order.size() == n);
     for (std::size_t i = 0; i < n; ++i) CHECK(items[order[i]] == expected[i]);
     minivit::stable_sort(items, before);

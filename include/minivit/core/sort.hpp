@@ -1,5 +1,5 @@
-// Sorting where speed does not matter: std::sort is compiled anew, 5 kB of code, for every type and order that
-// it meets; this is compiled once.
+// Sorting where speed does not matter: std::sort is compiled anew, 5 kB of code, for every type and order
+// that it meets; this is compiled once.
 #pragma once
 
 #include <algorithm>

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -44,17 +43,19 @@ inline std::string listed(const std::vector<std::string>& names) {
 inline void load_weights(const SafetensorsFile& file, const std::string& file_name,
                          const std::vector<NamedParameter>& parameters) {
   std::vector<std::string> missing, misshapen, extra;
-  std::set<std::string_view> known;
+  std::vector<bool> expected(file.tensors().size());
   for (const auto& [name, p] : parameters) {
-    known.insert(name);
-    if (!file.contains(name))
+    if (!file.contains(name)) {
       missing.push_back(name);
-    else if (const SafetensorsInfo& info = file.info(name);
-             !std::ranges::equal(info.shape(), p->value.shape()))
+      continue;
+    }
+    const SafetensorsInfo& info = file.info(name);
+    expected[static_cast<std::size_t>(&info - file.tensors().data())] = true;
+    if (!std::ranges::equal(info.shape(), p->value.shape()))
       misshapen.push_back(concat(name, " is ", info.shape_text(), ", expected ", p->value.shape()));
   }
-  for (const SafetensorsInfo& info : file.tensors())
-    if (!known.contains(info.name)) extra.emplace_back(info.name);
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    if (!expected[i]) extra.emplace_back(file.tensors()[i].name);
   std::string problems;
   if (!missing.empty()) problems += concat("; missing: ", detail::listed(missing));
   if (!extra.empty()) problems += concat("; not expected: ", detail::listed(extra));

@@ -138,7 +138,7 @@ class SafetensorsEntries final : public JsonHandler {
 
   template <class... Parts>
   [[noreturn]] static void refuse(const Parts&... parts) {
-    throw JsonRefusal(concat(parts...));
+    fail<JsonRefusal>({Part(parts)...});
   }
   [[noreturn]] static void refuse_twice(std::string_view key) {
     refuse("key ", quoted(key), " appears twice");
