@@ -94,8 +94,9 @@ inline constexpr PairKernel kQuotient = pairwise([](Vec u, Vec v) { return u / v
 /// out[i] (+)= f(a[i], b[i]), with a and b broadcast to the shape `out` has.
 [[gnu::noinline]] inline void broadcast_map(const Shape& out_shape, Sink out, const Tensor& a,
                                             const Tensor& b, PairKernel f) {
-  constexpr std::int64_t kRepeats =
-      512;  // of an operand that stays, written out so that kernels need not know
+  // An operand that stays is written out this often, so that kernels need not know.
+  constexpr std::int64_t kRepeats = 512;
+  static_assert(kRepeats % kLanes == 0);
   const Broadcast walk(out_shape, a.shape(), b.shape());
   const std::int64_t n = walk.columns();
   const auto last = static_cast<std::size_t>(walk.rank - 1);
@@ -105,7 +106,7 @@ inline constexpr PairKernel kQuotient = pairwise([](Vec u, Vec v) { return u / v
     const auto run_of = [](bool moves, const float* x, std::int64_t column, std::int64_t count,
                            float* repeated) {
       if (moves) return x + column;
-      std::fill_n(repeated, count, *x);
+      for (std::int64_t i = 0; i < count; i += kLanes) store(repeated + i, broadcast(*x));
       return static_cast<const float*>(repeated);
     };
     while (begin < end) {  // a run within one row at a time
