@@ -16,6 +16,7 @@
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/rng.hpp"
+#include "minivit/core/sort.hpp"
 #include "minivit/data/dataset.hpp"
 #include "minivit/data/image.hpp"
 #include "minivit/data/transform.hpp"
@@ -31,8 +32,7 @@ inline std::vector<std::filesystem::path> visible_entries(const std::filesystem:
   for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
     if (!it->path().filename().native().starts_with('.')) entries.push_back(it->path());
   check<FileError>(!error, folder.string(), ": cannot be read: ", error.message());
-  std::ranges::sort(
-      entries, {}, [](const auto& path) -> const auto& { return path.native(); });
+  stable_sort(entries, [](const auto& a, const auto& b) { return a.native() < b.native(); });
   return entries;
 }
 
@@ -172,8 +172,7 @@ class ImageFolder {
     detail::collect_images(folder, seen, images);
     check<FileError>(!images.empty(), folder.string(), ": class \"", folder.filename().string(),
                      "\" holds no images (.jpg, .jpeg, .png, .bmp); add some or remove the folder");
-    std::ranges::sort(
-        images, {}, [](const auto& path) -> const auto& { return path.native(); });
+    stable_sort(images, [](const auto& a, const auto& b) { return a.native() < b.native(); });
     labels_.insert(labels_.end(), images.size(), static_cast<int>(known - classes_.begin()));
     paths_.insert(paths_.end(), images.begin(), images.end());
   }

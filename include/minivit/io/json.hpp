@@ -17,6 +17,7 @@
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/file.hpp"
+#include "minivit/core/sort.hpp"
 #include "minivit/io/json_text.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -49,23 +50,23 @@ class Json {
   /// The elements of a range as an array.
   template <class Range>
   static Json array(const Range& range) {
-    Json array = Json::array({});
+    Json array = Json::array();
     for (const auto& element : range) array.elements_.push_back(Json(element));
     return array;
   }
-  static Json array(std::initializer_list<Json> elements = {}) {
-    Json array;
-    array.kind_ = JsonKind::kArray;
+  static Json array(std::initializer_list<Json> elements) {
+    Json array = Json::array();
     array.elements_ = elements;
     return array;
   }
+  static Json array() { return Json(detail::JsonToken{JsonKind::kArray}); }
   /// Members in this order; of two with equal keys the later counts.
-  static Json object(std::initializer_list<std::pair<std::string_view, Json>> members = {}) {
-    Json object;
-    object.kind_ = JsonKind::kObject;
+  static Json object(std::initializer_list<std::pair<std::string_view, Json>> members) {
+    Json object = Json::object();
     for (const auto& [key, value] : members) object.set(key, value);
     return object;
   }
+  static Json object() { return Json(detail::JsonToken{JsonKind::kObject}); }
 
   JsonKind kind() const { return kind_; }
   bool is_null() const { return kind_ == JsonKind::kNull; }
@@ -233,11 +234,11 @@ class JsonBuilder final : public detail::JsonHandler {
  private:
   /// By sorting: comparing each with each would let a file with 100,000 keys take minutes.
   static void refuse_duplicates(const std::vector<std::string>& keys) {
-    std::vector<std::string_view> sorted(keys.begin(), keys.end());
-    std::sort(sorted.begin(), sorted.end());
-    const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
-    if (twice != sorted.end())
-      throw detail::JsonRefusal(concat("key ", detail::quoted(*twice), " appears twice"));
+    const auto order =
+        sorted_positions(keys.size(), [&](std::uint32_t i, std::uint32_t j) { return keys[i] < keys[j]; });
+    for (std::size_t i = 1; i < order.size(); ++i)
+      if (keys[order[i]] == keys[order[i - 1]])
+        throw detail::JsonRefusal(concat("key ", detail::quoted(keys[order[i]]), " appears twice"));
   }
 
   std::size_t max_values_, values_ = 0;
@@ -278,14 +279,15 @@ class JsonFields {
   const Json* find(std::string_view key) const { return object_->find(key); }
 
   /// The member `key` as a T, see Json::get. Throws FileError if it is missing or cannot be a T.
+  // Not inlined: called for every setting that there is.
   template <class T>
-  T get(std::string_view key) const {
+  [[gnu::noinline]] T get(std::string_view key) const {
     return convert<T>(key, member(key));
   }
 
   /// The same, or `fallback` if the member is missing or null.
   template <class T>
-  T get(std::string_view key, T fallback) const {
+  [[gnu::noinline]] T get(std::string_view key, T fallback) const {
     const Json* value = find(key);
     return value && !value->is_null() ? convert<T>(key, *value) : std::move(fallback);
   }
@@ -296,7 +298,7 @@ class JsonFields {
   /// Throws a FileError about the member `key`.
   template <class... Parts>
   [[noreturn]] void fail(std::string_view key, const Parts&... parts) const {
-    throw FileError(concat(name_, ": ", path_, key, " ", parts...));
+    detail::fail<FileError>({name_, ": ", path_, key, " ", parts...});
   }
 
  private:

@@ -3,12 +3,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <numeric>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "minivit/core/file.hpp"
+#include "minivit/core/sort.hpp"
 #include "minivit/data/image.hpp"
 #include "minivit/io/model_config.hpp"
 #include "minivit/io/safetensors.hpp"
@@ -44,17 +43,19 @@ inline std::string listed(const std::vector<std::string>& names) {
 inline void load_weights(const SafetensorsFile& file, const std::string& file_name,
                          const std::vector<NamedParameter>& parameters) {
   std::vector<std::string> missing, misshapen, extra;
-  std::set<std::string_view> known;
+  std::vector<bool> expected(file.tensors().size());
   for (const auto& [name, p] : parameters) {
-    known.insert(name);
-    if (!file.contains(name))
+    if (!file.contains(name)) {
       missing.push_back(name);
-    else if (const SafetensorsInfo& info = file.info(name);
-             !std::ranges::equal(info.shape(), p->value.shape()))
+      continue;
+    }
+    const SafetensorsInfo& info = file.info(name);
+    expected[static_cast<std::size_t>(&info - file.tensors().data())] = true;
+    if (!std::ranges::equal(info.shape(), p->value.shape()))
       misshapen.push_back(concat(name, " is ", info.shape_text(), ", expected ", p->value.shape()));
   }
-  for (const SafetensorsInfo& info : file.tensors())
-    if (!known.contains(info.name)) extra.emplace_back(info.name);
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    if (!expected[i]) extra.emplace_back(file.tensors()[i].name);
   std::string problems;
   if (!missing.empty()) problems += concat("; missing: ", detail::listed(missing));
   if (!extra.empty()) problems += concat("; not expected: ", detail::listed(extra));
@@ -105,12 +106,11 @@ struct Model {
     const auto K = static_cast<std::int64_t>(logits.size());
     Tensor p = Tensor::empty({K});
     if (K > 0) softmax_row(K, logits.data(), p.data());
-    std::vector<int> order(logits.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return p(a) > p(b); });
+    const auto order =
+        sorted_positions(logits.size(), [&](std::uint32_t a, std::uint32_t b) { return p(a) > p(b); });
     std::vector<Prediction> best;
     for (std::size_t i = 0; i < std::min(top, order.size()); ++i)
-      best.push_back({order[i], labels[static_cast<std::size_t>(order[i])], p(order[i])});
+      best.push_back({static_cast<int>(order[i]), labels[order[i]], p(order[i])});
     return best;
   }
 };

@@ -14,15 +14,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <span>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "minivit/core/check.hpp"
+#include "minivit/core/sort.hpp"
 #include "minivit/io/json_text.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -139,7 +138,7 @@ class SafetensorsEntries final : public JsonHandler {
 
   template <class... Parts>
   [[noreturn]] static void refuse(const Parts&... parts) {
-    throw JsonRefusal(concat(parts...));
+    fail<JsonRefusal>({Part(parts)...});
   }
   [[noreturn]] static void refuse_twice(std::string_view key) {
     refuse("key ", quoted(key), " appears twice");
@@ -162,7 +161,7 @@ class SafetensorsEntries final : public JsonHandler {
   }
 
   void end_metadata() {
-    std::sort(metadata.begin(), metadata.end());
+    stable_sort(metadata, [](const auto& a, const auto& b) { return a.first < b.first; });
     for (std::size_t i = 1; i < metadata.size(); ++i)
       if (metadata[i].first == metadata[i - 1].first) refuse_twice(metadata[i].first);
   }
@@ -264,9 +263,9 @@ class SafetensorsHeader {
     tensors_ = std::move(entries.tensors);
     metadata_ = std::move(entries.metadata);
     // 2. All together.
-    std::sort(tensors_.begin(), tensors_.end(), [](const SafetensorsInfo& a, const SafetensorsInfo& b) {
+    stable_sort(tensors_, [](const SafetensorsInfo& a, const SafetensorsInfo& b) {
       // Empty ones first, since they end where they begin; then as they are written.
-      return std::tuple(a.offset, a.bytes, a.name.data()) < std::tuple(b.offset, b.bytes, b.name.data());
+      return a.offset < b.offset || (a.offset == b.offset && a.bytes < b.bytes);
     });
     index_names(file);
     check_layout(data_bytes, file);
@@ -292,10 +291,8 @@ class SafetensorsHeader {
   /// Refuses two tensors of the same name (after its escapes are resolved).
   void index_names(std::string_view file) {
     const auto name = [&](std::uint32_t i) { return tensors_[i].name; };
-    by_name_.resize(tensors_.size());
-    std::iota(by_name_.begin(), by_name_.end(), 0u);
-    std::sort(by_name_.begin(), by_name_.end(),
-              [&](std::uint32_t a, std::uint32_t b) { return name(a) < name(b); });
+    by_name_ = sorted_positions(tensors_.size(),
+                                [&](std::uint32_t a, std::uint32_t b) { return name(a) < name(b); });
     for (std::size_t i = 1; i < by_name_.size(); ++i)
       if (name(by_name_[i]) == name(by_name_[i - 1]))
         throw FileError(concat(file, ": key ", quoted(name(by_name_[i])), " appears twice"));

@@ -76,30 +76,49 @@ struct Broadcast {
   std::int64_t columns() const { return extent[static_cast<std::size_t>(rank - 1)]; }
 };
 
-/// out[i] (+)= f(a[i], b[i]), with a and b broadcast to the shape `out` has.
+/// y[i] (+)= f(a[i], b[i]) for i in [0, n): the only part of a broadcast operation that is compiled for each
+/// f.
+using PairKernel = void (*)(std::int64_t n, Sink y, const float* a, const float* b);
+
+/// The kernel of `f`, a lambda without captures that takes and returns Vec.
 template <class F>
-void broadcast_map(const Shape& out_shape, Sink out, const Tensor& a, const Tensor& b, const F& f) {
-  if (out_shape.numel() == 0) return;
-  if (a.shape() == b.shape()) return out.write_all(a.numel(), f, a.data(), b.data());
+constexpr PairKernel pairwise(F) {
+  return [](std::int64_t n, Sink y, const float* a, const float* b) { y.write(0, n, F{}, a, b); };
+}
+
+inline constexpr PairKernel kSum = pairwise([](Vec u, Vec v) { return u + v; });
+inline constexpr PairKernel kDifference = pairwise([](Vec u, Vec v) { return u - v; });
+inline constexpr PairKernel kProduct = pairwise([](Vec u, Vec v) { return u * v; });
+inline constexpr PairKernel kQuotient = pairwise([](Vec u, Vec v) { return u / v; });
+
+/// out[i] (+)= f(a[i], b[i]), with a and b broadcast to the shape `out` has.
+[[gnu::noinline]] inline void broadcast_map(const Shape& out_shape, Sink out, const Tensor& a,
+                                            const Tensor& b, PairKernel f) {
+  // An operand that stays is written out this often, so that kernels need not know.
+  constexpr std::int64_t kRepeats = 512;
+  static_assert(kRepeats % kLanes == 0);
   const Broadcast walk(out_shape, a.shape(), b.shape());
   const std::int64_t n = walk.columns();
   const auto last = static_cast<std::size_t>(walk.rank - 1);
   const bool a_moves = walk.a_stride[last] != 0, b_moves = walk.b_stride[last] != 0;
-  parallel_for(out_shape.numel() / n, grain_for(4 * n), [&](std::int64_t begin, std::int64_t end) {
-    walk.rows(begin, end, [&](std::int64_t at, std::int64_t pa, std::int64_t pb) {
-      const float *x = a.data() + pa, *y = b.data() + pb;
-      if (a_moves && b_moves)
-        out.write(at, n, f, x, y);
-      else if (a_moves)
-        out.write(
-            at, n, [&, v = broadcast(*y)](Vec u) { return f(u, v); }, x);
-      else if (b_moves)
-        out.write(
-            at, n, [&, u = broadcast(*x)](Vec v) { return f(u, v); }, y);
-      else
-        out.write(
-            at, n, [&, w = f(broadcast(*x), broadcast(*y))](Vec) { return w; }, out.data + at);
-    });
+  parallel_for(out_shape.numel(), grain_for(4), [&](std::int64_t begin, std::int64_t end) {
+    float a_repeated[kRepeats], b_repeated[kRepeats];
+    const auto run_of = [](bool moves, const float* x, std::int64_t column, std::int64_t count,
+                           float* repeated) {
+      if (moves) return x + column;
+      for (std::int64_t i = 0; i < count; i += kLanes) store(repeated + i, broadcast(*x));
+      return static_cast<const float*>(repeated);
+    };
+    while (begin < end) {  // a run within one row at a time
+      const std::int64_t column = begin % n;
+      std::int64_t count = std::min(n - column, end - begin);
+      if (!a_moves || !b_moves) count = std::min(count, kRepeats);
+      walk.rows(begin / n, begin / n + 1, [&](std::int64_t, std::int64_t pa, std::int64_t pb) {
+        f(count, {out.data + begin, out.add}, run_of(a_moves, a.data() + pa, column, count, a_repeated),
+          run_of(b_moves, b.data() + pb, column, count, b_repeated));
+      });
+      begin += count;
+    }
   });
 }
 
@@ -130,23 +149,14 @@ inline void sum_to(const Shape& shape, Sink out, const Tensor& x) {
       shape.numel(), [](Vec v) { return v; }, current.data());
 }
 
-/// The gradient of one operand: f(dy, a, b) summed to the operand's shape.
-template <class F>
-void broadcast_gradient(Tape& tape, const Edge& x, const Tensor& dy, const Tensor& a, const Tensor& b,
-                        const F& f) {
+/// The gradient of one operand: f(dy, other) summed to the operand's shape.
+inline void broadcast_gradient(Tape& tape, const Edge& x, const Tensor& dy, const Tensor& other,
+                               PairKernel f) {
   const Sink dx = tape.sink(x);
   if (!dx) return;
-  if (dy.shape() == a.shape() && dy.shape() == b.shape())
-    return dx.write_all(dy.numel(), f, dy.data(), a.data(), b.data());
+  if (x.shape() == dy.shape()) return broadcast_map(dy.shape(), dx, dy, other, f);
   Tensor full = Tensor::empty(dy.shape());
-  // First what depends on a and b alone, in place of f(1, a, b); each of our f is linear in dy.
-  broadcast_map(dy.shape(), {full.data(), false}, a, b,
-                [&](Vec u, Vec v) { return f(broadcast(1.0f), u, v); });
-  if (x.shape() == dy.shape())
-    return dx.write_all(
-        dy.numel(), [](Vec g, Vec w) { return g * w; }, dy.data(), full.data());
-  Sink{full.data(), false}.write_all(
-      dy.numel(), [](Vec g, Vec w) { return g * w; }, dy.data(), full.data());
+  broadcast_map(dy.shape(), {full.data(), false}, dy, other, f);
   sum_to(x.shape(), dx, full);
 }
 
@@ -166,8 +176,7 @@ inline void broadcast_gradient(Tape& tape, const Edge& x, const Tensor& dy, floa
   }
 }
 
-template <class F>
-Tensor broadcast_forward(const char* op, const Var& a, const Var& b, const F& f) {
+inline Tensor broadcast_forward(const char* op, const Var& a, const Var& b, PairKernel f) {
   check<ShapeError>(a.value().defined() && b.value().defined(), op, ": an operand is empty");
   Tensor y = Tensor::empty(broadcast_shape(op, a.shape(), b.shape()));
   broadcast_map(y.shape(), {y.data(), false}, a.value(), b.value(), f);
@@ -178,7 +187,7 @@ Tensor broadcast_forward(const char* op, const Var& a, const Var& b, const F& f)
 
 /// y = a + b, broadcast. Throws ShapeError if the shapes do not fit.
 inline Var add(const Var& a, const Var& b) {
-  Tensor y = detail::broadcast_forward("add", a, b, [](Vec u, Vec v) { return u + v; });
+  Tensor y = detail::broadcast_forward("add", a, b, detail::kSum);
   return Tape::local().record(std::move(y), {&a, &b},
                               [a = a.edge(), b = b.edge()](Tape& tape, const Tensor& dy) {
                                 detail::broadcast_gradient(tape, a, dy, 1.0f);
@@ -188,7 +197,7 @@ inline Var add(const Var& a, const Var& b) {
 
 /// y = a - b, broadcast. Throws ShapeError if the shapes do not fit.
 inline Var sub(const Var& a, const Var& b) {
-  Tensor y = detail::broadcast_forward("sub", a, b, [](Vec u, Vec v) { return u - v; });
+  Tensor y = detail::broadcast_forward("sub", a, b, detail::kDifference);
   return Tape::local().record(std::move(y), {&a, &b},
                               [a = a.edge(), b = b.edge()](Tape& tape, const Tensor& dy) {
                                 detail::broadcast_gradient(tape, a, dy, 1.0f);
@@ -198,23 +207,23 @@ inline Var sub(const Var& a, const Var& b) {
 
 /// y = a · b element by element, broadcast. Throws ShapeError if the shapes do not fit.
 inline Var mul(const Var& a, const Var& b) {
-  Tensor y = detail::broadcast_forward("mul", a, b, [](Vec u, Vec v) { return u * v; });
+  Tensor y = detail::broadcast_forward("mul", a, b, detail::kProduct);
   return Tape::local().record(std::move(y), {&a, &b}, [a, b](Tape& tape, const Tensor& dy) {
-    detail::broadcast_gradient(tape, a.edge(), dy, a.value(), b.value(),
-                               [](Vec g, Vec, Vec v) { return g * v; });
-    detail::broadcast_gradient(tape, b.edge(), dy, a.value(), b.value(),
-                               [](Vec g, Vec u, Vec) { return g * u; });
+    detail::broadcast_gradient(tape, a.edge(), dy, b.value(), detail::kProduct);
+    detail::broadcast_gradient(tape, b.edge(), dy, a.value(), detail::kProduct);
   });
 }
 
 /// y = a / b element by element, broadcast. Throws ShapeError if the shapes do not fit.
 inline Var div(const Var& a, const Var& b) {
-  Tensor y = detail::broadcast_forward("div", a, b, [](Vec u, Vec v) { return u / v; });
+  Tensor y = detail::broadcast_forward("div", a, b, detail::kQuotient);
   return Tape::local().record(std::move(y), {&a, &b}, [a, b](Tape& tape, const Tensor& dy) {
-    detail::broadcast_gradient(tape, a.edge(), dy, a.value(), b.value(),
-                               [](Vec g, Vec, Vec v) { return g / v; });
-    detail::broadcast_gradient(tape, b.edge(), dy, a.value(), b.value(),
-                               [](Vec g, Vec u, Vec v) { return -g * u / (v * v); });
+    detail::broadcast_gradient(tape, a.edge(), dy, b.value(), detail::kQuotient);
+    if (!b.requires_grad()) return;
+    Tensor slope = Tensor::empty(dy.shape());  // of y as a function of b
+    detail::broadcast_map(dy.shape(), {slope.data(), false}, a.value(), b.value(),
+                          detail::pairwise([](Vec u, Vec v) { return -u / (v * v); }));
+    detail::broadcast_gradient(tape, b.edge(), dy, slope, detail::kProduct);
   });
 }
 

@@ -42,7 +42,7 @@ struct Reduced {
 /// dx (+)= factor · kept, repeated along the reduced axes.
 inline void repeat_into(const Shape& shape, Sink dx, const Tensor& kept, float factor) {
   const Tensor unit = Tensor::scalar(factor);
-  broadcast_map(shape, dx, kept, unit, [](Vec u, Vec v) { return u * v; });
+  broadcast_map(shape, dx, kept, unit, kProduct);
 }
 
 inline Var sum_scaled(const char* op, const Var& x, Axes axes, bool keep, bool mean) {
@@ -106,9 +106,10 @@ inline Var max(const Var& x, Axes axes = {}, bool keep = false) {
           Sink{share.data(), false}.write_all(
               share.numel(), [](Vec g, Vec n) { return g / n; }, dy.data(), ties.data());
           Tensor is_largest = Tensor::empty(x.shape());
-          detail::broadcast_map(x.shape(), {is_largest.data(), false}, x.value(), y,
-                                [](Vec v, Vec largest) { return v == largest ? broadcast(1.0f) : Vec{}; });
-          detail::broadcast_map(x.shape(), dx, is_largest, share, [](Vec one, Vec g) { return one * g; });
+          detail::broadcast_map(
+              x.shape(), {is_largest.data(), false}, x.value(), y,
+              detail::pairwise([](Vec v, Vec largest) { return v == largest ? broadcast(1.0f) : Vec{}; }));
+          detail::broadcast_map(x.shape(), dx, is_largest, share, detail::kProduct);
         }
       });
 }
