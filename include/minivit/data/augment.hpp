@@ -55,22 +55,42 @@ T rounded_product(T a, T b) {
   return product;
 }
 
-/// Fills the output from the input at (a x + b y + c, d x + e y + f), (x, y) being the centre of an output
-/// pixel; black outside. In 16.16 fixed point, as Pillow.
+/// The steps x in [first, last) at which start + x·step lies in [0, size), all in 16.16 fixed point but `size`.
+struct Span {
+  std::int64_t first, last;
+  Span(std::int64_t start, std::int64_t step, std::int64_t size, std::int64_t steps) : first(0), last(steps) {
+    const std::int64_t end = size << 16;  // start + x·step must be at least 0 and less than this
+    const auto ceil_of = [](std::int64_t a, std::int64_t b) { return a / b + (a % b > 0); };  // b > 0
+    if (step == 0) {
+      if (start < 0 || start >= end) last = 0;
+    } else if (step > 0) {
+      first = std::max(first, ceil_of(-start, step));
+      last = std::min(last, ceil_of(end - start, step));
+    } else {
+      first = std::max(first, ceil_of(start - end + 1, -step));
+      last = std::min(last, ceil_of(start + 1, -step));
+    }
+  }
+};
+
+/// Fills the output from the input (RGB) at (a x + b y + c, d x + e y + f), (x, y) being the centre of an
+/// output pixel; black outside. In 16.16 fixed point, as Pillow.
 inline Image affine(const Image& in, const std::array<double, 6>& m) {
   const auto fixed = [](double v) { return static_cast<std::int64_t>(std::floor(v * 65536.0 + 0.5)); };
   const std::int64_t a = fixed(m[0]), b = fixed(m[1]), d = fixed(m[3]), e = fixed(m[4]);
   std::int64_t c = fixed(m[2] + m[0] * 0.5 + m[1] * 0.5), f = fixed(m[5] + m[3] * 0.5 + m[4] * 0.5);
-  Image out = make_image(in.width, in.height, in.channels);
-  const std::size_t channels = static_cast<std::size_t>(in.channels);
+  Image out = make_image(in.width, in.height);
+  const std::int64_t stride = static_cast<std::int64_t>(in.stride());
+  const std::uint8_t* const pixels = in.pixels.data();
   for (int y = 0; y < out.height; ++y, c += b, f += e) {
-    std::uint8_t* to = out.row(y);
-    std::int64_t u = c, v = f;
-    for (int x = 0; x < out.width; ++x, u += a, v += d, to += channels) {
-      const std::int64_t from_x = u >> 16, from_y = v >> 16;
-      if (from_x >= 0 && from_x < in.width && from_y >= 0 && from_y < in.height)
-        std::copy_n(in.row(static_cast<int>(from_y)) + static_cast<std::size_t>(from_x) * channels, channels,
-                    to);
+    // Where a line enters and leaves the input is found once, not asked at every pixel.
+    const Span across(c, a, in.width, out.width), down(f, d, in.height, out.width);
+    const std::int64_t first = std::max(across.first, down.first), last = std::min(across.last, down.last);
+    std::int64_t u = c + first * a, v = f + first * d;
+    std::uint8_t* to = out.row(y) + 3 * first;
+    for (std::int64_t x = first; x < last; ++x, u += a, v += d, to += 3) {
+      const std::uint8_t* from = pixels + (v >> 16) * stride + 3 * (u >> 16);
+      to[0] = from[0], to[1] = from[1], to[2] = from[2];
     }
   }
   return out;
@@ -101,27 +121,59 @@ inline Image look_up(Image image, const ChannelTables& tables) {
   return image;
 }
 
-/// The same function of every value.
+/// Values that are worked on together: loops of a fixed length become vector instructions at -O2 too.
+inline constexpr std::size_t kBlock = 64;
+
+/// Calls f(first) for blocks of kBlock that cover `size` values; the last may overlap the one before, which
+/// is fine as long as nothing is worked on in place. False, and no calls, if there is less than a block.
 template <class F>
-Image map_values(const Image& image, const F& f) {
-  ChannelTables tables;
-  for (auto& table : tables)
-    for (int v = 0; v < 256; ++v) table[static_cast<std::size_t>(v)] = static_cast<std::uint8_t>(f(v));
-  return look_up(image, tables);
+bool for_each_block(std::size_t size, const F& f) {
+  if (size < kBlock) return false;
+  for (std::size_t i = 0; i + kBlock < size; i += kBlock) f(i);
+  f(size - kBlock);
+  return true;
 }
 
-/// `plain` + factor · (in - plain), cut to bytes; factor above 1 exaggerates.
-inline Image blend(const Image& plain, const Image& in, float factor) {
-  std::array<float, 511> scaled;  // factor · difference
-  for (int i = 0; i < 511; ++i)
-    scaled[static_cast<std::size_t>(i)] = rounded_product(factor, static_cast<float>(i - 255));
-  Image out = in;
-  for (std::size_t i = 0; i < out.pixels.size(); ++i) {
-    const int from = plain.pixels[i], difference = in.pixels[i] - from;
-    const float value = static_cast<float>(from) + scaled[static_cast<std::size_t>(difference + 255)];
-    out.pixels[i] = static_cast<std::uint8_t>(std::clamp(value, 0.0f, 255.0f));
-  }
+/// The same function of every value, a byte of a byte.
+template <class F>
+Image map_values(const Image& in, const F& f) {
+  Image out = make_image(in.width, in.height, in.channels);
+  const std::uint8_t* const from = in.pixels.data();
+  std::uint8_t* const to = out.pixels.data();
+  const bool done = for_each_block(in.pixels.size(), [&](std::size_t first) {
+    std::uint8_t values[kBlock];
+    for (std::size_t i = 0; i < kBlock; ++i) values[i] = f(from[first + i]);
+    std::copy_n(values, kBlock, to + first);
+  });
+  if (!done) std::transform(in.pixels.begin(), in.pixels.end(), to, f);
   return out;
+}
+
+/// `plain` + factor · (value - plain), cut to a byte. The product is rounded to float before it is added, as in
+/// Pillow: it is exact as double, so that no compiler can fuse the two.
+inline std::uint8_t blend_value(int plain, int value, double factor) {
+  const float sum = static_cast<float>(plain) + static_cast<float>(factor * (value - plain));
+  return static_cast<std::uint8_t>(static_cast<int>(std::clamp(sum, 0.0f, 255.0f)));
+}
+
+/// Every value of `in` blended with the one of `plain` in its place; factor above 1 exaggerates.
+inline Image blend(const Image& plain, const Image& in, float factor) {
+  Image out = make_image(in.width, in.height, in.channels);
+  const std::uint8_t *const a = plain.pixels.data(), *const b = in.pixels.data();
+  std::uint8_t* const to = out.pixels.data();
+  const bool done = for_each_block(in.pixels.size(), [&](std::size_t first) {
+    std::uint8_t values[kBlock];
+    for (std::size_t i = 0; i < kBlock; ++i) values[i] = blend_value(a[first + i], b[first + i], factor);
+    std::copy_n(values, kBlock, to + first);
+  });
+  if (!done)
+    for (std::size_t i = 0; i < in.pixels.size(); ++i) to[i] = blend_value(a[i], b[i], factor);
+  return out;
+}
+
+/// Every value of `in` blended with the same one.
+inline Image blend(int plain, const Image& in, float factor) {
+  return map_values(in, [=](std::uint8_t v) { return blend_value(plain, v, factor); });
 }
 
 /// Brightness of an RGB pixel, ITU-R 601-2, as Pillow's mode "L".
@@ -138,26 +190,36 @@ inline Image grey(const Image& in) {
   return out;
 }
 
-inline Image mean_grey(const Image& in) {
+/// The mean brightness, rounded.
+inline int mean_grey(const Image& in) {
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < in.pixels.size(); i += 3) sum += luma(&in.pixels[i]);
   const double mean = static_cast<double>(sum) / (static_cast<double>(in.width) * in.height);
-  Image out = in;
-  std::ranges::fill(out.pixels, static_cast<std::uint8_t>(mean + 0.5));
-  return out;
+  return static_cast<std::uint8_t>(mean + 0.5);
 }
 
 /// The mean of each pixel (weight 5) and its eight neighbours (weight 1); the rim stays.
 inline Image smooth(const Image& in) {
   Image out = in;
-  const std::size_t channels = static_cast<std::size_t>(in.channels), stride = in.stride();
-  for (int y = 1; y + 1 < in.height; ++y)
-    for (std::size_t i = channels; i + channels < stride; ++i) {
-      int sum = 4 * in.row(y)[i];
-      for (const int row : {y - 1, y, y + 1})
-        sum += in.row(row)[i - channels] + in.row(row)[i] + in.row(row)[i + channels];
-      out.row(y)[i] = static_cast<std::uint8_t>((2 * sum + 13) / 26);
-    }
+  const std::size_t stride = in.stride(), channels = static_cast<std::size_t>(in.channels);
+  if (in.width < 3) return out;
+  for (int y = 1; y + 1 < in.height; ++y) {
+    const std::uint8_t *above = in.row(y - 1) + channels, *at = above + stride, *below = at + stride;
+    std::uint8_t* const to = out.row(y) + channels;
+    const auto value = [=](std::size_t i) {
+      const auto three = [=](const std::uint8_t* p) { return p[i - channels] + p[i] + p[i + channels]; };
+      const int sum = 4 * at[i] + three(above) + three(at) + three(below);
+      return static_cast<std::uint8_t>(static_cast<std::uint16_t>(2 * sum + 13) / 26);
+    };
+    const std::size_t size = stride - 2 * channels;
+    const bool done = for_each_block(size, [&](std::size_t first) {
+      std::uint8_t values[kBlock];
+      for (std::size_t i = 0; i < kBlock; ++i) values[i] = value(first + i);
+      std::copy_n(values, kBlock, to + first);
+    });
+    if (!done)
+      for (std::size_t i = 0; i < size; ++i) to[i] = value(i);
+  }
   return out;
 }
 
@@ -236,7 +298,7 @@ inline Image apply(AugmentOp op, const Image& image, float magnitude) {
     case AugmentOp::rotate:
       return detail::rotate(image, m);
     case AugmentOp::brightness:
-      return detail::blend(make_image(image.width, image.height), image, factor);
+      return detail::blend(0, image, factor);
     case AugmentOp::color:
       return detail::blend(detail::grey(image), image, factor);
     case AugmentOp::contrast:
@@ -246,10 +308,13 @@ inline Image apply(AugmentOp op, const Image& image, float magnitude) {
     case AugmentOp::posterize: {
       check(m >= 0 && m <= 8, "augment: posterize keeps 0 to 8 bits, not ", magnitude);
       const int mask = 0xFF00 >> static_cast<int>(m);
-      return detail::map_values(image, [mask](int v) { return v & mask; });
+      return detail::map_values(image, [mask](std::uint8_t v) { return static_cast<std::uint8_t>(v & mask); });
     }
-    case AugmentOp::solarize:
-      return detail::map_values(image, [m](int v) { return v < m ? v : 255 - v; });
+    case AugmentOp::solarize: {
+      const int first = static_cast<int>(std::ceil(std::clamp(m, 0.0, 256.0)));  // that is inverted
+      return detail::map_values(
+          image, [first](std::uint8_t v) { return static_cast<std::uint8_t>(v < first ? v : 255 - v); });
+    }
     case AugmentOp::auto_contrast:
       return detail::auto_contrast(image);
     case AugmentOp::equalize:
