@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <numbers>
 #include <numeric>
+#include <optional>
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/rng.hpp"
@@ -111,16 +112,6 @@ inline Image rotate(const Image& in, double degrees) {
   return affine(in, {cosine, sine, -x * cosine - y * sine + x, -sine, cosine, x * sine - y * cosine + y});
 }
 
-using ChannelTables = std::array<std::array<std::uint8_t, 256>, 3>;
-
-/// Every value of an RGB image looked up in the table of its channel.
-inline Image look_up(Image image, const ChannelTables& tables) {
-  for (auto it = image.pixels.begin(); it != image.pixels.end(); it += 3)
-    for (std::size_t c = 0; c < 3; ++c)
-      it[static_cast<std::ptrdiff_t>(c)] = tables[c][it[static_cast<std::ptrdiff_t>(c)]];
-  return image;
-}
-
 /// Values that are worked on together: loops of a fixed length become vector instructions at -O2 too.
 inline constexpr std::size_t kBlock = 64;
 
@@ -132,21 +123,6 @@ bool for_each_block(std::size_t size, const F& f) {
   for (std::size_t i = 0; i + kBlock < size; i += kBlock) f(i);
   f(size - kBlock);
   return true;
-}
-
-/// The same function of every value, a byte of a byte.
-template <class F>
-Image map_values(const Image& in, const F& f) {
-  Image out = make_image(in.width, in.height, in.channels);
-  const std::uint8_t* const from = in.pixels.data();
-  std::uint8_t* const to = out.pixels.data();
-  const bool done = for_each_block(in.pixels.size(), [&](std::size_t first) {
-    std::uint8_t values[kBlock];
-    for (std::size_t i = 0; i < kBlock; ++i) values[i] = f(from[first + i]);
-    std::copy_n(values, kBlock, to + first);
-  });
-  if (!done) std::transform(in.pixels.begin(), in.pixels.end(), to, f);
-  return out;
 }
 
 /// `plain` + factor · (value - plain), cut to a byte. The product is rounded to float before it is added, as in
@@ -169,11 +145,6 @@ inline Image blend(const Image& plain, const Image& in, float factor) {
   if (!done)
     for (std::size_t i = 0; i < in.pixels.size(); ++i) to[i] = blend_value(a[i], b[i], factor);
   return out;
-}
-
-/// Every value of `in` blended with the same one.
-inline Image blend(int plain, const Image& in, float factor) {
-  return map_values(in, [=](std::uint8_t v) { return blend_value(plain, v, factor); });
 }
 
 /// Brightness of an RGB pixel, ITU-R 601-2, as Pillow's mode "L".
@@ -223,6 +194,26 @@ inline Image smooth(const Image& in) {
   return out;
 }
 
+/// What each value of each channel becomes.
+using ChannelTables = std::array<std::array<std::uint8_t, 256>, 3>;
+
+/// Every value of an RGB image looked up in the table of its channel.
+inline Image look_up(Image image, const ChannelTables& tables) {
+  for (auto it = image.pixels.begin(); it != image.pixels.end(); it += 3)
+    for (std::size_t c = 0; c < 3; ++c)
+      it[static_cast<std::ptrdiff_t>(c)] = tables[c][it[static_cast<std::ptrdiff_t>(c)]];
+  return image;
+}
+
+/// The same function of every value of all channels.
+template <class F>
+ChannelTables same_tables(const F& f) {
+  ChannelTables tables;
+  for (int v = 0; v < 256; ++v) tables[0][static_cast<std::size_t>(v)] = static_cast<std::uint8_t>(f(v));
+  tables[1] = tables[2] = tables[0];
+  return tables;
+}
+
 /// A table for each channel, made from how often it has each value.
 template <class Make>
 ChannelTables tables_from_histograms(const Image& in, const Make& make) {
@@ -238,8 +229,8 @@ ChannelTables tables_from_histograms(const Image& in, const Make& make) {
 }
 
 /// Stretches each channel to 0…255.
-inline Image auto_contrast(const Image& in) {
-  const ChannelTables tables = tables_from_histograms(in, [](const auto& histogram, auto& table) {
+inline ChannelTables auto_contrast(const Image& in) {
+  return tables_from_histograms(in, [](const auto& histogram, auto& table) {
     int low = 0, high = 255;
     while (histogram[static_cast<std::size_t>(low)] == 0) ++low;
     while (histogram[static_cast<std::size_t>(high)] == 0) --high;
@@ -249,12 +240,11 @@ inline Image auto_contrast(const Image& in) {
       table[static_cast<std::size_t>(v)] = static_cast<std::uint8_t>(
           std::clamp(static_cast<int>(rounded_product(static_cast<double>(v), scale) + offset), 0, 255));
   });
-  return look_up(in, tables);
 }
 
 /// Spreads the values of each channel so that all are about equally frequent.
-inline Image equalize(const Image& in) {
-  const ChannelTables tables = tables_from_histograms(in, [](const auto& histogram, auto& table) {
+inline ChannelTables equalize(const Image& in) {
+  return tables_from_histograms(in, [](const auto& histogram, auto& table) {
     const std::int64_t total = std::accumulate(histogram.begin(), histogram.end(), std::int64_t{0});
     const auto last =
         std::find_if(histogram.rbegin(), histogram.rend(), [](std::int64_t n) { return n != 0; });
@@ -266,7 +256,42 @@ inline Image equalize(const Image& in) {
       below += histogram[v];
     }
   });
-  return look_up(in, tables);
+}
+
+/// The operation as tables, where all it does is to replace values by others; the image decides which.
+inline std::optional<ChannelTables> value_tables(AugmentOp op, const Image& image, float magnitude) {
+  const double m = magnitude;
+  const float factor = static_cast<float>(1.0 + m);
+  switch (op) {
+    case AugmentOp::brightness:
+      return same_tables([=](int v) { return blend_value(0, v, factor); });
+    case AugmentOp::contrast: {
+      const int mean = mean_grey(image);
+      return same_tables([=](int v) { return blend_value(mean, v, factor); });
+    }
+    case AugmentOp::posterize: {
+      check(m >= 0 && m <= 8, "augment: posterize keeps 0 to 8 bits, not ", magnitude);
+      const int mask = 0xFF00 >> static_cast<int>(m);
+      return same_tables([=](int v) { return v & mask; });
+    }
+    case AugmentOp::solarize:
+      return same_tables([=](int v) { return v < m ? v : 255 - v; });
+    case AugmentOp::auto_contrast:
+      return auto_contrast(image);
+    case AugmentOp::equalize:
+      return equalize(image);
+    default:
+      return std::nullopt;
+  }
+}
+
+/// Throws ShapeError unless `image` is valid and RGB, Error unless the magnitude is in range.
+inline void check_augment(const Image& image, float magnitude) {
+  check_image("augment", image);
+  check<ShapeError>(image.channels == 3, "augment: image has ", image.channels,
+                    " channels, expected 3 (RGB)");
+  check(std::isfinite(magnitude) && std::abs(magnitude) <= 1e4f, "augment: magnitude ", magnitude,
+        " is out of range, expected -10000 to 10000");
 }
 
 }  // namespace detail
@@ -277,16 +302,11 @@ inline Image equalize(const Image& in) {
 /// others ignore it. Throws ShapeError unless the image is valid and has three channels, Error if the
 /// magnitude is out of range.
 inline Image apply(AugmentOp op, const Image& image, float magnitude) {
-  detail::check_image("augment", image);
-  check<ShapeError>(image.channels == 3, "augment: image has ", image.channels,
-                    " channels, expected 3 (RGB)");
-  check(std::isfinite(magnitude) && std::abs(magnitude) <= 1e4f, "augment: magnitude ", magnitude,
-        " is out of range, expected -10000 to 10000");
+  detail::check_augment(image, magnitude);
+  if (const auto tables = detail::value_tables(op, image, magnitude)) return detail::look_up(image, *tables);
   const double m = magnitude;
   const float factor = static_cast<float>(1.0 + m);
   switch (op) {
-    case AugmentOp::identity:
-      return image;
     case AugmentOp::shear_x:
       return detail::affine(image, {1, detail::shear_tangent(m), 0, 0, 1, 0});
     case AugmentOp::shear_y:
@@ -297,31 +317,17 @@ inline Image apply(AugmentOp op, const Image& image, float magnitude) {
       return detail::affine(image, {1, 0, 0, 0, 1, -std::trunc(m)});
     case AugmentOp::rotate:
       return detail::rotate(image, m);
-    case AugmentOp::brightness:
-      return detail::blend(0, image, factor);
     case AugmentOp::color:
       return detail::blend(detail::grey(image), image, factor);
-    case AugmentOp::contrast:
-      return detail::blend(detail::mean_grey(image), image, factor);
     case AugmentOp::sharpness:
       return detail::blend(detail::smooth(image), image, factor);
-    case AugmentOp::posterize: {
-      check(m >= 0 && m <= 8, "augment: posterize keeps 0 to 8 bits, not ", magnitude);
-      const int mask = 0xFF00 >> static_cast<int>(m);
-      return detail::map_values(image, [mask](std::uint8_t v) { return static_cast<std::uint8_t>(v & mask); });
-    }
-    case AugmentOp::solarize: {
-      const int first = static_cast<int>(std::ceil(std::clamp(m, 0.0, 256.0)));  // that is inverted
-      return detail::map_values(
-          image, [first](std::uint8_t v) { return static_cast<std::uint8_t>(v < first ? v : 255 - v); });
-    }
-    case AugmentOp::auto_contrast:
-      return detail::auto_contrast(image);
-    case AugmentOp::equalize:
-      return detail::equalize(image);
+    default:
+      return image;
   }
-  throw Error("augment: unknown operation");
 }
+
+/// True if mirroring before `op` is not the same as after it.
+constexpr bool is_geometric(AugmentOp op) { return op >= AugmentOp::shear_x && op <= AugmentOp::rotate; }
 
 /// True if the strength of `op` is drawn with a sign.
 constexpr bool is_signed(AugmentOp op) { return op >= AugmentOp::shear_x && op <= AugmentOp::sharpness; }
