@@ -42,7 +42,8 @@ Image landscape(int width, int height, std::uint64_t seed) {
     for (int x = 0; x < width; ++x) {
       float shade = 128;
       for (const auto& [fx, fy, phase, size] : waves)
-        shade += 30 * size * std::sin((fx * static_cast<float>(x) + fy * static_cast<float>(y)) / 20 + 6 * phase);
+        shade +=
+            30 * size * std::sin((fx * static_cast<float>(x) + fy * static_cast<float>(y)) / 20 + 6 * phase);
       const float grain = 12 * rng.uniform();
       for (int c = 0; c < 3; ++c)
         image.row(y)[3 * x + c] = static_cast<std::uint8_t>(
@@ -133,7 +134,8 @@ void epoch(DataLoader<D>& loader, std::uint64_t number) {
 void run(const Options& o, const fs::path& folder) {
   const Preprocess exact{.height = o.image_size, .width = o.image_size, .fit = Preprocess::Fit::crop};
   const TrainTransform training{.base = exact, .trivial_augment = o.augment};
-  const ImageFolder evaluation(folder, exact), train(folder, training);
+  const ImageFolder evaluation(folder, exact), train(folder, training),
+      fast(folder, training, {.fast_decode = true});
   const auto chosen = sample(train.size(), 512);
   std::vector<float> out(static_cast<std::size_t>(3 * o.image_size * o.image_size));
   std::uint64_t number = 0;  // of the epoch: other draws in every repetition
@@ -171,18 +173,20 @@ void run(const Options& o, const fs::path& folder) {
   };
   measure("evaluation: file to floats", chosen.size(), [&] { load_all(evaluation); });
   measure("training: file to floats", chosen.size(), [&] { load_all(train); });
+  measure("the same, fast_decode", chosen.size(), [&] { load_all(fast); });
 
-  const Subset part(train, chosen);
+  // As `train` loads.
+  const Subset part(fast, chosen);
   const LoaderOptions options{.batch_size = 32, .shuffle = true, .workers = o.workers};
   {
     DataLoader loader(part, options);
     report(o, "loader, training", o.workers, chosen.size(), bench::seconds([&] { epoch(loader, ++number); }));
   }
   if (!o.cache) return;
-  const ImageFolder cached(folder, training, {.cache_bytes = std::size_t{4} << 30});
+  const ImageFolder cached(folder, training, {.cache_bytes = std::size_t{4} << 30, .fast_decode = true});
   const Subset cached_part(cached, chosen);
   DataLoader loader(cached_part, options);
-  epoch(loader, 0);
+  for (std::uint64_t first = 0; first < 3; ++first) epoch(loader, first);  // the reductions that occur
   report(o, "loader, training, second epoch", o.workers, chosen.size(),
          bench::seconds([&] { epoch(loader, ++number); }));
 }

@@ -56,7 +56,8 @@ T rounded_product(T a, T b) {
   return product;
 }
 
-/// The steps x in [first, last) at which start + x·step lies in [0, size), all in 16.16 fixed point but `size`.
+/// The steps x in [first, last) at which start + x·step lies in [0, size), all in 16.16 fixed point but
+/// `size`.
 struct Span {
   std::int64_t first, last;
   Span(std::int64_t start, std::int64_t step, std::int64_t size, std::int64_t steps) : first(0), last(steps) {
@@ -125,8 +126,8 @@ bool for_each_block(std::size_t size, const F& f) {
   return true;
 }
 
-/// `plain` + factor · (value - plain), cut to a byte. The product is rounded to float before it is added, as in
-/// Pillow: it is exact as double, so that no compiler can fuse the two.
+/// `plain` + factor · (value - plain), cut to a byte. The product is rounded to float before it is added, as
+/// in Pillow: it is exact as double, so that no compiler can fuse the two.
 inline std::uint8_t blend_value(int plain, int value, double factor) {
   const float sum = static_cast<float>(plain) + static_cast<float>(factor * (value - plain));
   return static_cast<std::uint8_t>(static_cast<int>(std::clamp(sum, 0.0f, 255.0f)));

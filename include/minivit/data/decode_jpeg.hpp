@@ -56,12 +56,13 @@ class JpegReader {
     return true;
   }
 
-  /// Writes all rows, width · channels() bytes each; width x height must be what was opened and reduced. False:
-  /// see message().
+  /// Writes all rows, width · channels() bytes each; width x height must be what was opened and reduced.
+  /// False: see message().
   bool read(std::uint8_t* out, int width, int height) {
     if (setjmp(jump_) != 0) return false;
     jpeg_start_decompress(&info_);
-    if (info_.output_width != static_cast<unsigned>(width) || info_.output_height != static_cast<unsigned>(height))
+    if (info_.output_width != static_cast<unsigned>(width) ||
+        info_.output_height != static_cast<unsigned>(height))
       fail("another size than its header says");
     const std::size_t stride =
         std::size_t{info_.output_width} * static_cast<std::size_t>(info_.output_components);
@@ -106,7 +107,8 @@ class JpegReader {
   char message_[JMSG_LENGTH_MAX] = {};
 };
 
-/// Decodes a JPEG image to RGB, at 1 / `choose(width, height)` of its size. Throws FileError, and as `choose`.
+/// Decodes a JPEG image to RGB, at 1 / `choose(width, height)` of its size. Throws FileError, and as
+/// `choose`.
 inline Decoded decode_jpeg(std::span<const std::uint8_t> bytes, std::string_view name,
                            const ChooseReduction& choose) {
   JpegReader reader;
@@ -191,7 +193,8 @@ inline void check_jpeg_markers(std::span<const std::uint8_t> bytes, std::string_
 }
 
 /// Decodes a JPEG image to RGB, always at its full size. Throws FileError.
-inline Decoded decode_jpeg(std::span<const std::uint8_t> bytes, std::string_view name, const ChooseReduction&) {
+inline Decoded decode_jpeg(std::span<const std::uint8_t> bytes, std::string_view name,
+                           const ChooseReduction&) {
   check_jpeg_markers(bytes, name);
   return not_reduced(decode_with_stb(bytes, name, "JPEG"));
 }

@@ -46,8 +46,8 @@ inline Image make_image(int width, int height, int channels = 3) {
   return image;
 }
 
-/// An image as it came out of its file, perhaps at a part of its size: JPEG can be decoded at a half, a quarter
-/// or an eighth for a fraction of the time.
+/// An image as it came out of its file, perhaps at a part of its size: JPEG can be decoded at a half, a
+/// quarter or an eighth for a fraction of the time.
 struct Decoded {
   Image image;                ///< width / reduction x height / reduction pixels, rounded up
   int width = 0, height = 0;  ///< of the file

@@ -26,8 +26,8 @@ enum class Filter { nearest, bilinear, bicubic };
 
 namespace detail {
 
-/// One direction of a resize: the `length` input pixels from `begin` on, which lie within `size`, become `out`
-/// pixels, of which `count` from number `first` on are wanted.
+/// One direction of a resize: the `length` input pixels from `begin` on, which lie within `size`, become
+/// `out` pixels, of which `count` from number `first` on are wanted.
 struct Axis {
   double begin, length;
   int size, out, first, count;
@@ -129,7 +129,8 @@ void resize_rows(const View& in, const ResizeWeights& w, std::uint8_t* out) {
       from[r] = in.at(0, y);
       to[r] = out + static_cast<std::size_t>(y) * out_bytes;
     }
-    // Four bytes are moved for a pixel, whatever is behind it, but not at the end of a row: there may be nothing.
+    // Four bytes are moved for a pixel, whatever is behind it, but not at the end of a row: there may be
+    // nothing.
     std::uint32_t* word = turned.get();
     std::size_t i = 0;
     for (; i + sizeof *word <= in_bytes; i += C, word += kRows)
@@ -139,9 +140,13 @@ void resize_rows(const View& in, const ResizeWeights& w, std::uint8_t* out) {
     std::uint32_t line[kRows];
     for (int x = 0; x < width; ++x) {
       const std::size_t o = static_cast<std::size_t>(x);
-      weighted_words<2, C>(turned.get() + static_cast<std::size_t>(w.first[o]) * kRows, kLine, w.of(x), w.count[o],
-                           line);
-      for (int r = 0; r < kRows; ++r) std::memcpy(to[r] + o * C, &line[r], C);
+      weighted_words<2, C>(turned.get() + static_cast<std::size_t>(w.first[o]) * kRows, kLine, w.of(x),
+                           w.count[o], line);
+      // Here, too, four bytes: the next pixel overwrites what is too much.
+      if ((o + 1) * C + (sizeof *line - C) <= out_bytes)
+        for (int r = 0; r < kRows; ++r) std::memcpy(to[r] + o * C, &line[r], sizeof *line);
+      else
+        for (int r = 0; r < kRows; ++r) std::memcpy(to[r] + o * C, &line[r], C);
     }
   }
 }
@@ -169,7 +174,8 @@ inline Image resize_columns(const View& in, int top, const ResizeWeights& w) {
   return out;
 }
 
-/// For every wanted output position the input position under its centre. Added up step by step, as Pillow does.
+/// For every wanted output position the input position under its centre. Added up step by step, as Pillow
+/// does.
 inline std::vector<int> nearest_positions(const Axis& axis) {
   const double scale = axis.length / axis.out;
   std::vector<int> positions;
@@ -239,9 +245,9 @@ struct Region {
   double left = 0, top = 0, width = 0, height = 0;
 };
 
-/// `region` of `image` at width x height pixels. Of whole pixels the same as `crop` and `resize`, bit for bit:
-/// nothing beyond the region (and the pixels that its edges cut) counts. Throws ShapeError as `resize`, and
-/// unless the region lies within the image and is not empty.
+/// `region` of `image` at width x height pixels. Of whole pixels the same as `crop` and `resize`, bit for
+/// bit: nothing beyond the region (and the pixels that its edges cut) counts. Throws ShapeError as `resize`,
+/// and unless the region lies within the image and is not empty.
 inline Image resize(const Image& image, const Region& region, int width, int height, Filter filter) {
   detail::check_image("resize", image);
   detail::check_resized_size(width, height);

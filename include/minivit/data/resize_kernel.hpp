@@ -27,10 +27,11 @@ inline constexpr int kWordLanes = 4;
 using Words = std::uint32_t __attribute__((vector_size(4 * kWordLanes)));
 using Sums = std::int32_t __attribute__((vector_size(4 * kWordLanes)));
 
-/// N vectors of words at `out`, byte c < C of each the weighted sum of byte c of the words at words + k·stride,
-/// k < count, rounded and cut to a byte; further bytes are 0. `stride` is in bytes.
+/// N vectors of words at `out`, byte c < C of each the weighted sum of byte c of the words at words +
+/// k·stride, k < count, rounded and cut to a byte; further bytes are 0. `stride` is in bytes.
 template <int N, int C>
-void weighted_words(const void* words, std::size_t stride, const std::int32_t* weights, int count, void* out) {
+void weighted_words(const void* words, std::size_t stride, const std::int32_t* weights, int count,
+                    void* out) {
   const auto* in = static_cast<const std::uint8_t*>(words);
   Sums sums[N][C];
   for (auto& word : sums)
@@ -42,8 +43,7 @@ void weighted_words(const void* words, std::size_t stride, const std::int32_t* w
       Words v;
       std::memcpy(&v, in + j * sizeof v, sizeof v);
 #pragma GCC unroll 4
-      for (int c = 0; c < C; ++c)
-        sums[j][c] += (Sums)(c < 3 ? (v >> (8 * c)) & 255u : v >> 24) * weight;
+      for (int c = 0; c < C; ++c) sums[j][c] += (Sums)(c < 3 ? (v >> (8 * c)) & 255u : v >> 24) * weight;
     }
   }
 #pragma GCC unroll 4

@@ -78,7 +78,8 @@ inline std::array<int, 2> size_before_crop(const Image& image, const Preprocess&
 /// then what follows still shrinks, and every one of its pixels has pixels of its own to be made of.
 inline int reduction_for(int width, int height, int to_width, int to_height) {
   int reduction = 8;
-  while (reduction > 1 && (width < reduction * std::int64_t{to_width} || height < reduction * std::int64_t{to_height}))
+  while (reduction > 1 &&
+         (width < reduction * std::int64_t{to_width} || height < reduction * std::int64_t{to_height}))
     reduction /= 2;
   return reduction;
 }
@@ -133,8 +134,8 @@ inline void check_size(const char* op, const Image& image, const Preprocess& p, 
 inline Image fit_image(const Image& image, int width, int height, int reduction, const Preprocess& p) {
   p.validate();
   check_rgb("preprocess", image);
-  const auto [w, h] = p.fit == Preprocess::Fit::squash ? std::array{p.width, p.height}
-                                                       : size_before_crop(width, height, p);
+  const auto [w, h] =
+      p.fit == Preprocess::Fit::squash ? std::array{p.width, p.height} : size_before_crop(width, height, p);
   const double by = reduction;
   return resize_view(View::of(image), {0, width / by, image.width, w, centre_start(w, p.width), p.width},
                      {0, height / by, image.height, h, centre_start(h, p.height), p.height}, p.filter);
@@ -151,8 +152,8 @@ inline Image fit_image(const Image& image, const Preprocess& p) {
   return detail::fit_image(image, image.width, image.height, 1, p);
 }
 
-/// The reduction with which an image of width x height pixels may be decoded for `fit_image`: the largest that
-/// leaves pixels enough, 1 for Filter::nearest. Throws as that.
+/// The reduction with which an image of width x height pixels may be decoded for `fit_image`: the largest
+/// that leaves pixels enough, 1 for Filter::nearest. Throws as that.
 inline int decode_reduction(int width, int height, const Preprocess& p) {
   if (p.filter == Filter::nearest) return 1;  // takes pixels as they are
   if (p.fit == Preprocess::Fit::squash) return detail::reduction_for(width, height, p.width, p.height);
@@ -229,10 +230,10 @@ struct TrainTransform {
     return box;
   }
 
-  /// The reduction with which an image of width x height pixels may be decoded for the draws that `rng` is about
-  /// to make: the largest (of 1, 2, 4 and 8) that leaves the part which is cut out at least as many pixels as
-  /// the model sees. The result differs a little from that of the whole image: libjpeg averages the first
-  /// factor of two, four or eight, the filter does the rest. Throws as `fit_image`.
+  /// The reduction with which an image of width x height pixels may be decoded for the draws that `rng` is
+  /// about to make: the largest (of 1, 2, 4 and 8) that leaves the part which is cut out at least as many
+  /// pixels as the model sees. The result differs a little from that of the whole image: libjpeg averages the
+  /// first factor of two, four or eight, the filter does the rest. Throws as `fit_image`.
   int decode_reduction(int width, int height, Rng rng) const {
     if (fixed_geometry() || base.filter == Filter::nearest)
       return minivit::decode_reduction(width, height, base);
@@ -255,7 +256,8 @@ struct TrainTransform {
     detail::check_size("transform", image, base, "");
     const bool mirrored = rng.uniform() < hflip;
     const Augmentation a = trivial_augment ? draw_trivial_augment(rng) : Augmentation{};
-    // One pass from the image to the floats: it mirrors, and what an operation does to values is in its tables.
+    // One pass from the image to the floats: it mirrors, and what an operation does to values is in its
+    // tables.
     if (const auto tables = detail::value_tables(a.op, image, a.magnitude))
       return detail::look_up_planes(image, detail::normal_tables(base, *tables), mirrored, out);
     const detail::NormalTables normal = detail::normal_tables(base);
