@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-
 #include <string>
 
 #include "../support/message_of.hpp"
