@@ -3,11 +3,13 @@
 //
 // FOLDER holds one sub-folder of images for each class. Without it photos are made: 1600 x 1200 JPEGs (PNGs
 // where the build has no libjpeg), removed at the end.
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
-#include <functional>
+#include <memory>
+#include <span>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -54,13 +56,13 @@ Image landscape(int width, int height, std::uint64_t seed) {
 
 void write_photo(const fs::path& path, const Image& image) {
 #if defined(MINIVIT_WITH_LIBJPEG)
-  std::FILE* const file = std::fopen(path.c_str(), "wb");
-  check<FileError>(file != nullptr, "cannot write ", path.string());
   jpeg_compress_struct info{};
   jpeg_error_mgr errors{};
   info.err = jpeg_std_error(&errors);
   jpeg_create_compress(&info);
-  jpeg_stdio_dest(&info, file);
+  unsigned char* bytes = nullptr;
+  unsigned long size = 0;
+  jpeg_mem_dest(&info, &bytes, &size);
   info.image_width = static_cast<JDIMENSION>(image.width);
   info.image_height = static_cast<JDIMENSION>(image.height);
   info.input_components = 3;
@@ -74,36 +76,38 @@ void write_photo(const fs::path& path, const Image& image) {
   }
   jpeg_finish_compress(&info);
   jpeg_destroy_compress(&info);
-  std::fclose(file);
+  const std::unique_ptr<unsigned char, decltype(&std::free)> owner(bytes, &std::free);
+  write_file_atomically(path, std::as_bytes(std::span(bytes, size)));
 #else
   encode_png(path, image);
 #endif
 }
 
-// A folder of photos that goes with this object.
-class MadeFolder {
+// A folder that goes with this object.
+class TemporaryFolder {
  public:
-  MadeFolder() {
+  TemporaryFolder() {
     std::string name = (fs::temp_directory_path() / "minivit_loader_XXXXXX").string();
-    check<FileError>(::mkdtemp(name.data()) != nullptr, "cannot make a folder in ", name);
+    check<FileError>(::mkdtemp(name.data()) != nullptr, "cannot make the folder ", name);
     path_ = name;
-    for (std::uint64_t i = 0; i < 48; ++i) {
-      const fs::path folder = path_ / (i % 2 ? "left" : "right");
-      fs::create_directories(folder);
-      write_photo(folder / (std::to_string(i) + ".jpg"), landscape(1600, 1200, i));
-    }
   }
-  ~MadeFolder() {
+  ~TemporaryFolder() {
     std::error_code ignored;
     fs::remove_all(path_, ignored);
   }
-  MadeFolder(const MadeFolder&) = delete;
-  MadeFolder& operator=(const MadeFolder&) = delete;
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
   const fs::path& path() const { return path_; }
 
  private:
   fs::path path_;
 };
+
+void make_photos(const fs::path& root) {
+  for (const char* name : {"left", "right"}) fs::create_directories(root / name);
+  for (std::uint64_t i = 0; i < 32; ++i)
+    write_photo(root / (i % 2 ? "left" : "right") / (std::to_string(i) + ".jpg"), landscape(1600, 1200, i));
+}
 
 void report(const Options& o, const char* what, int threads, std::size_t images, double seconds) {
   const double rate = static_cast<double>(images) / seconds;
@@ -113,7 +117,7 @@ void report(const Options& o, const char* what, int threads, std::size_t images,
         "\"images_per_s\": %.1f, \"us_per_image\": %.1f}\n",
         what, o.image_size, o.augment ? "true" : "false", threads, images, rate, 1e6 / rate);
   else
-    std::printf("%-34s %7d %10.1f %10.1f\n", what, threads, rate, 1e6 / rate);
+    std::printf("%-38s %7d %10.1f %10.1f\n", what, threads, rate, 1e6 / rate);
   std::fflush(stdout);
 }
 
@@ -173,7 +177,7 @@ void run(const Options& o, const fs::path& folder) {
   };
   measure("evaluation: file to floats", chosen.size(), [&] { load_all(evaluation); });
   measure("training: file to floats", chosen.size(), [&] { load_all(train); });
-  measure("the same, fast_decode", chosen.size(), [&] { load_all(fast); });
+  measure("training: file to floats, fast_decode", chosen.size(), [&] { load_all(fast); });
 
   // As `train` loads.
   const Subset part(fast, chosen);
@@ -226,9 +230,10 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    if (!o.json) std::printf("%-34s %7s %10s %10s\n", "", "threads", "images/s", "us/image");
+    if (!o.json) std::printf("%-38s %7s %10s %10s\n", "", "threads", "images/s", "us/image");
     if (o.folder.empty()) {
-      const MadeFolder made;
+      const TemporaryFolder made;
+      make_photos(made.path());
       run(o, made.path());
     } else {
       run(o, o.folder);
