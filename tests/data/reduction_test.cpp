@@ -153,6 +153,7 @@ TEST_CASE("the limit holds for the size of the file, whatever is made of it") {
 }
 
 TEST_CASE("a damaged JPEG is as damaged when it is reduced") {
+  if (!kReduces) return;  // and stb_image's messages may stem from the file before
   for (const std::string name : {"baseline.jpg", "progressive.jpg", "cmyk.jpg"}) {
     CAPTURE(name);
     const auto bytes = fixture::read(fixture::path("data_decode/" + name));
