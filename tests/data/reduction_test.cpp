@@ -137,6 +137,14 @@ TEST_CASE("a reduced JPEG shows the same") {
   }
 }
 
+TEST_CASE("a reduced image that does not fit its file is refused") {
+  const Preprocess p{.height = 4, .width = 5};
+  for (const auto& [width, height, reduction] : {std::array{25, 16, 2}, {12, 10, 1}, {22, 17, 2}, {12, 8, 0}})
+    CHECK(message_of<ShapeError>([&] {
+            fit_image(Decoded{make_image(12, 8), width, height, reduction}, p);
+          }) == concat("preprocess: image is 12x8, expected 1/", reduction, " of ", width, "x", height));
+}
+
 TEST_CASE("the limit holds for the size of the file, whatever is made of it") {
   auto jpeg = fixture::read(fixture::path("data_decode/baseline.jpg"));
   for (std::size_t i = 0; i + 9 < jpeg.size(); ++i)

@@ -134,6 +134,10 @@ inline void check_size(const char* op, const Image& image, const Preprocess& p, 
 inline Image fit_image(const Image& image, int width, int height, int reduction, const Preprocess& p) {
   p.validate();
   check_rgb("preprocess", image);
+  check<ShapeError>(reduction >= 1 && (width - 1) / reduction + 1 == image.width &&
+                        (height - 1) / reduction + 1 == image.height,
+                    "preprocess: image is ", image.width, "x", image.height, ", expected 1/", reduction,
+                    " of ", width, "x", height);
   const auto [w, h] =
       p.fit == Preprocess::Fit::squash ? std::array{p.width, p.height} : size_before_crop(width, height, p);
   const double by = reduction;
