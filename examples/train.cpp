@@ -25,7 +25,8 @@ struct Images {
 
   static Images open(const TrainConfig& c) {
     const auto cache = static_cast<std::size_t>(c.data.cache_mb) << 20;
-    ImageFolder train(c.data.train, c.train_transform(), {.cache_bytes = cache});
+    ImageFolder train(c.data.train, c.train_transform(),
+                      {.cache_bytes = cache, .fast_decode = c.data.fast_decode});
     if (!c.data.val.empty()) {
       ImageFolder val(c.data.val, c.preprocess(), {.classes = train.classes(), .cache_bytes = cache / 4});
       std::vector<std::size_t> all_train(train.size()), all_val(val.size());

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <string>
@@ -103,6 +105,36 @@ TEST_CASE("the smallest images are no special case") {
       CHECK(image.width == w);
       CHECK(image.pixels.size() == static_cast<std::size_t>(w * h * 3));
     }
+}
+
+TEST_CASE("blending rounds the product before the sum") {
+  int wrong = 0;
+  for (int bin = 0; bin < 2 * kAugmentBins; ++bin) {
+    const float m = augment_magnitude(AugmentOp::color, bin / 2);
+    const float factor = static_cast<float>(1.0 + (bin % 2 ? -m : m));
+    for (int plain = 0; plain < 256; ++plain)
+      for (int value = 0; value < 256; ++value) {
+        const volatile float product = factor * static_cast<float>(value - plain);
+        const float sum = std::clamp(static_cast<float>(plain) + product, 0.0f, 255.0f);
+        wrong += detail::blend_value(plain, value, factor) != static_cast<std::uint8_t>(sum);
+      }
+  }
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("a line enters and leaves the image where it does when asked at every step") {
+  Rng rng(6);
+  for (int round = 0; round < 2000; ++round) {
+    const std::int64_t size = 1 + rng.below(9), steps = 1 + rng.below(12);
+    const std::int64_t start = static_cast<std::int64_t>(rng.below(1 << 21)) - (1 << 20);
+    const std::int64_t step =
+        round % 7 == 0 ? 0 : (static_cast<std::int64_t>(rng.below(1 << 18)) - (1 << 17)) >> rng.below(16);
+    const detail::Span span(start, step, size, steps);
+    for (std::int64_t x = 0; x < steps; ++x) {
+      const std::int64_t at = (start + x * step) >> 16;
+      REQUIRE((x >= span.first && x < span.last) == (at >= 0 && at < size));
+    }
+  }
 }
 
 TEST_CASE("operation, strength and sign are drawn uniformly") {

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "../support/message_of.hpp"
@@ -61,6 +63,70 @@ TEST_CASE("resize treats channels alike and apart") {
           REQUIRE(found.pixels[i * static_cast<std::size_t>(channels) + static_cast<std::size_t>(c)] ==
                   expected.pixels[i * 3 + static_cast<std::size_t>(c % 3)]);
     }
+}
+
+TEST_CASE("resizing is the weighted sums, for every size and number of channels") {
+  // Slow and plain: one value after the other.
+  const auto sum_up = [](const detail::ResizeWeights& w, int o, const auto& value) {
+    std::int32_t sum = 1 << (detail::kWeightBits - 1);
+    const std::size_t place = static_cast<std::size_t>(o);
+    for (int k = 0; k < w.count[place]; ++k) sum += value(w.first[place] + k) * w.of(o)[k];
+    return static_cast<std::uint8_t>(std::clamp(sum >> detail::kWeightBits, 0, 255));
+  };
+  Rng rng(8);
+  for (int round = 0; round < 200; ++round) {
+    const auto draw = [&](std::uint32_t n) { return static_cast<int>(1 + rng.below(n)); };
+    const int w = draw(70), h = draw(70), to_w = draw(50), to_h = draw(50), channels = draw(4);
+    const Image image = fixture::noise(w, h, channels, static_cast<std::uint64_t>(round));
+    for (const Filter filter : {Filter::bilinear, Filter::bicubic}) {
+      Image expected = image;
+      if (to_w != w) {
+        const auto weights = detail::resize_weights(detail::Axis::whole(w, to_w), filter);
+        expected = make_image(to_w, h, channels);
+        for (int y = 0; y < h; ++y)
+          for (int i = 0; i < to_w * channels; ++i)
+            expected.row(y)[i] = sum_up(weights, i / channels,
+                                        [&](int x) { return image.row(y)[x * channels + i % channels]; });
+      }
+      if (to_h != h) {
+        const Image narrow = expected;
+        const auto weights = detail::resize_weights(detail::Axis::whole(h, to_h), filter);
+        expected = make_image(to_w, to_h, channels);
+        for (int y = 0; y < to_h; ++y)
+          for (int i = 0; i < to_w * channels; ++i)
+            expected.row(y)[i] = sum_up(weights, y, [&](int from) { return narrow.row(from)[i]; });
+      }
+      REQUIRE(resize(image, to_w, to_h, filter) == expected);
+    }
+  }
+}
+
+TEST_CASE("a region of whole pixels is crop and resize") {
+  const Image image = fixture::noise(40, 30);
+  for (const Filter filter : {Filter::nearest, Filter::bilinear, Filter::bicubic})
+    for (const auto& [x, y, w, h] : {std::array{0, 0, 40, 30}, {3, 5, 20, 11}, {39, 29, 1, 1}, {0, 7, 16, 9}})
+      for (const auto& [to_w, to_h] : {std::pair{16, 9}, {20, 3}, {5, 11}, {50, 50}}) {
+        const Region region{static_cast<double>(x), static_cast<double>(y), static_cast<double>(w),
+                            static_cast<double>(h)};
+        CHECK(resize(image, region, to_w, to_h, filter) ==
+              resize(crop(image, x, y, w, h), to_w, to_h, filter));
+      }
+}
+
+TEST_CASE("a region of broken pixels lies where it says") {
+  // On a ramp every pixel shows where it was taken from.
+  Image ramp = make_image(100, 4);
+  for (int y = 0; y < 4; ++y)
+    for (int i = 0; i < 300; ++i) ramp.row(y)[i] = static_cast<std::uint8_t>(2 * (i / 3));
+  for (const double left : {10.0, 10.25, 10.5, 33.75}) {
+    const Image part = resize(ramp, Region{left, 0.5, 40.5, 3}, 9, 3, Filter::bilinear);
+    for (int x = 1; x < 8; ++x)  // at the edges half of the filter is missing
+      CHECK(std::abs(part.row(1)[3 * x] - 2 * (left + (x + 0.5) * 4.5 - 0.5)) < 1);
+  }
+  CHECK(resize(fixture::plain(9, 9, 4, 5, 6), Region{0.5, 0.25, 8.5, 8.75}, 3, 4, Filter::bicubic) ==
+        fixture::plain(3, 4, 4, 5, 6));
+  for (const Region& bad : {Region{-0.5, 0, 4, 4}, {0, 0, 0, 4}, {97, 0, 3.5, 4}, {0, 1, 4, NAN}})
+    CHECK(message_of<ShapeError>([&] { resize(ramp, bad, 2, 2, Filter::bicubic); }).starts_with("resize: "));
 }
 
 TEST_CASE("crop and flip") {

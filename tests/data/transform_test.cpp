@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "../support/message_of.hpp"
@@ -141,6 +143,39 @@ TEST_CASE("training transform is a function of the random stream") {
   std::vector<float> out(768);
   to_tensor(trivial_augment(expected, rng), t.base, out.data());
   CHECK(run(t, image, 4) == out);
+}
+
+TEST_CASE("one pass gives what mirroring, augmenting and normalising one after the other give") {
+  const Image image = fixture::noise(24, 20);
+  const TrainTransform t{
+      .base = {.height = 20, .width = 24}, .scale_min = 1, .scale_max = 1, .trivial_augment = true};
+  std::set<std::pair<AugmentOp, bool>> seen;
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+    Rng rng(seed);
+    const bool mirrored = rng.uniform() < 0.5f;
+    Rng peek = rng;
+    seen.emplace(draw_trivial_augment(peek).op, mirrored);
+    const Image expected = trivial_augment(mirrored ? flip(image) : image, rng);
+    const std::vector<float> found = run(t, image, seed);
+    for (std::size_t c = 0; c < 3; ++c)
+      for (std::size_t i = 0; i < 480; ++i)
+        REQUIRE(found[c * 480 + i] ==
+                (static_cast<float>(expected.pixels[i * 3 + c]) / 255.0f - t.base.mean[c]) / t.base.std[c]);
+  }
+  CHECK(seen.size() == 2 * kAugmentOps);
+}
+
+TEST_CASE("a centre crop is cut out of the resized image") {
+  for (const auto& [w, h] : {std::pair{90, 40}, {40, 90}, {57, 57}, {20, 33}})
+    for (const Filter filter : {Filter::nearest, Filter::bilinear, Filter::bicubic}) {
+      const Image image = fixture::noise(w, h);
+      const Preprocess p{
+          .height = 30, .width = 30, .fit = Preprocess::Fit::crop, .crop_pct = 0.8, .filter = filter};
+      const auto [to_w, to_h] = detail::size_before_crop(image, p);
+      const Image resized = resize(image, to_w, to_h, filter);
+      CHECK(fit_image(image, p) ==
+            crop(resized, detail::centre_start(to_w, 30), detail::centre_start(to_h, 30), 30, 30));
+    }
 }
 
 TEST_CASE("settings and images out of range are refused") {

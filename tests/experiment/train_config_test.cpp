@@ -102,6 +102,7 @@ TEST_CASE("every setting reaches its place") {
                                    "data.scale_min=0.5",
                                    "data.hflip=0.25",
                                    "data.trivial_augment=true",
+                                   "data.fast_decode=false",
                                    "data.cache_mb=7",
                                    "data.workers=3",
                                    "model.embedding_dim=48",
@@ -133,6 +134,8 @@ TEST_CASE("every setting reaches its place") {
                                    "output.dir=o"});
   CHECK(c.data.val == "v");
   CHECK(c.data.val_fraction == 0.3);
+  CHECK_FALSE(c.data.fast_decode);
+  CHECK(config_of({}).data.fast_decode);
   CHECK(c.data.cache_mb == 7);
   CHECK(c.data.workers == 3);
   const Preprocess p = c.preprocess();

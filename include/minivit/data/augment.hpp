@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <numbers>
 #include <numeric>
+#include <optional>
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/rng.hpp"
@@ -55,22 +56,43 @@ T rounded_product(T a, T b) {
   return product;
 }
 
-/// Fills the output from the input at (a x + b y + c, d x + e y + f), (x, y) being the centre of an output
-/// pixel; black outside. In 16.16 fixed point, as Pillow.
+/// The steps x in [first, last) at which start + x·step lies in [0, size), all in 16.16 fixed point but
+/// `size`.
+struct Span {
+  std::int64_t first, last;
+  Span(std::int64_t start, std::int64_t step, std::int64_t size, std::int64_t steps) : first(0), last(steps) {
+    const std::int64_t end = size << 16;  // start + x·step must be at least 0 and less than this
+    const auto ceil_of = [](std::int64_t a, std::int64_t b) { return a / b + (a % b > 0); };  // b > 0
+    if (step == 0) {
+      if (start < 0 || start >= end) last = 0;
+    } else if (step > 0) {
+      first = std::max(first, ceil_of(-start, step));
+      last = std::min(last, ceil_of(end - start, step));
+    } else {
+      first = std::max(first, ceil_of(start - end + 1, -step));
+      last = std::min(last, ceil_of(start + 1, -step));
+    }
+  }
+};
+
+/// Fills the output from the input (RGB) at (a x + b y + c, d x + e y + f), (x, y) being the centre of an
+/// output pixel; black outside. In 16.16 fixed point, as Pillow.
 inline Image affine(const Image& in, const std::array<double, 6>& m) {
   const auto fixed = [](double v) { return static_cast<std::int64_t>(std::floor(v * 65536.0 + 0.5)); };
   const std::int64_t a = fixed(m[0]), b = fixed(m[1]), d = fixed(m[3]), e = fixed(m[4]);
   std::int64_t c = fixed(m[2] + m[0] * 0.5 + m[1] * 0.5), f = fixed(m[5] + m[3] * 0.5 + m[4] * 0.5);
-  Image out = make_image(in.width, in.height, in.channels);
-  const std::size_t channels = static_cast<std::size_t>(in.channels);
+  Image out = make_image(in.width, in.height);
+  const std::int64_t stride = static_cast<std::int64_t>(in.stride());
+  const std::uint8_t* const pixels = in.pixels.data();
   for (int y = 0; y < out.height; ++y, c += b, f += e) {
-    std::uint8_t* to = out.row(y);
-    std::int64_t u = c, v = f;
-    for (int x = 0; x < out.width; ++x, u += a, v += d, to += channels) {
-      const std::int64_t from_x = u >> 16, from_y = v >> 16;
-      if (from_x >= 0 && from_x < in.width && from_y >= 0 && from_y < in.height)
-        std::copy_n(in.row(static_cast<int>(from_y)) + static_cast<std::size_t>(from_x) * channels, channels,
-                    to);
+    // Where a line enters and leaves the input is found once, not asked at every pixel.
+    const Span across(c, a, in.width, out.width), down(f, d, in.height, out.width);
+    const std::int64_t first = std::max(across.first, down.first), last = std::min(across.last, down.last);
+    std::int64_t u = c + first * a, v = f + first * d;
+    std::uint8_t* to = out.row(y) + 3 * first;
+    for (std::int64_t x = first; x < last; ++x, u += a, v += d, to += 3) {
+      const std::uint8_t* from = pixels + (v >> 16) * stride + 3 * (u >> 16);
+      to[0] = from[0], to[1] = from[1], to[2] = from[2];
     }
   }
   return out;
@@ -91,36 +113,38 @@ inline Image rotate(const Image& in, double degrees) {
   return affine(in, {cosine, sine, -x * cosine - y * sine + x, -sine, cosine, x * sine - y * cosine + y});
 }
 
-using ChannelTables = std::array<std::array<std::uint8_t, 256>, 3>;
+/// Values that are worked on together: loops of a fixed length become vector instructions at -O2 too.
+inline constexpr std::size_t kBlock = 64;
 
-/// Every value of an RGB image looked up in the table of its channel.
-inline Image look_up(Image image, const ChannelTables& tables) {
-  for (auto it = image.pixels.begin(); it != image.pixels.end(); it += 3)
-    for (std::size_t c = 0; c < 3; ++c)
-      it[static_cast<std::ptrdiff_t>(c)] = tables[c][it[static_cast<std::ptrdiff_t>(c)]];
-  return image;
-}
-
-/// The same function of every value.
+/// Calls f(first) for blocks of kBlock that cover `size` values; the last may overlap the one before, which
+/// is fine as long as nothing is worked on in place. False, and no calls, if there is less than a block.
 template <class F>
-Image map_values(const Image& image, const F& f) {
-  ChannelTables tables;
-  for (auto& table : tables)
-    for (int v = 0; v < 256; ++v) table[static_cast<std::size_t>(v)] = static_cast<std::uint8_t>(f(v));
-  return look_up(image, tables);
+bool for_each_block(std::size_t size, const F& f) {
+  if (size < kBlock) return false;
+  for (std::size_t i = 0; i + kBlock < size; i += kBlock) f(i);
+  f(size - kBlock);
+  return true;
 }
 
-/// `plain` + factor · (in - plain), cut to bytes; factor above 1 exaggerates.
+/// `plain` + factor · (value - plain), cut to a byte. The product is rounded to float before it is added, as
+/// in Pillow: it is exact as double, so that no compiler can fuse the two.
+inline std::uint8_t blend_value(int plain, int value, double factor) {
+  const float sum = static_cast<float>(plain) + static_cast<float>(factor * (value - plain));
+  return static_cast<std::uint8_t>(static_cast<int>(std::clamp(sum, 0.0f, 255.0f)));
+}
+
+/// Every value of `in` blended with the one of `plain` in its place; factor above 1 exaggerates.
 inline Image blend(const Image& plain, const Image& in, float factor) {
-  std::array<float, 511> scaled;  // factor · difference
-  for (int i = 0; i < 511; ++i)
-    scaled[static_cast<std::size_t>(i)] = rounded_product(factor, static_cast<float>(i - 255));
-  Image out = in;
-  for (std::size_t i = 0; i < out.pixels.size(); ++i) {
-    const int from = plain.pixels[i], difference = in.pixels[i] - from;
-    const float value = static_cast<float>(from) + scaled[static_cast<std::size_t>(difference + 255)];
-    out.pixels[i] = static_cast<std::uint8_t>(std::clamp(value, 0.0f, 255.0f));
-  }
+  Image out = make_image(in.width, in.height, in.channels);
+  const std::uint8_t *const a = plain.pixels.data(), *const b = in.pixels.data();
+  std::uint8_t* const to = out.pixels.data();
+  const bool done = for_each_block(in.pixels.size(), [&](std::size_t first) {
+    std::uint8_t values[kBlock];
+    for (std::size_t i = 0; i < kBlock; ++i) values[i] = blend_value(a[first + i], b[first + i], factor);
+    std::copy_n(values, kBlock, to + first);
+  });
+  if (!done)
+    for (std::size_t i = 0; i < in.pixels.size(); ++i) to[i] = blend_value(a[i], b[i], factor);
   return out;
 }
 
@@ -138,27 +162,57 @@ inline Image grey(const Image& in) {
   return out;
 }
 
-inline Image mean_grey(const Image& in) {
+/// The mean brightness, rounded.
+inline int mean_grey(const Image& in) {
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < in.pixels.size(); i += 3) sum += luma(&in.pixels[i]);
   const double mean = static_cast<double>(sum) / (static_cast<double>(in.width) * in.height);
-  Image out = in;
-  std::ranges::fill(out.pixels, static_cast<std::uint8_t>(mean + 0.5));
-  return out;
+  return static_cast<std::uint8_t>(mean + 0.5);
 }
 
 /// The mean of each pixel (weight 5) and its eight neighbours (weight 1); the rim stays.
 inline Image smooth(const Image& in) {
   Image out = in;
-  const std::size_t channels = static_cast<std::size_t>(in.channels), stride = in.stride();
-  for (int y = 1; y + 1 < in.height; ++y)
-    for (std::size_t i = channels; i + channels < stride; ++i) {
-      int sum = 4 * in.row(y)[i];
-      for (const int row : {y - 1, y, y + 1})
-        sum += in.row(row)[i - channels] + in.row(row)[i] + in.row(row)[i + channels];
-      out.row(y)[i] = static_cast<std::uint8_t>((2 * sum + 13) / 26);
-    }
+  const std::size_t stride = in.stride(), channels = static_cast<std::size_t>(in.channels);
+  if (in.width < 3) return out;
+  for (int y = 1; y + 1 < in.height; ++y) {
+    const std::uint8_t *above = in.row(y - 1) + channels, *at = above + stride, *below = at + stride;
+    std::uint8_t* const to = out.row(y) + channels;
+    const auto value = [=](std::size_t i) {
+      const auto three = [=](const std::uint8_t* p) { return p[i - channels] + p[i] + p[i + channels]; };
+      const int sum = 4 * at[i] + three(above) + three(at) + three(below);
+      return static_cast<std::uint8_t>(static_cast<std::uint16_t>(2 * sum + 13) / 26);
+    };
+    const std::size_t size = stride - 2 * channels;
+    const bool done = for_each_block(size, [&](std::size_t first) {
+      std::uint8_t values[kBlock];
+      for (std::size_t i = 0; i < kBlock; ++i) values[i] = value(first + i);
+      std::copy_n(values, kBlock, to + first);
+    });
+    if (!done)
+      for (std::size_t i = 0; i < size; ++i) to[i] = value(i);
+  }
   return out;
+}
+
+/// What each value of each channel becomes.
+using ChannelTables = std::array<std::array<std::uint8_t, 256>, 3>;
+
+/// Every value of an RGB image looked up in the table of its channel.
+inline Image look_up(Image image, const ChannelTables& tables) {
+  for (auto it = image.pixels.begin(); it != image.pixels.end(); it += 3)
+    for (std::size_t c = 0; c < 3; ++c)
+      it[static_cast<std::ptrdiff_t>(c)] = tables[c][it[static_cast<std::ptrdiff_t>(c)]];
+  return image;
+}
+
+/// The same function of every value of all channels.
+template <class F>
+ChannelTables same_tables(const F& f) {
+  ChannelTables tables;
+  for (int v = 0; v < 256; ++v) tables[0][static_cast<std::size_t>(v)] = static_cast<std::uint8_t>(f(v));
+  tables[1] = tables[2] = tables[0];
+  return tables;
 }
 
 /// A table for each channel, made from how often it has each value.
@@ -176,8 +230,8 @@ ChannelTables tables_from_histograms(const Image& in, const Make& make) {
 }
 
 /// Stretches each channel to 0…255.
-inline Image auto_contrast(const Image& in) {
-  const ChannelTables tables = tables_from_histograms(in, [](const auto& histogram, auto& table) {
+inline ChannelTables auto_contrast(const Image& in) {
+  return tables_from_histograms(in, [](const auto& histogram, auto& table) {
     int low = 0, high = 255;
     while (histogram[static_cast<std::size_t>(low)] == 0) ++low;
     while (histogram[static_cast<std::size_t>(high)] == 0) --high;
@@ -187,12 +241,11 @@ inline Image auto_contrast(const Image& in) {
       table[static_cast<std::size_t>(v)] = static_cast<std::uint8_t>(
           std::clamp(static_cast<int>(rounded_product(static_cast<double>(v), scale) + offset), 0, 255));
   });
-  return look_up(in, tables);
 }
 
 /// Spreads the values of each channel so that all are about equally frequent.
-inline Image equalize(const Image& in) {
-  const ChannelTables tables = tables_from_histograms(in, [](const auto& histogram, auto& table) {
+inline ChannelTables equalize(const Image& in) {
+  return tables_from_histograms(in, [](const auto& histogram, auto& table) {
     const std::int64_t total = std::accumulate(histogram.begin(), histogram.end(), std::int64_t{0});
     const auto last =
         std::find_if(histogram.rbegin(), histogram.rend(), [](std::int64_t n) { return n != 0; });
@@ -204,7 +257,42 @@ inline Image equalize(const Image& in) {
       below += histogram[v];
     }
   });
-  return look_up(in, tables);
+}
+
+/// The operation as tables, where all it does is to replace values by others; the image decides which.
+inline std::optional<ChannelTables> value_tables(AugmentOp op, const Image& image, float magnitude) {
+  const double m = magnitude;
+  const float factor = static_cast<float>(1.0 + m);
+  switch (op) {
+    case AugmentOp::brightness:
+      return same_tables([=](int v) { return blend_value(0, v, factor); });
+    case AugmentOp::contrast: {
+      const int mean = mean_grey(image);
+      return same_tables([=](int v) { return blend_value(mean, v, factor); });
+    }
+    case AugmentOp::posterize: {
+      check(m >= 0 && m <= 8, "augment: posterize keeps 0 to 8 bits, not ", magnitude);
+      const int mask = 0xFF00 >> static_cast<int>(m);
+      return same_tables([=](int v) { return v & mask; });
+    }
+    case AugmentOp::solarize:
+      return same_tables([=](int v) { return v < m ? v : 255 - v; });
+    case AugmentOp::auto_contrast:
+      return auto_contrast(image);
+    case AugmentOp::equalize:
+      return equalize(image);
+    default:
+      return std::nullopt;
+  }
+}
+
+/// Throws ShapeError unless `image` is valid and RGB, Error unless the magnitude is in range.
+inline void check_augment(const Image& image, float magnitude) {
+  check_image("augment", image);
+  check<ShapeError>(image.channels == 3, "augment: image has ", image.channels,
+                    " channels, expected 3 (RGB)");
+  check(std::isfinite(magnitude) && std::abs(magnitude) <= 1e4f, "augment: magnitude ", magnitude,
+        " is out of range, expected -10000 to 10000");
 }
 
 }  // namespace detail
@@ -215,16 +303,11 @@ inline Image equalize(const Image& in) {
 /// others ignore it. Throws ShapeError unless the image is valid and has three channels, Error if the
 /// magnitude is out of range.
 inline Image apply(AugmentOp op, const Image& image, float magnitude) {
-  detail::check_image("augment", image);
-  check<ShapeError>(image.channels == 3, "augment: image has ", image.channels,
-                    " channels, expected 3 (RGB)");
-  check(std::isfinite(magnitude) && std::abs(magnitude) <= 1e4f, "augment: magnitude ", magnitude,
-        " is out of range, expected -10000 to 10000");
+  detail::check_augment(image, magnitude);
+  if (const auto tables = detail::value_tables(op, image, magnitude)) return detail::look_up(image, *tables);
   const double m = magnitude;
   const float factor = static_cast<float>(1.0 + m);
   switch (op) {
-    case AugmentOp::identity:
-      return image;
     case AugmentOp::shear_x:
       return detail::affine(image, {1, detail::shear_tangent(m), 0, 0, 1, 0});
     case AugmentOp::shear_y:
@@ -235,28 +318,17 @@ inline Image apply(AugmentOp op, const Image& image, float magnitude) {
       return detail::affine(image, {1, 0, 0, 0, 1, -std::trunc(m)});
     case AugmentOp::rotate:
       return detail::rotate(image, m);
-    case AugmentOp::brightness:
-      return detail::blend(make_image(image.width, image.height), image, factor);
     case AugmentOp::color:
       return detail::blend(detail::grey(image), image, factor);
-    case AugmentOp::contrast:
-      return detail::blend(detail::mean_grey(image), image, factor);
     case AugmentOp::sharpness:
       return detail::blend(detail::smooth(image), image, factor);
-    case AugmentOp::posterize: {
-      check(m >= 0 && m <= 8, "augment: posterize keeps 0 to 8 bits, not ", magnitude);
-      const int mask = 0xFF00 >> static_cast<int>(m);
-      return detail::map_values(image, [mask](int v) { return v & mask; });
-    }
-    case AugmentOp::solarize:
-      return detail::map_values(image, [m](int v) { return v < m ? v : 255 - v; });
-    case AugmentOp::auto_contrast:
-      return detail::auto_contrast(image);
-    case AugmentOp::equalize:
-      return detail::equalize(image);
+    default:
+      return image;
   }
-  throw Error("augment: unknown operation");
 }
+
+/// True if mirroring before `op` is not the same as after it.
+constexpr bool is_geometric(AugmentOp op) { return op >= AugmentOp::shear_x && op <= AugmentOp::rotate; }
 
 /// True if the strength of `op` is drawn with a sign.
 constexpr bool is_signed(AugmentOp op) { return op >= AugmentOp::shear_x && op <= AugmentOp::sharpness; }

@@ -56,10 +56,14 @@ class JpegReader {
     return true;
   }
 
-  /// Writes all rows, width() · channels() bytes each. False: see message().
-  bool read(std::uint8_t* out) {
+  /// Writes all rows, width · channels() bytes each; width x height must be what was opened and reduced.
+  /// False: see message().
+  bool read(std::uint8_t* out, int width, int height) {
     if (setjmp(jump_) != 0) return false;
     jpeg_start_decompress(&info_);
+    if (info_.output_width != static_cast<unsigned>(width) ||
+        info_.output_height != static_cast<unsigned>(height))
+      fail("another size than its header says");
     const std::size_t stride =
         std::size_t{info_.output_width} * static_cast<std::size_t>(info_.output_components);
     while (info_.output_scanline < info_.output_height) {
@@ -68,6 +72,9 @@ class JpegReader {
     }
     return true;
   }
+
+  /// Lets `read` write an image of 1/by of the size, rounded up; by: 1, 2, 4 or 8. After `open`.
+  void reduce(int by) { info_.scale_num = 1, info_.scale_denom = static_cast<unsigned>(by); }
 
   std::int64_t width() const { return info_.image_width; }
   std::int64_t height() const { return info_.image_height; }
@@ -100,19 +107,29 @@ class JpegReader {
   char message_[JMSG_LENGTH_MAX] = {};
 };
 
-/// Decodes a JPEG image to RGB. Throws FileError.
-inline Image decode_jpeg(std::span<const std::uint8_t> bytes, std::string_view name) {
+/// Decodes a JPEG image to RGB, at 1 / `choose(width, height)` of its size. Throws FileError, and as
+/// `choose`.
+inline Decoded decode_jpeg(std::span<const std::uint8_t> bytes, std::string_view name,
+                           const ChooseReduction& choose) {
   JpegReader reader;
   check<FileError>(reader.open(bytes), name, ": damaged JPEG: ", reader.message());
-  check_decoded_size(name, reader.width(), reader.height());
-  Image image = make_image(static_cast<int>(reader.width()), static_cast<int>(reader.height()));
+  check_decoded_size(name, reader.width(), reader.height());  // the file's size, whatever is made of it
+  Decoded decoded{{}, static_cast<int>(reader.width()), static_cast<int>(reader.height()), 1, true};
+  decoded.reduction = choose(decoded.width, decoded.height);
+  check(decoded.reduction == 1 || decoded.reduction == 2 || decoded.reduction == 4 || decoded.reduction == 8,
+        "decode_image: reduction is ", decoded.reduction, ", expected 1, 2, 4 or 8");
+  reader.reduce(decoded.reduction);
+  const auto reduced = [&](int size) { return (size - 1) / decoded.reduction + 1; };
+  Image& image = decoded.image = make_image(reduced(decoded.width), reduced(decoded.height));
   if (reader.channels() == 3) {
-    check<FileError>(reader.read(image.pixels.data()), name, ": damaged JPEG: ", reader.message());
-    return image;
+    check<FileError>(reader.read(image.pixels.data(), image.width, image.height), name,
+                     ": damaged JPEG: ", reader.message());
+    return decoded;
   }
   // CMYK is stored inverted, as Adobe does; the ink that is left is scaled by what black lets through.
   std::vector<std::uint8_t> inks(image.pixels.size() / 3 * 4);
-  check<FileError>(reader.read(inks.data()), name, ": damaged JPEG: ", reader.message());
+  check<FileError>(reader.read(inks.data(), image.width, image.height), name,
+                   ": damaged JPEG: ", reader.message());
   const auto multiply = [](int a, int b) {  // a·b / 255, rounded
     const int product = a * b + 128;
     return ((product >> 8) + product) >> 8;
@@ -124,7 +141,7 @@ inline Image decode_jpeg(std::span<const std::uint8_t> bytes, std::string_view n
       const int value = in[3] - multiply(255 - in[c], in[3]);
       out[c] = static_cast<std::uint8_t>(value < 0 ? 0 : value);
     }
-  return image;
+  return decoded;
 }
 
 }  // namespace detail
@@ -175,10 +192,11 @@ inline void check_jpeg_markers(std::span<const std::uint8_t> bytes, std::string_
   throw FileError(concat(name, ": damaged JPEG: it ends early"));
 }
 
-/// Decodes a JPEG image to RGB. Throws FileError.
-inline Image decode_jpeg(std::span<const std::uint8_t> bytes, std::string_view name) {
+/// Decodes a JPEG image to RGB, always at its full size. Throws FileError.
+inline Decoded decode_jpeg(std::span<const std::uint8_t> bytes, std::string_view name,
+                           const ChooseReduction&) {
   check_jpeg_markers(bytes, name);
-  return decode_with_stb(bytes, name, "JPEG");
+  return not_reduced(decode_with_stb(bytes, name, "JPEG"));
 }
 
 }  // namespace detail

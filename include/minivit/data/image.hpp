@@ -27,9 +27,14 @@ namespace minivit::inline MINIVIT_ABI {
 /// Decodes a JPEG, PNG or BMP image held in memory to RGB; `name` is used in messages. Always three channels:
 /// grey is repeated, palettes are looked up, alpha is dropped, of 16 bits the upper 8 are kept, CMYK is
 /// converted as Pillow does. The EXIF orientation is not applied, as torchvision's ImageFolder does not.
-/// Throws FileError if the bytes are no such image, are damaged or incomplete, or exceed kMaxPixels or
-/// kMaxImageFile.
-inline Image decode_image(std::span<const std::uint8_t> bytes, std::string_view name) {
+///
+/// `choose` is asked once for the reduction (1, 2, 4 or 8) where the format can do it. A reduced image is not
+/// quite the image resized: see TrainTransform.
+///
+/// Throws FileError if the bytes are no such image, are damaged or incomplete, or exceed kMaxPixels (of the
+/// file, not of what is made of it) or kMaxImageFile; whatever `choose` throws.
+inline Decoded decode_image(std::span<const std::uint8_t> bytes, std::string_view name,
+                            const ChooseReduction& choose) {
   check<FileError>(!bytes.empty(), name, ": the file is empty, expected an image");
   check<FileError>(bytes.size() <= kMaxImageFile, name, ": ", bytes.size(), " bytes, at most ", kMaxImageFile,
                    " are accepted for an image");
@@ -38,16 +43,27 @@ inline Image decode_image(std::span<const std::uint8_t> bytes, std::string_view 
            std::equal(magic.begin(), magic.end(), bytes.begin(),
                       [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; });
   };
-  if (starts_with("\xFF\xD8\xFF")) return detail::decode_jpeg(bytes, name);
-  if (starts_with("\x89PNG\r\n\x1A\n")) return detail::decode_png(bytes, name);
-  if (starts_with("BM")) return detail::decode_bmp(bytes, name);
+  if (starts_with("\xFF\xD8\xFF")) return detail::decode_jpeg(bytes, name, choose);
+  if (starts_with("\x89PNG\r\n\x1A\n")) return detail::not_reduced(detail::decode_png(bytes, name));
+  if (starts_with("BM")) return detail::not_reduced(detail::decode_bmp(bytes, name));
   throw FileError(concat(name, ": not a JPEG, PNG or BMP image; convert it to one of these"));
 }
 
+/// Decodes an image held in memory at its full size, as above.
+inline Image decode_image(std::span<const std::uint8_t> bytes, std::string_view name) {
+  return decode_image(bytes, name, [](int, int) { return 1; }).image;
+}
+
 /// Decodes an image file, as above. Throws FileError, also if the file cannot be read.
-inline Image decode_image(const std::filesystem::path& path) {
+inline Decoded decode_image(const std::filesystem::path& path, const ChooseReduction& choose) {
   const std::string bytes = read_file(path, kMaxImageFile);
-  return decode_image({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, path.string());
+  return decode_image({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, path.string(),
+                      choose);
+}
+
+/// Decodes an image file at its full size, as above.
+inline Image decode_image(const std::filesystem::path& path) {
+  return decode_image(path, [](int, int) { return 1; }).image;
 }
 
 /// The bytes of a PNG file of `image` (1 or 3 channels). Throws ShapeError for any other image, FileError if

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <system_error>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -60,28 +61,45 @@ inline void collect_images(const std::filesystem::path& folder, std::set<std::fi
   }
 }
 
-/// Images kept in memory up to a limit. Thread-safe.
+/// Decoded images kept in memory up to a limit, of one file perhaps several with different reductions: where
+/// another one is needed than what is kept, the file is decoded again, so that a batch is the same with and
+/// without a cache. (A half, a quarter and an eighth together are a third of the whole.) Thread-safe.
 class ImageCache {
  public:
-  ImageCache(std::size_t images, std::size_t limit) : images_(images), room_(limit) {}
+  explicit ImageCache(std::size_t limit) : room_(limit) {}
 
-  /// Image `index`, or nothing if it is not kept.
-  std::shared_ptr<const Image> find(std::size_t index) const {
+  /// Image `index` with the reduction that `choose` asks for, or nothing if that is not kept.
+  std::shared_ptr<const Decoded> find(std::size_t index, const ChooseReduction& choose) const {
+    std::shared_ptr<const Decoded> any;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto kept = images_.find(index);
+      if (kept == images_.end()) return nullptr;
+      any = kept->second.front();
+    }
+    const int wanted = any->reducible ? choose(any->width, any->height) : any->reduction;
+    if (any->reduction == wanted) return any;
     const std::lock_guard lock(mutex_);
-    return images_[index];
+    for (const auto& image : images_.at(index))
+      if (image->reduction == wanted) return image;
+    return nullptr;
   }
 
   /// Keeps `image` if there is room.
-  void keep(std::size_t index, const std::shared_ptr<const Image>& image) {
+  void keep(std::size_t index, const std::shared_ptr<const Decoded>& image) {
+    const std::size_t bytes = image->image.pixels.size();
     const std::lock_guard lock(mutex_);
-    if (images_[index] || image->pixels.size() > room_) return;
-    room_ -= image->pixels.size();
-    images_[index] = image;
+    if (bytes > room_) return;
+    auto& kept = images_[index];
+    for (const auto& other : kept)
+      if (other->reduction == image->reduction) return;  // another thread was faster
+    room_ -= bytes;
+    kept.push_back(image);
   }
 
  private:
   mutable std::mutex mutex_;
-  std::vector<std::shared_ptr<const Image>> images_;
+  std::unordered_map<std::size_t, std::vector<std::shared_ptr<const Decoded>>> images_;
   std::size_t room_;
 };
 
@@ -95,6 +113,10 @@ struct ImageFolderOptions {
   std::vector<std::string> classes{};
   /// Decoded images kept in memory, in bytes; 0: none.
   std::size_t cache_bytes = 0;
+  /// Large JPEGs are decoded at a half, a quarter or an eighth of their size where the transform still finds
+  /// pixels enough: much faster, and more of them fit into the cache, but not to the bit what the whole image
+  /// gives. Off, so that evaluation is exact; for training. Without libjpeg nothing is reduced.
+  bool fast_decode = false;
 };
 
 /// The data set of the images `root/class/**/*.{jpg,jpeg,png,bmp}` (upper or lower case). Labels number the
@@ -108,7 +130,10 @@ class ImageFolder {
   /// invalid settings of the transform.
   explicit ImageFolder(std::filesystem::path root, Transform transform = Preprocess{},
                        ImageFolderOptions options = {})
-      : root_(std::move(root)), transform_(std::move(transform)), classes_(std::move(options.classes)) {
+      : root_(std::move(root)),
+        transform_(std::move(transform)),
+        classes_(std::move(options.classes)),
+        fast_decode_(options.fast_decode) {
     std::visit([](const auto& t) { t.validate(); }, transform_);
     std::error_code error;
     check<FileError>(std::filesystem::is_directory(root_, error), root_.string(),
@@ -125,7 +150,7 @@ class ImageFolder {
     if (any_class)
       for (const auto& folder : folders) classes_.push_back(folder.filename().string());
     for (const auto& folder : folders) add_class(folder);
-    if (options.cache_bytes > 0) cache_ = std::make_unique<detail::ImageCache>(size(), options.cache_bytes);
+    if (options.cache_bytes > 0) cache_ = std::make_unique<detail::ImageCache>(options.cache_bytes);
   }
 
   std::size_t size() const { return paths_.size(); }
@@ -144,14 +169,14 @@ class ImageFolder {
   /// Throws FileError naming the file if it cannot be decoded, Error if there is no such sample.
   int load(std::size_t index, Rng& rng, float* out) const {
     check(index < size(), "ImageFolder: sample ", index, " of ", size());
-    const std::shared_ptr<const Image> image = load_image(index);
+    const std::shared_ptr<const Decoded> decoded = load_image(index, rng);
     if (const auto* train = std::get_if<TrainTransform>(&transform_)) {
       if (train->fixed_geometry())
-        train->finish(*image, rng, out);
+        train->finish(decoded->image, rng, out);
       else
-        (*train)(*image, rng, out);
+        (*train)(*decoded, rng, out);
     } else {
-      to_tensor(*image, base(), out);
+      to_tensor(decoded->image, base(), out);
     }
     return labels_[index];
   }
@@ -177,22 +202,29 @@ class ImageFolder {
     paths_.insert(paths_.end(), images.begin(), images.end());
   }
 
-  // Decoded, and brought to its final size where that is the same every time.
-  std::shared_ptr<const Image> load_image(std::size_t index) const {
-    if (cache_)
-      if (auto kept = cache_->find(index)) return kept;
+  // Decoded, for the draws that `rng` is about to make, and brought to its final size where that is the same
+  // every time.
+  std::shared_ptr<const Decoded> load_image(std::size_t index, const Rng& rng) const {
     const auto* train = std::get_if<TrainTransform>(&transform_);
-    Image image = decode_image(paths_[index]);
-    if (!train || train->fixed_geometry()) {
-      try {
-        image = fit_image(image, base());
-      } catch (const ShapeError& error) {  // a property of this file, so this sample alone is at fault
-        throw FileError(concat(paths_[index].string(), ": ", error.what()));
-      }
+    const bool fixed = !train || train->fixed_geometry();
+    if (cache_)
+      if (auto kept = cache_->find(index, [&](int w, int h) { return reduction(w, h, rng); })) return kept;
+    auto loaded = std::make_shared<Decoded>();
+    try {
+      *loaded = decode_image(paths_[index], [&](int w, int h) { return reduction(w, h, rng); });
+      if (fixed) loaded->image = fit_image(*loaded, base());
+    } catch (const ShapeError& error) {  // a property of this file, so this sample alone is at fault
+      throw FileError(concat(paths_[index].string(), ": ", error.what()));
     }
-    auto shared = std::make_shared<const Image>(std::move(image));
-    if (cache_) cache_->keep(index, shared);
-    return shared;
+    if (cache_) cache_->keep(index, loaded);
+    return loaded;
+  }
+
+  int reduction(int width, int height, const Rng& rng) const {
+    if (!fast_decode_) return 1;
+    if (const auto* train = std::get_if<TrainTransform>(&transform_))
+      return train->decode_reduction(width, height, rng);
+    return decode_reduction(width, height, base());
   }
 
   std::filesystem::path root_;
@@ -200,6 +232,7 @@ class ImageFolder {
   std::vector<std::string> classes_;
   std::vector<std::filesystem::path> paths_;
   std::vector<int> labels_;
+  bool fast_decode_ = false;
   std::unique_ptr<detail::ImageCache> cache_;
 };
 

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "minivit/core/check.hpp"
@@ -44,6 +46,18 @@ inline Image make_image(int width, int height, int channels = 3) {
   return image;
 }
 
+/// An image as it came out of its file, perhaps at a part of its size: JPEG can be decoded at a half, a
+/// quarter or an eighth for a fraction of the time.
+struct Decoded {
+  Image image;                ///< width / reduction x height / reduction pixels, rounded up
+  int width = 0, height = 0;  ///< of the file
+  int reduction = 1;          ///< 1, 2, 4 or 8
+  bool reducible = false;     ///< whether another reduction was possible: JPEG decoded by libjpeg
+};
+
+/// Asked for the reduction, given width and height of the file.
+using ChooseReduction = std::function<int(int width, int height)>;
+
 namespace detail {
 
 /// Throws ShapeError unless the sizes of `image` are in range and fit its pixels.
@@ -61,6 +75,12 @@ inline void check_decoded_size(std::string_view name, std::int64_t width, std::i
                        width * height <= kMaxPixels,
                    name, ": the image is ", width, "x", height, ", expected at least 1x1 and at most ",
                    kMaxPixels, " pixels");
+}
+
+/// An image that was decoded at its full size.
+inline Decoded not_reduced(Image image) {
+  const int width = image.width, height = image.height;
+  return {std::move(image), width, height, 1, false};
 }
 
 }  // namespace detail

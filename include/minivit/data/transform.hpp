@@ -53,10 +53,10 @@ inline int centre_start(int whole, int part) {
   return static_cast<int>(std::nearbyint((whole - part) / 2.0));
 }
 
-/// The size to which timm resizes before the centre crop.
-inline std::array<int, 2> size_before_crop(const Image& image, const Preprocess& p) {
+/// The size to which timm resizes an image of this size before the centre crop.
+inline std::array<int, 2> size_before_crop(int image_width, int image_height, const Preprocess& p) {
   const double target_w = std::floor(p.width / p.crop_pct), target_h = std::floor(p.height / p.crop_pct);
-  const double w = image.width, h = image.height;
+  const double w = image_width, h = image_height;
   std::array<double, 2> size;
   if (target_w == target_h)  // torchvision's Resize: the longer edge is cut to a whole number
     size = w <= h ? std::array{target_w, std::floor(target_w * h / w)}
@@ -66,9 +66,22 @@ inline std::array<int, 2> size_before_crop(const Image& image, const Preprocess&
     size = {std::nearbyint(w / ratio), std::nearbyint(h / ratio)};
   }
   check<ShapeError>(size[0] * size[1] <= static_cast<double>(kMaxPixels), "preprocess: an image of ",
-                    image.width, "x", image.height, " would become ", size[0], "x", size[1], ", more than ",
+                    image_width, "x", image_height, " would become ", size[0], "x", size[1], ", more than ",
                     kMaxPixels, " pixels");
   return {std::max(p.width, static_cast<int>(size[0])), std::max(p.height, static_cast<int>(size[1]))};
+}
+inline std::array<int, 2> size_before_crop(const Image& image, const Preprocess& p) {
+  return size_before_crop(image.width, image.height, p);
+}
+
+/// The largest reduction (1, 2, 4 or 8) that leaves at least to_width x to_height of width x height pixels:
+/// then what follows still shrinks, and every one of its pixels has pixels of its own to be made of.
+inline int reduction_for(int width, int height, int to_width, int to_height) {
+  int reduction = 8;
+  while (reduction > 1 &&
+         (width < reduction * std::int64_t{to_width} || height < reduction * std::int64_t{to_height}))
+    reduction /= 2;
+  return reduction;
 }
 
 inline void check_rgb(const char* op, const Image& image) {
@@ -76,47 +89,87 @@ inline void check_rgb(const char* op, const Image& image) {
   check<ShapeError>(image.channels == 3, op, ": image has ", image.channels, " channels, expected 3 (RGB)");
 }
 
-/// Writes the image (H, W, 3) as normalised planes (3, H, W), mirrored if asked.
-inline void normalize(const Image& image, const Preprocess& p, bool mirrored, float* out) {
-  std::array<std::array<float, 256>, 3> table;
+/// What each value of each channel becomes: (v / 255 - mean) / std.
+using NormalTables = std::array<std::array<float, 256>, 3>;
+
+inline NormalTables normal_tables(const Preprocess& p) {
+  NormalTables tables;
   for (std::size_t c = 0; c < 3; ++c)
     for (int v = 0; v < 256; ++v)
-      table[c][static_cast<std::size_t>(v)] = (static_cast<float>(v) / 255.0f - p.mean[c]) / p.std[c];
+      tables[c][static_cast<std::size_t>(v)] = (static_cast<float>(v) / 255.0f - p.mean[c]) / p.std[c];
+  return tables;
+}
+
+/// The same, each value replaced by another one first.
+inline NormalTables normal_tables(const Preprocess& p, const ChannelTables& replaced) {
+  const NormalTables plain = normal_tables(p);
+  NormalTables tables;
+  for (std::size_t c = 0; c < 3; ++c)
+    for (std::size_t v = 0; v < 256; ++v) tables[c][v] = plain[c][replaced[c][v]];
+  return tables;
+}
+
+/// Writes the image (H, W, 3) as planes (3, H, W) of what the tables say, mirrored if asked.
+inline void look_up_planes(const Image& image, const NormalTables& tables, bool mirrored, float* out) {
   const std::size_t width = static_cast<std::size_t>(image.width),
                     plane = width * static_cast<std::size_t>(image.height);
-  for (int y = 0; y < image.height; ++y, out += width) {
-    const std::uint8_t* in = mirrored ? image.row(y) + 3 * (width - 1) : image.row(y);
-    const std::ptrdiff_t step = mirrored ? -3 : 3;
-    for (std::size_t x = 0; x < width; ++x) {
-      const std::uint8_t* rgb = in + static_cast<std::ptrdiff_t>(x) * step;
-      out[x] = table[0][rgb[0]];
-      out[plane + x] = table[1][rgb[1]];
-      out[2 * plane + x] = table[2][rgb[2]];
+  const std::ptrdiff_t step = mirrored ? -3 : 3;
+  for (int y = 0; y < image.height; ++y, out += width)
+    for (std::size_t c = 0; c < 3; ++c) {  // a row of one channel at a time: one table, one place to write to
+      const float* const table = tables[c].data();
+      const std::uint8_t* in = image.row(y) + c + (mirrored ? 3 * (width - 1) : 0);
+      float* const to = out + c * plane;
+#pragma GCC unroll 8
+      for (std::size_t x = 0; x < width; ++x, in += step) to[x] = table[*in];
     }
-  }
+}
+
+inline void check_size(const char* op, const Image& image, const Preprocess& p, const char* hint) {
+  check_rgb(op, image);
+  check<ShapeError>(image.width == p.width && image.height == p.height, op, ": image is ", image.width, "x",
+                    image.height, ", expected ", p.width, "x", p.height, hint);
+}
+
+/// `fit_image` for an image that was width x height pixels large before it was reduced.
+inline Image fit_image(const Image& image, int width, int height, int reduction, const Preprocess& p) {
+  p.validate();
+  check_rgb("preprocess", image);
+  check<ShapeError>(reduction >= 1 && (width - 1) / reduction + 1 == image.width &&
+                        (height - 1) / reduction + 1 == image.height,
+                    "preprocess: image is ", image.width, "x", image.height, ", expected 1/", reduction,
+                    " of ", width, "x", height);
+  const auto [w, h] =
+      p.fit == Preprocess::Fit::squash ? std::array{p.width, p.height} : size_before_crop(width, height, p);
+  const double by = reduction;
+  return resize_view(View::of(image), {0, width / by, image.width, w, centre_start(w, p.width), p.width},
+                     {0, height / by, image.height, h, centre_start(h, p.height), p.height}, p.filter);
 }
 
 }  // namespace detail
 
 /// The image at exactly p.width x p.height pixels, by p.fit. Throws ShapeError for an image that is not RGB
 /// or so thin that resizing would make it larger than kMaxPixels, ConfigError for invalid settings.
+inline Image fit_image(const Decoded& decoded, const Preprocess& p) {
+  return detail::fit_image(decoded.image, decoded.width, decoded.height, decoded.reduction, p);
+}
 inline Image fit_image(const Image& image, const Preprocess& p) {
-  p.validate();
-  detail::check_rgb("preprocess", image);
-  if (p.fit == Preprocess::Fit::squash) return resize(image, p.width, p.height, p.filter);
-  const auto [width, height] = detail::size_before_crop(image, p);
-  const Image resized = resize(image, width, height, p.filter);
-  return crop(resized, detail::centre_start(width, p.width), detail::centre_start(height, p.height), p.width,
-              p.height);
+  return detail::fit_image(image, image.width, image.height, 1, p);
+}
+
+/// The reduction with which an image of width x height pixels may be decoded for `fit_image`: the largest
+/// that leaves pixels enough, 1 for Filter::nearest. Throws as that.
+inline int decode_reduction(int width, int height, const Preprocess& p) {
+  if (p.filter == Filter::nearest) return 1;  // takes pixels as they are
+  if (p.fit == Preprocess::Fit::squash) return detail::reduction_for(width, height, p.width, p.height);
+  const auto [w, h] = detail::size_before_crop(width, height, p);
+  return detail::reduction_for(width, height, w, h);
 }
 
 /// Writes an image of the size of `p` as planes (3, height, width), each value (v / 255 - mean) / std.
 /// Throws ShapeError if the image has another size or is not RGB.
 inline void to_tensor(const Image& image, const Preprocess& p, float* out) {
-  detail::check_rgb("to_tensor", image);
-  check<ShapeError>(image.width == p.width && image.height == p.height, "to_tensor: image is ", image.width,
-                    "x", image.height, ", expected ", p.width, "x", p.height, "; see fit_image");
-  detail::normalize(image, p, false, out);
+  detail::check_size("to_tensor", image, p, "; see fit_image");
+  detail::look_up_planes(image, detail::normal_tables(p), false, out);
 }
 
 /// The evaluation transform: geometry, then normalisation; writes (3, p.height, p.width). Throws as
@@ -181,29 +234,53 @@ struct TrainTransform {
     return box;
   }
 
-  /// Writes (3, base.height, base.width). Throws as `fit_image`.
+  /// The reduction with which an image of width x height pixels may be decoded for the draws that `rng` is
+  /// about to make: the largest (of 1, 2, 4 and 8) that leaves the part which is cut out at least as many
+  /// pixels as the model sees. The result differs a little from that of the whole image: libjpeg averages the
+  /// first factor of two, four or eight, the filter does the rest. Throws as `fit_image`.
+  int decode_reduction(int width, int height, Rng rng) const {
+    if (fixed_geometry() || base.filter == Filter::nearest)
+      return minivit::decode_reduction(width, height, base);
+    const Box box = draw_box(width, height, rng);
+    return detail::reduction_for(box.width, box.height, base.width, base.height);
+  }
+
+  /// Writes (3, base.height, base.width). What is drawn depends on the size of the file alone, not on the
+  /// reduction. Throws as `fit_image`.
+  void operator()(const Decoded& decoded, Rng& rng, float* out) const {
+    transform(decoded.image, decoded.width, decoded.height, decoded.reduction, rng, out);
+  }
   void operator()(const Image& image, Rng& rng, float* out) const {
-    if (fixed_geometry()) return finish(fit_image(image, base), rng, out);
-    validate();
-    detail::check_rgb("transform", image);
-    const Box box = draw_box(image.width, image.height, rng);
-    const bool whole = box.width == image.width && box.height == image.height;
-    finish(whole ? resize(image, base.width, base.height, base.filter)
-                 : resize(crop(image, box.left, box.top, box.width, box.height), base.width, base.height,
-                          base.filter),
-           rng, out);
+    transform(image, image.width, image.height, 1, rng, out);
   }
 
   /// The part after the geometry, for an image that has the size of `base` already. Throws ShapeError if it
   /// has not.
   void finish(const Image& image, Rng& rng, float* out) const {
+    detail::check_size("transform", image, base, "");
     const bool mirrored = rng.uniform() < hflip;
-    if (trivial_augment)
-      return to_tensor(minivit::trivial_augment(mirrored ? flip(image) : image, rng), base, out);
+    const Augmentation a = trivial_augment ? draw_trivial_augment(rng) : Augmentation{};
+    // One pass from the image to the floats: it mirrors, and what an operation does to values is in its
+    // tables.
+    if (const auto tables = detail::value_tables(a.op, image, a.magnitude))
+      return detail::look_up_planes(image, detail::normal_tables(base, *tables), mirrored, out);
+    const detail::NormalTables normal = detail::normal_tables(base);
+    if (a.op == AugmentOp::identity) return detail::look_up_planes(image, normal, mirrored, out);
+    if (is_geometric(a.op) && mirrored)
+      return detail::look_up_planes(apply(a.op, flip(image), a.magnitude), normal, false, out);
+    detail::look_up_planes(apply(a.op, image, a.magnitude), normal, mirrored, out);
+  }
+
+ private:
+  void transform(const Image& image, int width, int height, int reduction, Rng& rng, float* out) const {
+    if (fixed_geometry()) return finish(detail::fit_image(image, width, height, reduction, base), rng, out);
+    validate();
     detail::check_rgb("transform", image);
-    check<ShapeError>(image.width == base.width && image.height == base.height, "transform: image is ",
-                      image.width, "x", image.height, ", expected ", base.width, "x", base.height);
-    detail::normalize(image, base, mirrored, out);
+    const Box box = draw_box(width, height, rng);
+    const double by = reduction;
+    finish(resize(image, Region{box.left / by, box.top / by, box.width / by, box.height / by}, base.width,
+                  base.height, base.filter),
+           rng, out);
   }
 };
 

@@ -23,6 +23,7 @@ struct TrainConfig {
     double scale_min = 0.8;
     double hflip = 0.5;
     bool trivial_augment = false;
+    bool fast_decode = true;
     std::int64_t cache_mb = 512;
     int workers = 1;
   } data;
@@ -59,6 +60,8 @@ struct TrainConfig {
           0.01, 1.0);
     s.add("data.hflip", data.hflip, "probability of mirroring", 0.0, 1.0);
     s.add("data.trivial_augment", data.trivial_augment, "TrivialAugmentWide");
+    s.add("data.fast_decode", data.fast_decode,
+          "decode large JPEGs at 1/2, 1/4 or 1/8 size for training (validation is always exact)");
     s.add("data.cache_mb", data.cache_mb, "memory for decoded images, in MiB; 0: none", std::int64_t{0},
           std::int64_t{1} << 20);
     s.add("data.workers", data.workers, "threads that load images; 0: none", 0, 64);
