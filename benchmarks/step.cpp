@@ -98,21 +98,18 @@ void measure(const Options& o, const Step& step, double start, Result& r) {
   step();
   r.times.reserve(10'000);
   const auto timed_step = [&] {
-    r.peak = std::max(r.peak, bench::peak_flops());
+    if (!o.on_demand) r.peak = std::max(r.peak, bench::peak_flops());
     const std::size_t before = allocations();
     r.times.push_back(bench::seconds_once(step));
     r.allocations += static_cast<double>(allocations() - before);
     return r.times.back();
   };
-  if (o.on_demand) {
-    on_demand(r, timed_step);
-  } else {
-    double total = 0;
-    for (int n = 0; o.steps ? n < o.steps : (n < 5 || total < 2) && (n < 3 || total < 30); ++n)
-      total += timed_step();
-  }
+  if (o.on_demand) return on_demand(r, timed_step);
+  double total = 0;
+  for (int n = 0; o.steps ? n < o.steps : (n < 5 || total < 2) && (n < 3 || total < 30); ++n)
+    total += timed_step();
   r.peak = std::max(r.peak, bench::peak_flops());
-  if (!r.times.empty()) r.allocations /= static_cast<double>(r.times.size());
+  r.allocations /= static_cast<double>(r.times.size());
 }
 
 Result run(const Options& o, const Case& c) {
@@ -173,7 +170,7 @@ void report(const Options& o, const Case& c, const Result& r) {
 
 int run_and_report(const Options& o, const Case& c) try {
   const Result r = run(o, c);
-  if (!r.times.empty()) report(o, c, r);
+  if (!o.on_demand) report(o, c, r);
   return 0;
 } catch (const std::exception& e) {
   std::fprintf(stderr, "step: %s, batch %d: %s\n", c.model.name, c.batch, e.what());
