@@ -7,6 +7,7 @@
 #include <map>
 
 #include "arguments.hpp"
+#include "company.hpp"
 #include "harness.hpp"
 #include "minivit/core/rng.hpp"
 #include "minivit/kernels/gemm.hpp"
@@ -174,6 +175,7 @@ int main(int argc, char** argv) {
     std::printf("\n");
   }
 
+  const bench::Company company;
   Summary summary;
   bool all_correct = true;
   for (const Layer& layer : layers)
@@ -209,5 +211,6 @@ int main(int argc, char** argv) {
       }
     }
   summary.print(notes, contenders);
+  std::fprintf(notes, "other programs kept %.2f cores busy\n", company.cores());
   return all_correct ? 0 : 1;
 }

@@ -5,6 +5,7 @@
 // of the forward pass at the FMA peak, which is measured before every timed step. Each case is a process of
 // its own, so that its peak memory and the time to its first step are its own.
 //
+// "others" are the cores that other programs kept busy meanwhile: far from 0, the figures are too low.
 // OpenMP's threads wait as the environment says, by default spinning. The programs in examples/ let them wait
 // asleep; on a machine that is shared with others that is GOMP_SPINCOUNT=1000 step …
 #include <sys/resource.h>
@@ -16,6 +17,7 @@
 #include <string>
 
 #include "arguments.hpp"
+#include "company.hpp"
 #include "harness.hpp"
 #include "heap_count.hpp"
 #include "minivit/model/summary.hpp"
@@ -70,6 +72,7 @@ struct Result {
   double first = 0;           // seconds from the start of the process to the end of the first step
   std::vector<double> times;  // seconds of each timed step
   double peak = 0;            // FLOP/s, the best that was seen
+  double others = 0;          // cores that other programs kept busy
   double allocations = 0;     // of a timed step: blocks that the pool asked of the system, and operator new
 };
 
@@ -105,10 +108,12 @@ void measure(const Options& o, const Step& step, double start, Result& r) {
     return r.times.back();
   };
   if (o.on_demand) return on_demand(r, timed_step);
+  const bench::Company company;
   double total = 0;
   for (int n = 0; o.steps ? n < o.steps : (n < 5 || total < 2) && (n < 3 || total < 30); ++n)
     total += timed_step();
   r.peak = std::max(r.peak, bench::peak_flops());
+  r.others = company.cores();
   r.allocations /= static_cast<double>(r.times.size());
 }
 
@@ -157,14 +162,14 @@ void report(const Options& o, const Case& c, const Result& r) {
         "{\"model\": \"%s\", \"mode\": \"%s\", \"batch\": %d, \"threads\": %d, \"ms\": %.3f, "
         "\"images_per_s\": %.2f, \"gflops\": %.1f, \"peak_gflops\": %.1f, \"share_of_floor\": %.3f, "
         "\"peak_mb\": %.1f, \"pool_peak_mb\": %.1f, \"allocations_per_step\": %.3g, \"first_step_s\": %.3f, "
-        "\"steps\": %zu, \"parameters\": %lld}\n",
+        "\"steps\": %zu, \"others\": %.2f, \"parameters\": %lld}\n",
         c.model.name, mode, c.batch, num_threads(), seconds * 1e3, c.batch / seconds, rate / 1e9,
-        r.peak / 1e9, rate / r.peak, peak_mb, pool_mb, r.allocations, r.first, r.times.size(),
+        r.peak / 1e9, rate / r.peak, peak_mb, pool_mb, r.allocations, r.first, r.times.size(), r.others,
         static_cast<long long>(r.parameters));
   else
-    std::printf("%-6s %-6s %5d %5zu %9.1f %9.1f %8.1f %8.1f %8.1f%% %8.0f %8.0f %8.3g %8.2f\n", c.model.name,
-                mode, c.batch, r.times.size(), seconds * 1e3, c.batch / seconds, rate / 1e9, r.peak / 1e9,
-                100 * rate / r.peak, peak_mb, pool_mb, r.allocations, r.first);
+    std::printf("%-6s %-6s %5d %5zu %9.1f %9.1f %8.1f %8.1f %8.1f%% %8.0f %8.0f %8.3g %8.2f %7.2f\n",
+                c.model.name, mode, c.batch, r.times.size(), seconds * 1e3, c.batch / seconds, rate / 1e9,
+                r.peak / 1e9, 100 * rate / r.peak, peak_mb, pool_mb, r.allocations, r.first, r.others);
   std::fflush(stdout);
 }
 
@@ -226,9 +231,9 @@ int main(int argc, char** argv) {
   if (threads) set_num_threads(threads);
 
   if (!o.json && !o.on_demand)
-    std::printf("%d threads, %s, dropout 0\n%-6s %-6s %5s %5s %9s %9s %8s %8s %9s %8s %8s %8s %8s\n",
+    std::printf("%d threads, %s, dropout 0\n%-6s %-6s %5s %5s %9s %9s %8s %8s %9s %8s %8s %8s %8s %7s\n",
                 num_threads(), kInstructionSet, "model", "mode", "batch", "steps", "ms", "images/s", "GF/s",
-                "peak", "of floor", "MB", "pool MB", "alloc", "first s");
+                "peak", "of floor", "MB", "pool MB", "alloc", "first s", "others");
   if (all.size() == 1) return run_and_report(o, all.front());
   int worst = 0;
   for (const Case& c : all) worst = std::max(worst, run_apart(o, c));
