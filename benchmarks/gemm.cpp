@@ -94,7 +94,16 @@ struct Summary {
   std::map<std::string, std::pair<double, std::string>> lowest;              // form -> share, layer
 
   void print(std::FILE* out, const std::vector<Contender>& contenders) const {
-    std::fprintf(out, "\ngeometric mean of peer's time / ours\n%-10s", "peer");
+    std::fprintf(out, "\n");
+    if (contenders.size() > 1) print_ratios(out, contenders);
+    for (const char* form : kForms)
+      if (const auto low = lowest.find(form); low != lowest.end())
+        std::fprintf(out, "lowest share of peak, %-7s  %.1f%% (%s)\n", form, 100 * low->second.first,
+                     low->second.second.c_str());
+  }
+
+  void print_ratios(std::FILE* out, const std::vector<Contender>& contenders) const {
+    std::fprintf(out, "geometric mean of peer's time / ours\n%-10s", "peer");
     for (const char* form : kForms) std::fprintf(out, "%9s", form);
     std::fprintf(out, "%9s\n", "all");
     for (std::size_t i = 1; i < contenders.size(); ++i) {
@@ -107,10 +116,6 @@ struct Summary {
       }
       std::fprintf(out, "%9.2f\n", mean(all));
     }
-    for (const char* form : kForms)
-      if (const auto low = lowest.find(form); low != lowest.end())
-        std::fprintf(out, "lowest share of peak, %-7s  %.1f%% (%s)\n", form, 100 * low->second.first,
-                     low->second.second.c_str());
   }
 
   static double mean(const std::vector<double>& values) {
