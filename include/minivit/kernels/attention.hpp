@@ -56,7 +56,7 @@ inline void scores(std::int64_t k, std::int64_t columns, const float* a, const f
   for (std::int64_t j = 0; j < columns; j += kTileColumns) {
     const auto panel = [&]<int V>(std::integral_constant<int, V>) {
       Vec sums[kTileRows][V] = {};
-      multiply_add_rows<kTileRows, V>(sums, k, a, b + j * k, a, 0);
+      multiply_add_packed<kTileRows, V, true>(sums, k, a, b + j * k, {nullptr, 0, a, 0});
 #pragma GCC unroll 16
       for (int r = 0; r < kTileRows; ++r)
 #pragma GCC unroll 4
@@ -75,7 +75,7 @@ inline void weighted_sum(std::int64_t rows, std::int64_t T, std::int64_t D, floa
   for (std::int64_t j = 0; j < D; j += kTileColumns) {
     const auto panel = [&]<int V>(std::integral_constant<int, V>) {
       Vec sums[kTileRows][V] = {};
-      multiply_add_rows<kTileRows, V>(sums, T, strip, b + j * T, strip, 0);
+      multiply_add_packed<kTileRows, V, true>(sums, T, strip, b + j * T, {nullptr, 0, strip, 0});
       write_rows<kTileRows, V>(sums, rows, std::min<std::int64_t>(D - j, V * kLanes), scale, c + j, c_stride,
                                add);
     };
@@ -168,7 +168,7 @@ inline void drop(const Head& h, const AttentionDropout& dropout, std::int64_t i,
 /// The rows of a strip's queries, packed and scaled as a tile's left operand.
 inline void pack_queries(const Head& h, std::int64_t i, std::int64_t rows, const float* x,
                          std::int64_t stride, float scale, float* out) {
-  pack_a<kTileRows>(rows, h.D, MatrixView::rows(x, stride), i, 0, out);
+  pack_rows<kTileRows>(rows, h.D, MatrixView::rows(x, stride), i, 0, out);
   if (scale != 1.0f)
     for (std::int64_t p = 0, n = (h.D + kLanes - 1) / kLanes * kLanes * kTileRows; p < n; p += kLanes)
       store(out + p, load(out + p) * scale);

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 
 #include "minivit/core/parallel.hpp"
 #include "minivit/core/pool.hpp"
@@ -110,11 +112,9 @@ struct Passes {
 struct Target {
   float* c;
   std::int64_t c_stride, rows, columns;
-  const float* plus;   // C itself, the residual, or nothing
-  const float* bias;   // of the tile's first column, or nothing
-  float* next;         // the tile that comes next
-  const float* fetch;  // what of A to fetch, and from row to row of it in memory
-  std::int64_t fetch_stride;
+  const float* plus;      // C itself, the residual, or nothing
+  const float* bias;      // of the tile's first column, or nothing
+  Fetch fetch;            // what the next tile will write, and what of A will be packed next
   const TileMap* finish;  // for the last pass, or nothing
   std::int64_t i, j;      // of the tile in C
 };
@@ -131,9 +131,6 @@ template <int R, int V, bool kRowMajor>
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) sums[r][v] = value(r, v);
   };
-  // The next tile's part of C is fetched while this one is computed.
-  for (int r = 0; r < R; ++r)
-    for (int v = 0; v < V; ++v) prefetch_to_write(t.next + r * t.c_stride + v * kLanes);
   if (t.finish && t.finish->operand)
     for (int r = 0; r < R; ++r)
       for (int v = 0; v < V; ++v)
@@ -150,10 +147,7 @@ template <int R, int V, bool kRowMajor>
   } else {
     start_from([](int, int) { return Vec{}; });
   }
-  if constexpr (kRowMajor)
-    multiply_add_rows<R, V>(sums, k, a, b, t.fetch, t.fetch_stride);
-  else
-    multiply_add<R, V, 1, R>(sums, k, a, b, t.fetch, t.fetch_stride);
+  multiply_add_packed<R, V, kRowMajor>(sums, k, a, b, t.fetch);
   const bool direct = whole && !t.finish;
   float* const out = direct ? t.c : edge;
   const std::int64_t stride = direct ? t.c_stride : V * kLanes;
@@ -182,10 +176,10 @@ inline void multiply_tile(bool row_major, int vectors, std::int64_t k, const flo
     vectors == 2 ? multiply_tile<R, 2, false>(k, a, b, t) : multiply_tile<R, 1, false>(k, a, b, t);
 }
 
-/// sums[r] += the sums over p of a tile of A that is packed in columns of R.
-inline void add_row_sums(int R, std::int64_t rows, std::int64_t k, const float* a, float* sums) {
+/// sums[r] += the sums over p of a tile of A that is packed in columns.
+inline void add_row_sums(std::int64_t rows, std::int64_t k, const float* a, float* sums) {
   Vec total{};
-  for (std::int64_t p = 0; p < k; ++p) total += load(a + p * R);
+  for (std::int64_t p = 0; p < k; ++p) total += load(a + p * kTileRows);
   for (std::int64_t r = 0; r < rows; ++r) sums[r] += total[r];
 }
 
@@ -219,32 +213,25 @@ struct Product {
       for (std::int64_t t = t0; t < t1; ++t, a += a_tile) {
         const std::int64_t i = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - i;
         if (rows == kTileRows)
-          pack_a<kTileRows>(rows, k, A, i, first, a);
+          pack_rows<kTileRows>(rows, k, A, i, first, a);
         else
-          pack_a<kTileRows - 1>(rows, k, A, i, first, a);
+          pack_rows<kTileRows - 1>(rows, k, A, i, first, a);
       }
       return;
     }
-    const std::int64_t i0 = cut(M, tiles, t0),
-                       full = std::clamp<std::int64_t>(M % tiles == 0
-                                                           ? (M / tiles == kTileRows ? tiles : 0)
-                                                           : (M / tiles + 1 == kTileRows ? M % tiles : 0),
-                                                       t0, t1);
+    // A column of the block at a time, so that its cache lines are used up while they are there. Copies are
+    // of constant size: what they take of the next tile is not looked at. Behind the last tile there is
+    // nothing to take.
+    const std::int64_t i0 = cut(M, tiles, t0), shorter = M / tiles, longer = M % tiles;
+    const std::int64_t safe = std::min(t1, tiles - 1), last_rows = M - cut(M, tiles, tiles - 1);
     for (std::int64_t p = 0; p < k; ++p) {
-      const float* x = A.data + (first + p) * A.column_stride + i0;
-      float* to = a;
-      std::int64_t t = t0;
-      for (; t < full; ++t, x += kTileRows, to += a_tile)
-        std::memcpy(to + p * kTileRows, x, kTileRows * sizeof(float));
-      for (; t < t1; ++t, to += a_tile) {
-        const std::int64_t rows = cut(M, tiles, t + 1) - cut(M, tiles, t);
-        if (rows == kTileRows - 1)
-          std::memcpy(to + p * (kTileRows - 1), x, (kTileRows - 1) * sizeof(float));
-        else {
-          std::copy_n(x, rows, to + p * (kTileRows - 1));
-          std::fill_n(to + p * (kTileRows - 1) + rows, kTileRows - 1 - rows, 0.0f);
-        }
-        x += rows;
+      const float* x = element(i0, first + p);
+      float* to = a + p * kTileRows;
+      for (std::int64_t t = t0; t < safe; x += shorter + (t < longer), ++t, to += a_tile)
+        std::memcpy(to, x, kTileRows * sizeof(float));
+      if (t1 == tiles) {
+        std::copy_n(x, last_rows, to);
+        std::fill_n(to + last_rows, kTileRows - last_rows, 0.0f);
       }
     }
   }
@@ -263,11 +250,10 @@ struct Product {
       pack_block(t0, t1, passes.begin(pass), k, a);
       for (std::int64_t t = t0; t < t1; ++t) {
         const std::int64_t i = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - i;
-        const int R = rows == kTileRows ? kTileRows : kTileRows - 1;
         float* const tile = a + (t - t0) * a_tile;
-        if (epilogue.sums && j0 == 0) add_row_sums(R, rows, k, tile, epilogue.sums + i);
+        if (epilogue.sums && j0 == 0) add_row_sums(rows, k, tile, epilogue.sums + i);
         if (epilogue.scale != 1.0f)
-          for (std::int64_t p = 0, n = R * round_up(k, kLanes); p < n; ++p) tile[p] *= epilogue.scale;
+          for (std::int64_t p = 0, n = kTileRows * round_up(k, kLanes); p < n; ++p) tile[p] *= epilogue.scale;
       }
       // What of A will be packed next is fetched while this is computed. Waiting for it would cost 5 to 10 %,
       // since its rows are far apart.
@@ -286,16 +272,19 @@ struct Product {
           const float* const tile = a + (t - t0) * a_tile;
           float* const following =
               t + 1 < t1 ? c + rows * c_stride : C + first_row * c_stride + j + kTileColumns;
-          const Target target{
-              c,
-              c_stride,
-              rows,
-              columns,
-              plus,
-              bias,
-              following,
-              j + kTileColumns >= j1 ? next + (i - first_row) * (row_major ? A.row_stride : 1) : tile,
-              j + kTileColumns >= j1 ? pitch : 0};
+          const bool last_panel = j + kTileColumns >= j1;
+          const Target target{.c = c,
+                              .c_stride = c_stride,
+                              .rows = rows,
+                              .columns = columns,
+                              .plus = plus,
+                              .bias = bias,
+                              .fetch = {following, c_stride,
+                                        last_panel ? next + (i - first_row) * (row_major ? pitch : 1) : tile,
+                                        last_panel ? pitch : 0},
+                              .finish = last && epilogue.finish ? &epilogue.finish : nullptr,
+                              .i = i,
+                              .j = j};
           if (rows == kTileRows)
             multiply_tile<kTileRows>(row_major, vectors, k, tile, panels + j * k, target);
           else

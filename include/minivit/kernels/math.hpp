@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bit>
+#include <limits>
 #include <numbers>
 
 #include "minivit/kernels/simd.hpp"
@@ -28,6 +29,29 @@ inline Vec exp(Vec x) {
   // 2^k as a product of two, since 2^128 and 2^-149 are no normal numbers.
   const VecInt half = k >> 1;
   return p * std::bit_cast<Vec>((half + 127) << 23) * std::bit_cast<Vec>((k - half + 127) << 23);
+}
+
+/// The natural logarithm, relative error ≤ 2e-7 but near 1, where the absolute error is ≤ 1e-7; -infinity at
+/// 0, NaN below. Mantissa in [√½, √2) and the polynomial of Cephes' logf (S. Moshier, 1984).
+inline Vec log(Vec x) {
+  constexpr float kSmallestNormal = 1.17549435e-38f, kInfinity = std::numeric_limits<float>::infinity();
+  const Vec normal = x < kSmallestNormal ? x * 8388608.0f : x;
+  const VecInt bits = std::bit_cast<VecInt>(normal), exponent = (bits - 0x3f3504f3) >> 23;
+  const Vec m = std::bit_cast<Vec>(bits - (exponent << 23)) - 1.0f;
+  const Vec e = __builtin_convertvector(exponent, Vec) - (x < kSmallestNormal ? broadcast(23.0f) : Vec{});
+  Vec p = m * 7.0376836292e-2f - 1.1514610310e-1f;
+  p = p * m + 1.1676998740e-1f;
+  p = p * m - 1.2420140846e-1f;
+  p = p * m + 1.4249322787e-1f;
+  p = p * m - 1.6668057665e-1f;
+  p = p * m + 2.0000714765e-1f;
+  p = p * m - 2.4999993993e-1f;
+  p = p * m + 3.3333331174e-1f;
+  const Vec y = m + (m * m * (m * p - 0.5f) + e * -2.12194440e-4f) + e * 0.693359375f;
+  const Vec special = x < 0.0f    ? broadcast(std::numeric_limits<float>::quiet_NaN())
+                      : x == 0.0f ? broadcast(-kInfinity)
+                                  : x;
+  return (x > 0.0f) & (x < kInfinity) ? y : special;
 }
 
 /// The error function, absolute error ≤ 1.2e-7. Up to 1 an odd polynomial, above 1 - e^q(|x|) with q fitted

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 
 #include "minivit/kernels/tile.hpp"
 
@@ -59,32 +58,19 @@ inline void for_pieces(const MatrixView& m, std::int64_t i, std::int64_t first, 
 }  // namespace pack_detail
 
 /// Rows [i, i + rows) of A, rows ≤ R, columns [first, first + k), as a tile of R rows reads them, missing
-/// rows 0. Where A's rows are contiguous: kLanes elements of each row in turn, as `multiply_add_rows` wants
-/// them; else, of A stored transposed, R elements of each column in turn. Writes R · k floats, k rounded up
-/// to lanes.
+/// rows 0: kLanes elements of each row in turn. A's rows are contiguous. Writes R · k floats, k rounded up to
+/// lanes.
 template <int R>
-void pack_a(std::int64_t rows, std::int64_t k, const MatrixView& a, std::int64_t i, std::int64_t first,
-            float* out) {
-  if (a.column_stride == 1) {
-    for (std::int64_t r = 0; r < rows; ++r)
-      pack_detail::for_pieces(a, i + r, first, k, [&](const float* x, std::int64_t begin, std::int64_t n) {
-        float* to = out + begin * R + r * kLanes;
-        for (; n >= kLanes; n -= kLanes, x += kLanes, to += R * kLanes) store(to, load(x));
-        std::copy_n(x, n, to);
-      });
-    for (std::int64_t r = rows; r < R; ++r)
-      for (std::int64_t p = 0; p < k; p += kLanes) store(out + p * R + r * kLanes, Vec{});
-  } else {
-    const float* x = a.data + first * a.column_stride + i;
-    for (std::int64_t p = 0; p < k; ++p, x += a.column_stride, out += R) {
-      if (rows == R) {
-        std::memcpy(out, x, R * sizeof(float));
-      } else {
-        std::copy_n(x, rows, out);
-        std::fill_n(out + rows, R - rows, 0.0f);
-      }
-    }
-  }
+void pack_rows(std::int64_t rows, std::int64_t k, const MatrixView& a, std::int64_t i, std::int64_t first,
+               float* out) {
+  for (std::int64_t r = 0; r < rows; ++r)
+    pack_detail::for_pieces(a, i + r, first, k, [&](const float* x, std::int64_t begin, std::int64_t n) {
+      float* to = out + begin * R + r * kLanes;
+      for (; n >= kLanes; n -= kLanes, x += kLanes, to += R * kLanes) store(to, load(x));
+      std::copy_n(x, n, to);
+    });
+  for (std::int64_t r = rows; r < R; ++r)
+    for (std::int64_t p = 0; p < k; p += kLanes) store(out + p * R + r * kLanes, Vec{});
 }
 
 /// Columns of B in a panel that begins at column j of N: a tile's, or one vector if no more are left.

@@ -21,9 +21,18 @@ inline constexpr int kTileRows = 6;
 inline constexpr int kTileVectors = 2;
 inline constexpr int kTileColumns = kTileVectors * kLanes;
 
+/// Cache lines that a tile asks for while it is computed, one now and then: all at once they would hold up
+/// its own loads.
+struct Fetch {
+  float* write = nullptr;  ///< rows of kTileVectors vectors that will be written, one for every kLanes steps,
+  std::int64_t write_stride = 0;
+  const float* read = nullptr;  ///< and lines that will be read, one a step
+  std::int64_t read_stride = 0;
+};
+
 /// sums[r][v] += Σ over p in [0, k) of a(r, p) · b(p, v), with a(r, p) at a[r · kRow + p · kStep] and b(p, v)
-/// at b[(p · V + v) · kLanes]. Meanwhile the cache line of fetch[p · fetch_stride] is fetched for each p. The
-/// strides of a are constants, so that they become part of the instructions.
+/// at b[(p · V + v) · kLanes]. The strides are constants, so that they become part of the instructions.
+/// Fetches the line of fetch[p · fetch_stride] for each p.
 template <int R, int V, int kRow, int kStep>
 [[gnu::always_inline]] inline void multiply_add(Vec (&sums)[R][V], std::int64_t k, const float* a,
                                                 const float* b, const float* fetch,
@@ -42,14 +51,31 @@ template <int R, int V, int kRow, int kStep>
   }
 }
 
-/// The same over rows of A that were packed side by side: kLanes elements of row 0, of row 1, …, of row R -
-/// 1, and so on with the next kLanes elements. The fetched lines are those of fetch[r · fetch_stride + p].
-template <int R, int V>
-[[gnu::always_inline]] inline void multiply_add_rows(Vec (&sums)[R][V], std::int64_t k, const float* a,
-                                                     const float* b, const float* fetch,
-                                                     std::int64_t fetch_stride) {
-  for (; k > 0; k -= kLanes, a += R * kLanes, b += V * kLanes * kLanes, fetch += kLanes)
-    multiply_add<R, V, kLanes, 1>(sums, k < kLanes ? k : kLanes, a, b, fetch, fetch_stride);
+/// The same with a packed tile, kLanes steps at a time. kRowMajor: A was packed from rows, kLanes elements of
+/// row 0, of row 1, …, of row R - 1, and so on with the next kLanes elements; what is fetched to read are
+/// then rows, too, kLanes elements at a time. Else A was packed from columns, kTileRows elements of each.
+template <int R, int V, bool kRowMajor>
+[[gnu::always_inline]] inline void multiply_add_packed(Vec (&sums)[R][V], std::int64_t k, const float* a,
+                                                       const float* b, const Fetch& fetch) {
+  const float* read = fetch.read;
+  float *write = fetch.write, *const end = write + R * fetch.write_stride;
+  const auto fetch_row = [&] {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) prefetch_to_write(write + v * kLanes);
+    write += fetch.write_stride;
+  };
+  for (; k > 0; k -= kLanes, a += (kRowMajor ? R : kTileRows) * kLanes, b += V * kLanes * kLanes) {
+    const std::int64_t steps = k < kLanes ? k : kLanes;
+    if (write != end) fetch_row();
+    if constexpr (kRowMajor) {
+      multiply_add<R, V, kLanes, 1>(sums, steps, a, b, read, fetch.read_stride);
+      read += kLanes;
+    } else {
+      multiply_add<R, V, 1, kTileRows>(sums, steps, a, b, read, fetch.read_stride);
+      read += kLanes * fetch.read_stride;
+    }
+  }
+  while (write != end) fetch_row();
 }
 
 /// Rows [0, rows) × columns [0, columns) of c (+)= scale · sums, for what is not a whole tile of C or comes

@@ -3,7 +3,6 @@
 
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/math.hpp"
-#include "minivit/tensor/eigen.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -37,16 +36,6 @@ Var unary_by_output(const Var& x, const Tensor& y, const D& derivative) {
   });
 }
 
-/// Applies an Eigen array expression chunk by chunk.
-template <class F>
-Tensor map_array(const Tensor& x, const F& f) {
-  Tensor y = Tensor::empty(x.shape());
-  parallel_for(x.numel(), grain_for(2), [&](std::int64_t begin, std::int64_t end) {
-    as_array(y.data() + begin, end - begin) = f(as_array(x.data() + begin, end - begin));
-  });
-  return y;
-}
-
 inline Vec sigmoid(Vec v) { return 1.0f / (1.0f + exp(-v)); }
 
 }  // namespace detail
@@ -65,7 +54,7 @@ inline Var exp(const Var& x) {
 
 /// y = ln(x), any shape; NaN below 0, -infinity at 0.
 inline Var log(const Var& x) {
-  return detail::unary_by_input(x, detail::map_array(x.value(), [](const auto& a) { return a.log(); }),
+  return detail::unary_by_input(x, detail::map_elements(x.value(), [](Vec v) { return log(v); }),
                                 [](Vec v) { return 1.0f / v; });
 }
 
