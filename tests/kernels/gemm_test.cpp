@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -163,4 +165,79 @@ TEST_CASE("gemm gives the same bits with 1, 2 and 3 threads, and inside a parall
     for (const std::vector<float>& c : nested) CHECK(same_bits(c, one));
   }
   set_num_threads(before);
+}
+
+TEST_CASE("gemm with what its epilogue adds, maps and sums, and with rows that go through a map") {
+  struct Twice {
+    static void map(const void*, std::int64_t i, std::int64_t begin, std::int64_t n, const float* x,
+                    float* out) {
+      for (std::int64_t q = 0; q < n; ++q) out[q] = 2 * x[q] + static_cast<float>((i + begin + q) % 3 - 1);
+    }
+  };
+  struct Minus {
+    static void map(const void* context, const TileMap::Piece& p) {
+      for (std::int64_t r = 0; r < p.rows; ++r)
+        for (std::int64_t q = 0; q < p.columns; ++q)
+          p.c[r * p.c_stride + q] =
+              p.tile[r * p.tile_stride + q] -
+              *static_cast<const float*>(context) * static_cast<float>((p.i + r + p.j + q) % 5);
+    }
+  };
+  const float factor = 0.25f;
+  for (const auto& [M, N, K] :
+       {std::array<std::int64_t, 3>{1, 1, 1}, {5, 7, 3}, {29, 67, 40}, {131, 33, 1100}, {15, 40, 513}})
+    for (int form = 0; form < 4; ++form) {
+      CAPTURE(M);
+      CAPTURE(N);
+      CAPTURE(K);
+      CAPTURE(form);
+      const Matrix a(M, K, (form & 1) != 0, 2, 1), b(K, N, (form & 2) != 0, 2, 2);
+      // Rows in memory go through the map: rows of a matrix, or columns of one that is stored transposed. A
+      // product of dYᵀ packs plain columns, so its left operand has none.
+      MatrixView A = a.view, B = b.view;
+      if ((form & 1) == 0) A.row_map = {&Twice::map, nullptr};
+      B.row_map = {&Twice::map, nullptr};
+      const auto at_a = [&](std::int64_t i, std::int64_t k) {
+        return (form & 1) ? a.at(i, k) : 2 * a.at(i, k) + static_cast<double>((i + k) % 3 - 1);
+      };
+      const auto at_b = [&](std::int64_t k, std::int64_t j) {
+        return 2 * b.at(k, j) + static_cast<double>((k + j) % 3 - 1);
+      };
+      const std::vector<float> bias = random(N, 3), plus = random(M * N, 4);
+      std::vector<float> c(static_cast<std::size_t>(M * N), std::numeric_limits<float>::quiet_NaN()),
+          sums = random(M, 5);
+      const std::vector<float> before = sums;
+      Epilogue epilogue{
+          .bias = bias.data(), .plus = plus.data(), .finish = {&Minus::map, &factor, plus.data()}};
+      if (form & 1) epilogue.sums = sums.data();
+      gemm(M, N, K, A, B, c.data(), N, epilogue);
+
+      std::vector<float> packed(c.size());
+      epilogue.sums = nullptr;
+      gemm(M, A, PackedMatrix(K, N, B), packed.data(), N, epilogue);
+      CHECK(same_bits(packed, c));
+
+      double worst = 0, worst_sum = 0;
+      for (std::int64_t i = 0; i < M; ++i) {
+        double row = before[static_cast<std::size_t>(i)];
+        for (std::int64_t k = 0; k < K; ++k) row += at_a(i, k);
+        if (form & 1) worst_sum = std::max(worst_sum, std::fabs(row - sums[static_cast<std::size_t>(i)]));
+        for (std::int64_t j = 0; j < N; ++j) {
+          double sum = 0, magnitude = 2;
+          for (std::int64_t k = 0; k < K; ++k)
+            sum += at_a(i, k) * at_b(k, j), magnitude += std::fabs(at_a(i, k) * at_b(k, j));
+          const auto at = static_cast<std::size_t>(i * N + j);
+          const double expected =
+              sum + bias[static_cast<std::size_t>(j)] + plus[at] - factor * static_cast<double>((i + j) % 5);
+          worst = std::max(worst, std::fabs(c[at] - expected) / (1e-6 * magnitude));
+        }
+      }
+      if (form & 1) {
+        std::vector<float> alone = before;
+        add_sums(M, K, A, alone.data());
+        CHECK(same_bits(alone, sums));
+      }
+      CHECK(worst <= 1);
+      CHECK(worst_sum <= 1e-4);
+    }
 }

@@ -157,3 +157,38 @@ TEST_CASE("vectors: partial loads and stores, broadcast, max, sum") {
     for (int i = 0; i < 2 * kLanes; ++i) CHECK(y[i] == (i < n ? 3 * x[i] : -1.0f));
   }
 }
+
+TEST_CASE("log: relative error up to 2e-7, near 1 absolute up to 1e-7; what has no logarithm") {
+  double worst = 0;
+  sweep(
+      1e-45f, 3.4e38f, [](Vec x) { return log(x); },
+      [&](double x, double y) {
+        const double expected = std::log(x),
+                     e = std::fabs(y - expected) / std::max(1e-7, 2e-7 * std::fabs(expected));
+        if (!(e <= worst)) worst = e;
+      });
+  CHECK(worst <= 1);
+  const auto log1 = [](float x) { return log(broadcast(x))[0]; };
+  CHECK(log1(1.0f) == 0.0f);
+  CHECK(log1(0.0f) == -kInf);
+  CHECK(log1(-0.0f) == -kInf);
+  CHECK(log1(kInf) == kInf);
+  CHECK(std::isnan(log1(-1.0f)));
+  CHECK(std::isnan(log1(-kInf)));
+  CHECK(std::isnan(log1(kNan)));
+}
+
+TEST_CASE("sqrt is correctly rounded") {
+  for (const float x : {0.0f, 1e-45f, 1e-38f, 0.5f, 2.0f, 3.0f, 1e30f, 3.4e38f, kInf})
+    CHECK(sqrt(broadcast(x))[kLanes - 1] == std::sqrt(x));
+  CHECK(std::isnan(sqrt(broadcast(-1.0f))[0]));
+}
+
+TEST_CASE("transpose exchanges rows and columns") {
+  Vec square[kLanes];
+  for (int i = 0; i < kLanes; ++i)
+    for (int j = 0; j < kLanes; ++j) square[i][j] = static_cast<float>(100 * i + j);
+  transpose(square);
+  for (int i = 0; i < kLanes; ++i)
+    for (int j = 0; j < kLanes; ++j) CHECK(square[i][j] == static_cast<float>(100 * j + i));
+}

@@ -183,6 +183,11 @@ inline void add_row_sums(std::int64_t rows, std::int64_t k, const float* a, floa
   for (std::int64_t r = 0; r < rows; ++r) sums[r] += total[r];
 }
 
+/// How A is packed: by its rows, or as columns. Where it could be either (a single row), sums want columns.
+inline bool by_rows(const MatrixView& A, const Epilogue& epilogue) {
+  return A.column_stride == 1 && !(epilogue.sums && A.row_stride == 1);
+}
+
 /// A product whose B is packed from row `first` of K on, `depth` · packed_columns(N) floats a pass.
 struct Product {
   std::int64_t M, N;
@@ -193,6 +198,8 @@ struct Product {
   float* C;
   std::int64_t c_stride;
   const Epilogue& epilogue;
+
+  bool row_major = by_rows(A, epilogue);
 
   // Rows are balanced over tiles: 197 are two of 14 and thirteen of 13 instead of fourteen of 14 and a rest
   // of one.
@@ -209,7 +216,7 @@ struct Product {
 
   /// Packs tiles [t0, t1), columns [first, first + k) of A.
   void pack_block(std::int64_t t0, std::int64_t t1, std::int64_t first, std::int64_t k, float* a) const {
-    if (A.column_stride == 1) {
+    if (row_major) {
       for (std::int64_t t = t0; t < t1; ++t, a += a_tile) {
         const std::int64_t i = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - i;
         if (rows == kTileRows)
@@ -240,7 +247,6 @@ struct Product {
   /// `next_tile` on.
   void block(std::int64_t t0, std::int64_t t1, std::int64_t j0, std::int64_t j1,
              std::int64_t next_tile) const {
-    const bool row_major = A.column_stride == 1;
     float* const a = scratch<PackedA>(kBlockTiles * a_tile + kLanes);
     const std::int64_t width = packed_columns(N), first_row = cut(M, tiles, t0);
     const std::int64_t pitch = row_major ? A.row_stride : A.column_stride;
@@ -370,6 +376,24 @@ inline void gemm(std::int64_t M, const MatrixView& A, const PackedMatrix& B, flo
   if (M == 0 || B.N() == 0) return;
   const Passes passes(B.K());
   Product{M, B.N(), A, B.data(), 0, passes.count(), passes, C, c_stride, epilogue}.run();
+}
+
+/// sums (M) += the sums of the rows of A (M,K), stored transposed, to the bit as `Epilogue::sums` has them:
+/// for when there is no product to do it on the way.
+inline void add_sums(std::int64_t M, std::int64_t K, const MatrixView& A, float* sums) {
+  const gemm_detail::Passes passes(K);
+  parallel_for(M, grain_for(K), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t pass = 0; pass < passes.count(); ++pass)
+      for (std::int64_t i = begin; i < end; i += kLanes) {
+        const std::int64_t n = std::min<std::int64_t>(kLanes, end - i);
+        Vec total{};
+        for (std::int64_t p = passes.begin(pass), last = p + passes.size(pass); p < last; ++p) {
+          const float* const x = A.data + i + p * A.column_stride;
+          total += n == kLanes ? load(x) : load_partial(x, n);
+        }
+        for (std::int64_t l = 0; l < n; ++l) sums[i + l] += total[l];
+      }
+  });
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -3,7 +3,6 @@
 
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/gemm.hpp"
-#include "minivit/kernels/reduce.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -46,14 +45,12 @@ inline Tensor linear_forward(const LinearShape& s, const MatrixView& x, const Va
 /// dW = dyᵀ x, and on the way db = Σ rows of dy.
 inline void linear_weight_gradients(Tape& tape, const LinearShape& s, const MatrixView& x, const Tensor& dy,
                                     const Edge& weight, const Edge& bias) {
+  const MatrixView dy_transposed = MatrixView::rows(dy.data(), s.N).transposed();
   Sink db = tape.sink(bias);
-  if (const Sink dw = tape.sink(weight)) {
-    if (db) db.start_from_zero(s.N);
-    gemm(s.N, s.C, s.rows, MatrixView::rows(dy.data(), s.N).transposed(), x, dw.data, s.C,
-         {.add = dw.add, .sums = db.data});
-  } else if (db) {
-    column_sums(s.rows, s.N, dy.data(), db.data, db.add);
-  }
+  if (db) db.start_from_zero(s.N);
+  const Sink dw = tape.sink(weight);
+  if (dw) gemm(s.N, s.C, s.rows, dy_transposed, x, dw.data, s.C, {.add = dw.add, .sums = db.data});
+  if (db && (!dw || s.C == 0)) add_sums(s.N, s.rows, dy_transposed, db.data);
 }
 
 }  // namespace detail
