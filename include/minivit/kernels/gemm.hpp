@@ -11,9 +11,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "minivit/core/parallel.hpp"
-#include "minivit/core/pool.hpp"
-#include "minivit/kernels/pack.hpp"
+#include "minivit/kernels/packed_matrix.hpp"
 #include "minivit/kernels/tile.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -49,64 +47,26 @@ struct Epilogue {
                           ///< stored transposed
 };
 
-/// B of a product, packed once for many.
-class PackedMatrix {
- public:
-  PackedMatrix() = default;
-
-  /// Packs B (K,N). Uses all threads.
-  PackedMatrix(std::int64_t K, std::int64_t N, const MatrixView& B);
-
-  std::int64_t K() const { return K_; }
-  std::int64_t N() const { return N_; }
-  const float* data() const { return static_cast<const float*>(buffer_.data()); }
-  explicit operator bool() const { return static_cast<bool>(buffer_); }
-
- private:
-  std::int64_t K_ = 0, N_ = 0;
-  Buffer buffer_;
-};
-
 namespace gemm_detail {
-
-// Depth of a pass over K at most, floats. A tile's row of A, its columns of B and itself stay in L1 and L2;
-// deeper passes gain nothing (256: 1 % slower, 512: the same), shallower ones write C more often.
-
-inline constexpr std::int64_t kDepth = 512;
 
 // Rows of A in a block at most, in tiles: 8 × 14 rows × 384 floats are 168 KiB, a part of L2.
 inline constexpr std::int64_t kBlockTiles = 8;
+
+// Rows of A that are packed for all threads together at most, in tiles.
+inline constexpr std::int64_t kSharedTiles = 4 * kBlockTiles;
 
 // Floats of B that are packed at once at most, 8 MiB: the weights of a layer fit, the activations of a batch
 // would fill the last-level cache.
 inline constexpr std::int64_t kPackedFloats = std::int64_t{2} << 20;
 
 struct PackedA;
+struct SharedA;
 struct PackedB;
-
-constexpr std::int64_t ceil_div(std::int64_t n, std::int64_t d) { return (n + d - 1) / d; }
-constexpr std::int64_t round_up(std::int64_t n, std::int64_t multiple) {
-  return ceil_div(n, multiple) * multiple;
-}
 
 /// [0, n) cut into `parts` pieces that differ by at most one: where piece i begins.
 constexpr std::int64_t cut(std::int64_t n, std::int64_t parts, std::int64_t i) {
   return n / parts * i + std::min(i, n % parts);
 }
-
-/// K cut into passes of equal depth, a multiple of the lanes.
-struct Passes {
-  std::int64_t K, depth;
-
-  explicit Passes(std::int64_t K)
-      : K(K),
-        depth(std::max<std::int64_t>(
-            kLanes, round_up(ceil_div(K, ceil_div(std::max<std::int64_t>(K, 1), kDepth)), kLanes))) {}
-
-  std::int64_t count() const { return std::max<std::int64_t>(1, ceil_div(K, depth)); }
-  std::int64_t begin(std::int64_t pass) const { return pass * depth; }
-  std::int64_t size(std::int64_t pass) const { return std::min(depth, K - begin(pass)); }
-};
 
 /// Where a tile's result goes and what is added to it.
 struct Target {
@@ -203,7 +163,11 @@ struct Product {
 
   // Rows are balanced over tiles: 197 are two of 14 and thirteen of 13 instead of fourteen of 14 and a rest
   // of one.
-  std::int64_t tiles = ceil_div(M, kTileRows);
+  std::int64_t tiles = ceil_div(M, kTileRows), shorter = M / tiles, longer = M % tiles;
+
+  /// The first row of tile t.
+  std::int64_t row(std::int64_t t) const { return t * shorter + std::min(t, longer); }
+  std::int64_t rows_of(std::int64_t t) const { return shorter + (t < longer); }
 
   // Floats from one packed tile of A to the next. Five cache lines apart, since tiles that are written
   // together must not lie at the same place of a page: they would compete for one set of the first-level
@@ -218,7 +182,7 @@ struct Product {
   void pack_block(std::int64_t t0, std::int64_t t1, std::int64_t first, std::int64_t k, float* a) const {
     if (row_major) {
       for (std::int64_t t = t0; t < t1; ++t, a += a_tile) {
-        const std::int64_t i = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - i;
+        const std::int64_t i = row(t), rows = rows_of(t);
         if (rows == kTileRows)
           pack_rows<kTileRows>(rows, k, A, i, first, a);
         else
@@ -229,12 +193,12 @@ struct Product {
     // A column of the block at a time, so that its cache lines are used up while they are there. Copies are
     // of constant size: what they take of the next tile is not looked at. Behind the last tile there is
     // nothing to take.
-    const std::int64_t i0 = cut(M, tiles, t0), shorter = M / tiles, longer = M % tiles;
-    const std::int64_t safe = std::min(t1, tiles - 1), last_rows = M - cut(M, tiles, tiles - 1);
+    const std::int64_t i0 = row(t0);
+    const std::int64_t safe = std::min(t1, tiles - 1), last_rows = rows_of(tiles - 1);
     for (std::int64_t p = 0; p < k; ++p) {
       const float* x = element(i0, first + p);
       float* to = a + p * kTileRows;
-      for (std::int64_t t = t0; t < safe; x += shorter + (t < longer), ++t, to += a_tile)
+      for (std::int64_t t = t0; t < safe; x += rows_of(t), ++t, to += a_tile)
         std::memcpy(to, x, kTileRows * sizeof(float));
       if (t1 == tiles) {
         std::copy_n(x, last_rows, to);
@@ -243,112 +207,130 @@ struct Product {
     }
   }
 
-  /// Tiles [t0, t1) × columns [j0, j1) of C. The calling thread will probably go on with tiles from
-  /// `next_tile` on.
-  void block(std::int64_t t0, std::int64_t t1, std::int64_t j0, std::int64_t j1,
-             std::int64_t next_tile) const {
-    float* const a = scratch<PackedA>(kBlockTiles * a_tile + kLanes);
-    const std::int64_t width = packed_columns(N), first_row = cut(M, tiles, t0);
-    const std::int64_t pitch = row_major ? A.row_stride : A.column_stride;
-    for (std::int64_t pass = first_pass; pass < last_pass; ++pass) {
-      const std::int64_t k = passes.size(pass);
-      const bool from_c = epilogue.add || pass > 0, last = pass + 1 == passes.count();
-      pack_block(t0, t1, passes.begin(pass), k, a);
-      for (std::int64_t t = t0; t < t1; ++t) {
-        const std::int64_t i = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - i;
-        float* const tile = a + (t - t0) * a_tile;
-        if (epilogue.sums && j0 == 0) add_row_sums(rows, k, tile, epilogue.sums + i);
-        if (epilogue.scale != 1.0f)
-          for (std::int64_t p = 0, n = kTileRows * round_up(k, kLanes); p < n; ++p) tile[p] *= epilogue.scale;
+  /// Packs tiles [t0, t1) of a pass to `a`, scaled; adds up their rows' sums if `summing`.
+  void prepare(std::int64_t t0, std::int64_t t1, std::int64_t pass, bool summing, float* a) const {
+    const std::int64_t k = passes.size(pass);
+    pack_block(t0, t1, passes.begin(pass), k, a);
+    for (std::int64_t t = t0; t < t1; ++t, a += a_tile) {
+      if (epilogue.sums && summing) {
+        const std::int64_t i = row(t), rows = rows_of(t);
+        add_row_sums(rows, k, a, epilogue.sums + i);
       }
-      // What of A will be packed next is fetched while this is computed. Waiting for it would cost 5 to 10 %,
-      // since its rows are far apart.
-      const bool deeper = pass + 1 < last_pass;
-      const float* const next =
-          element(cut(M, tiles, deeper ? t0 : next_tile), passes.begin(deeper ? pass + 1 : first_pass));
-      const float* const panels = b + (passes.begin(pass) - passes.begin(first_pass)) * width;
-      for (std::int64_t j = j0; j < j1; j += kTileColumns) {
-        const float* const bias = epilogue.bias && pass == 0 ? epilogue.bias + j : nullptr;
-        const std::int64_t columns = std::min<std::int64_t>(kTileColumns, N - j);
-        const int vectors = static_cast<int>(panel_width(N, j) / kLanes);
-        for (std::int64_t t = t0; t < t1; ++t) {
-          const std::int64_t i = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - i;
-          float* const c = C + i * c_stride + j;
-          const float* const plus = from_c ? c : epilogue.plus ? epilogue.plus + i * c_stride + j : nullptr;
-          const float* const tile = a + (t - t0) * a_tile;
-          float* const following =
-              t + 1 < t1 ? c + rows * c_stride : C + first_row * c_stride + j + kTileColumns;
-          const bool last_panel = j + kTileColumns >= j1;
-          const Target target{.c = c,
-                              .c_stride = c_stride,
-                              .rows = rows,
-                              .columns = columns,
-                              .plus = plus,
-                              .bias = bias,
-                              .fetch = {following, c_stride,
-                                        last_panel ? next + (i - first_row) * (row_major ? pitch : 1) : tile,
-                                        last_panel ? pitch : 0},
-                              .finish = last && epilogue.finish ? &epilogue.finish : nullptr,
-                              .i = i,
-                              .j = j};
-          if (rows == kTileRows)
-            multiply_tile<kTileRows>(row_major, vectors, k, tile, panels + j * k, target);
-          else
-            multiply_tile<kTileRows - 1>(row_major, vectors, k, tile, panels + j * k, target);
-        }
+      if (epilogue.scale != 1.0f)
+        for (std::int64_t p = 0, n = kTileRows * round_up(k, kLanes); p < n; ++p) a[p] *= epilogue.scale;
+    }
+  }
+
+  /// What a pass adds to tiles [t0, t1) × columns [j0, j1) of C, tile t0 being packed at `a`. Meanwhile what
+  /// of A begins at `next` is fetched, if anything: waiting for it when it is packed would cost 5 to 10 %,
+  /// since its rows are far apart.
+  void multiply(std::int64_t t0, std::int64_t t1, std::int64_t j0, std::int64_t j1, std::int64_t pass,
+                const float* a, const float* next) const {
+    const std::int64_t k = passes.size(pass), first_row = row(t0);
+    const bool from_c = epilogue.add || pass > 0, last = pass + 1 == passes.count();
+    const std::int64_t pitch = row_major ? A.row_stride : A.column_stride;
+    const float* const panels = b + (passes.begin(pass) - passes.begin(first_pass)) * packed_columns(N);
+    for (std::int64_t j = j0; j < j1; j += kTileColumns) {
+      const bool fetching = next && j + kTileColumns >= j1;
+      const int vectors = static_cast<int>(panel_width(N, j) / kLanes);
+      for (std::int64_t t = t0; t < t1; ++t) {
+        const std::int64_t i = row(t), rows = rows_of(t);
+        const float* const tile = a + (t - t0) * a_tile;
+        float* const c = C + i * c_stride + j;
+        float* const following =
+            t + 1 < t1 ? c + rows * c_stride : C + first_row * c_stride + j + kTileColumns;
+        const Target target{
+            .c = c,
+            .c_stride = c_stride,
+            .rows = rows,
+            .columns = std::min<std::int64_t>(kTileColumns, N - j),
+            .plus = from_c          ? c
+                    : epilogue.plus ? epilogue.plus + i * c_stride + j
+                                    : nullptr,
+            .bias = epilogue.bias && pass == 0 ? epilogue.bias + j : nullptr,
+            .fetch = {following, c_stride, fetching ? next + (i - first_row) * (row_major ? pitch : 1) : tile,
+                      fetching ? pitch : 0},
+            .finish = last && epilogue.finish ? &epilogue.finish : nullptr,
+            .i = i,
+            .j = j};
+        if (rows == kTileRows)
+          multiply_tile<kTileRows>(row_major, vectors, k, tile, panels + j * k, target);
+        else
+          multiply_tile<kTileRows - 1>(row_major, vectors, k, tile, panels + j * k, target);
       }
     }
   }
 
-  /// All of it, on all threads. Blocks of rows, and of columns where there are few rows, so that the threads
-  /// finish together; every element is computed the same way in any block.
+  /// All of it, on all threads; every element is computed the same way however the work is divided.
   void run() const {
+    const std::int64_t threads = detail::in_parallel_region() ? 1 : num_threads();
+    if (threads > 1 && tiles <= kSharedTiles && tiles * (last_pass - first_pass) * a_tile <= kPackedFloats)
+      run_shared(threads);
+    else
+      run_blocks(threads);
+  }
+
+ private:
+  /// Many rows: each thread packs the blocks that it multiplies.
+  void run_blocks(std::int64_t threads) const {
     const std::int64_t panels = ceil_div(N, kTileColumns);
-    const std::int64_t row_blocks = ceil_div(tiles, kBlockTiles);
-    const std::int64_t threads = num_threads();
-    std::int64_t column_blocks = 1;
-    while (threads > 1 &&
-           (row_blocks * column_blocks < 4 * threads ||
-            (row_blocks < 16 && row_blocks * column_blocks % threads != 0)) &&
-           column_blocks < panels)
-      ++column_blocks;
+    const std::int64_t row_blocks = std::min(tiles, round_up(ceil_div(tiles, kBlockTiles), threads));
+    // Few blocks cannot be shared out evenly; then columns are divided, too, though A is packed more often
+    // for it.
+    const std::int64_t column_blocks =
+        threads > 1 && row_blocks < 4 * threads ? std::min(panels, ceil_div(4 * threads, row_blocks)) : 1;
+    parallel_for(row_blocks * column_blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+      float* const a = scratch<PackedA>(kBlockTiles * a_tile);
+      for (std::int64_t n = begin; n < end; ++n) {
+        const std::int64_t row_block = n / column_blocks, column = n % column_blocks;
+        const std::int64_t t0 = cut(tiles, row_blocks, row_block), t1 = cut(tiles, row_blocks, row_block + 1);
+        const std::int64_t j0 = cut(panels, column_blocks, column) * kTileColumns,
+                           j1 = std::min(N, cut(panels, column_blocks, column + 1) * kTileColumns);
+        // The block that this thread will probably do after this one.
+        const std::int64_t next_row = std::min(row_blocks - 1, (n + threads) / column_blocks);
+        for (std::int64_t pass = first_pass; pass < last_pass; ++pass) {
+          prepare(t0, t1, pass, j0 == 0, a);
+          multiply(t0, t1, j0, j1, pass, a,
+                   pass + 1 < last_pass
+                       ? element(row(t0), passes.begin(pass + 1))
+                       : element(row(cut(tiles, row_blocks, next_row)), passes.begin(first_pass)));
+        }
+      }
+    });
+  }
+
+  /// Few rows, as of one image: A is packed once for all threads, and the work divided by rows and columns.
+  void run_shared(std::int64_t threads) const {
+    const std::int64_t pass_size = tiles * a_tile, count = last_pass - first_pass;
+    float* const a = scratch<SharedA>(count * pass_size);
+    parallel_for(tiles * count, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t n = begin; n < end; ++n) {
+        const std::int64_t t = n % tiles, pass = n / tiles;
+        prepare(t, t + 1, first_pass + pass, false, a + pass * pass_size + t * a_tile);
+      }
+    });
+    if (epilogue.sums)
+      for (std::int64_t pass = 0; pass < count; ++pass)
+        for (std::int64_t t = 0; t < tiles; ++t) {
+          add_row_sums(rows_of(t), passes.size(first_pass + pass), a + pass * pass_size + t * a_tile,
+                       epilogue.sums + row(t));
+        }
+    const std::int64_t panels = ceil_div(N, kTileColumns), row_blocks = ceil_div(tiles, kBlockTiles);
+    const std::int64_t column_blocks = std::min(panels, 4 * threads);
     parallel_for(row_blocks * column_blocks, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t n = begin; n < end; ++n) {
-        const std::int64_t row = n / column_blocks, column = n % column_blocks;
-        // The block that this thread will probably do next.
-        const std::int64_t next = std::min(row_blocks, (n + threads) / column_blocks);
-        block(cut(tiles, row_blocks, row), cut(tiles, row_blocks, row + 1),
-              cut(panels, column_blocks, column) * kTileColumns,
-              std::min(N, cut(panels, column_blocks, column + 1) * kTileColumns),
-              cut(tiles, row_blocks, next));
+        const std::int64_t row_block = n % row_blocks, column = n / row_blocks;
+        const std::int64_t t0 = cut(tiles, row_blocks, row_block), t1 = cut(tiles, row_blocks, row_block + 1);
+        for (std::int64_t pass = first_pass; pass < last_pass; ++pass)
+          multiply(t0, t1, cut(panels, column_blocks, column) * kTileColumns,
+                   std::min(N, cut(panels, column_blocks, column + 1) * kTileColumns), pass,
+                   a + (pass - first_pass) * pass_size + t0 * a_tile, nullptr);
       }
     });
   }
 };
 
-/// Packs passes [first, last) of B (K,N) to `out`.
-inline void pack_passes(const Passes& passes, std::int64_t first, std::int64_t last, std::int64_t N,
-                        const MatrixView& B, float* out) {
-  const std::int64_t width = packed_columns(N);
-  constexpr std::int64_t kRows = 64;  // of a pass that one thread packs, a multiple of the lanes
-  const std::int64_t pieces = ceil_div(passes.depth, kRows);
-  parallel_for((last - first) * pieces, grain_for(2 * kRows * N), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t n = begin; n < end; ++n) {
-      const std::int64_t pass = first + n / pieces, skip = n % pieces * kRows, k = passes.size(pass);
-      if (skip < k)
-        pack_b(std::min(kRows, k - skip), N, B, passes.begin(pass) + skip, 0, N, k, skip,
-               out + (passes.begin(pass) - passes.begin(first)) * width);
-    }
-  });
-}
-
 }  // namespace gemm_detail
-
-inline PackedMatrix::PackedMatrix(std::int64_t K, std::int64_t N, const MatrixView& B) : K_(K), N_(N) {
-  const gemm_detail::Passes passes(K);
-  buffer_ = Buffer(static_cast<std::size_t>(K * packed_columns(N)) * sizeof(float));
-  gemm_detail::pack_passes(passes, 0, passes.count(), N, B, static_cast<float*>(buffer_.data()));
-}
 
 /// C (M,N) = scale · A (M,K) · B (K,N), then the epilogue. C is row-major with `c_stride` floats from row to
 /// row and must not overlap A or B. Uses all threads, or only the calling one from within a `parallel_for`.
