@@ -121,6 +121,7 @@ int run_training(std::span<const std::string_view> arguments) {
   size.num_classes = static_cast<std::int64_t>(images.train.classes().size());
   manual_seed(c.training.seed);
   VisionTransformer model(size);
+  model.encoder.checkpointed = c.training.checkpoint;
   ParameterArena parameters = flatten(model);
 
   // Nothing is written before everything is known to fit.

@@ -32,6 +32,18 @@ class [[nodiscard]] NoGrad {
   bool before_;
 };
 
+/// While it lives, the thread records again, inside of a `NoGrad`.
+class [[nodiscard]] EnableGrad {
+ public:
+  EnableGrad() : before_(std::exchange(detail::mode.grad, true)) {}
+  ~EnableGrad() { detail::mode.grad = before_; }
+  EnableGrad(const EnableGrad&) = delete;
+  EnableGrad& operator=(const EnableGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
 /// While it lives, the thread is in training mode (or, with `false`, in evaluation mode), as
 /// `module.train()`.
 class [[nodiscard]] Training {

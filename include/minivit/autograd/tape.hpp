@@ -141,12 +141,23 @@ class Tape {
     } const clear_at_end{*this};
     const NoGrad nothing_is_recorded;
     pass(loss.edge(), seed);
-    while (!nodes_.empty()) {
-      Node& node = nodes_.back();
-      const Tensor dy = std::move(node.grad);
-      if (dy.defined()) node.run(node.operation, *this, dy);
-      destroy_last();
+    run_back_to(0);
+  }
+
+  /// For operations that keep little and compute it again, from within their gradient: records `f()`, which
+  /// gives the operation's result once more, and runs that recording backwards from its gradient `dy`.
+  template <class F>
+  void replay(const F& f, const Tensor& dy) {
+    const std::size_t before = nodes_.size();
+    {
+      Var y;
+      {
+        const EnableGrad recording;
+        y = f();
+      }
+      if (y.requires_grad()) pass(y.edge(), dy);
     }
+    run_back_to(before);
   }
 
   /// Forgets everything recorded: values made so far can no longer be differentiated. `backward` does it by
@@ -202,6 +213,16 @@ class Tape {
     void* const place = static_cast<std::byte*>(chunks_[used_chunks_ - 1].data()) + offset_;
     offset_ += bytes;
     return place;
+  }
+
+  /// Runs and removes all nodes from the last down to number `size`.
+  void run_back_to(std::size_t size) {
+    while (nodes_.size() > size) {
+      const Node node = {std::move(nodes_.back().grad), nodes_.back().operation, nodes_.back().run,
+                         nodes_.back().destroy};  // a copy: the operation may record more
+      if (node.grad.defined()) node.run(node.operation, *this, node.grad);
+      destroy_last();
+    }
   }
 
   void destroy_last() noexcept {

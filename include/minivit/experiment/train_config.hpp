@@ -38,6 +38,7 @@ struct TrainConfig {
     double lr = 3e-4, min_lr = 0.0, warmup = 0.1;
     float weight_decay = 0.1f, momentum = 0.9f, beta2 = 0.999f;
     float label_smoothing = 0.0f, ema = 0.0f;
+    bool checkpoint = false;
     double clip_norm = 1.0;
     std::uint64_t seed = 0;
   } training;
@@ -101,6 +102,8 @@ struct TrainConfig {
     s.add("training.label_smoothing", training.label_smoothing, "", 0.0f, 1.0f);
     s.add("training.clip_norm", training.clip_norm, "largest norm of the gradient; 0: any", 0.0, 1e9);
     s.add("training.ema", training.ema, "decay of the weights' moving average; 0: none", 0.0f, 0.99999f);
+    s.add("training.checkpoint", training.checkpoint,
+          "keep only the blocks' inputs and compute the rest again: less memory, a third more time");
     s.add("training.seed", training.seed, "of everything random");
     s.add("output.dir", output, "where run folders go");
     return s;

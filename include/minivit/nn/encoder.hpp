@@ -9,6 +9,7 @@
 #include "minivit/nn/layer_scale.hpp"
 #include "minivit/nn/mlp.hpp"
 #include "minivit/ops/arithmetic.hpp"
+#include "minivit/ops/checkpoint.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -73,6 +74,8 @@ struct EncoderBlock {
 /// Blocks one after the other: x (B, T, C) -> (B, T, C).
 struct Encoder {
   std::vector<EncoderBlock> blocks;
+  bool checkpointed =
+      false;  ///< blocks keep only their input for the backward pass: less memory, a third more time
 
   Encoder() = default;
 
@@ -86,7 +89,8 @@ struct Encoder {
   }
 
   Var operator()(Var x) const {
-    for (const EncoderBlock& block : blocks) x = block(x);
+    for (const EncoderBlock& block : blocks)
+      x = checkpointed ? checkpoint([&block](const Var& in) { return block(in); }, x) : block(x);
     return x;
   }
 

@@ -1,0 +1,115 @@
+#include "minivit/ops/checkpoint.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <vector>
+
+#include "minivit/model/vit.hpp"
+#include "minivit/ops/losses.hpp"
+#include "minivit/ops/reductions.hpp"
+#include "minivit/ops/unary.hpp"
+#include "ops/op_case.hpp"
+
+using namespace minivit;
+using op_test::in;
+
+namespace {
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.shape() == b.shape() &&
+         std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.numel()) * sizeof(float)) == 0;
+}
+
+/// Loss and all gradients of a small ViT with everything that draws random numbers.
+std::vector<Tensor> gradients(bool checkpointed) {
+  manual_seed(3);
+  VisionTransformer model({.image_height = 16,
+                           .image_width = 16,
+                           .patch_size = 4,
+                           .num_classes = 5,
+                           .embedding_dim = 24,
+                           .num_layers = 3,
+                           .num_heads = 3,
+                           .input_dropout = 0.1f,
+                           .attention_dropout = 0.2f,
+                           .dropout = 0.1f,
+                           .drop_path = 0.3f,
+                           .layer_scale = 0.1f});
+  model.encoder.checkpointed = checkpointed;
+  manual_seed(4, 1);
+  const std::vector<int> labels{0, 1, 2, 3, 4, 0};
+  const Tensor images = op_test::make(in({6, 3, 16, 16}), 5);
+  std::vector<Tensor> out;
+  {
+    const Training training;
+    const Var loss = cross_entropy(model(images), labels);
+    out.push_back(loss.value().clone());
+    backward(loss);
+  }
+  for_each_parameter(model, [&](const std::string&, const Parameter& p) { out.push_back(p.grad.clone()); });
+  Tensor next = Tensor::empty({4});  // what is drawn afterwards is the same, too
+  Rng rng = Generator::local().stream();
+  for (float& v : next.values()) v = rng.uniform();
+  out.push_back(next);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a checkpointed model has the same loss, gradients and random numbers, to the bit") {
+  const std::vector<Tensor> plain = gradients(false), again = gradients(true);
+  REQUIRE(plain.size() == again.size());
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    CAPTURE(i);
+    CHECK(same_bits(plain[i], again[i]));
+  }
+}
+
+TEST_CASE("checkpoints inside of checkpoints, and inputs that are used again") {
+  const Tensor value = op_test::make(in({3, 4}), 1);
+  const auto inner = [](const Var& x) { return exp(x) * x; };
+  const auto outer = [&](const Var& x) { return checkpoint(inner, tanh(x)) + checkpoint(inner, x); };
+  const Var x = variable(value.clone()), y = variable(value.clone());
+  backward(sum(outer(x) * x));
+  backward(sum(checkpoint(outer, y) * y));
+  CHECK(same_bits(x.grad(), y.grad()));
+  CHECK(Tape::local().size() == 0);
+}
+
+TEST_CASE("a checkpoint keeps its input and its result, nothing in between") {
+  const Var x = variable(op_test::make(in({64, 1024}), 1));
+  const auto deep = [](const Var& in) {
+    Var y = in;
+    for (int i = 0; i < 8; ++i) y = tanh(y);
+    return y;
+  };
+  const std::size_t before = Pool::instance().stats().in_use;
+  {
+    const Var y = checkpoint(deep, x);
+    CHECK(Pool::instance().stats().in_use - before < 2 * 64 * 1024 * sizeof(float));
+    CHECK(Tape::local().size() == 1);
+    Tape::local().clear();
+  }
+  {
+    const Var y = deep(x);
+    CHECK(Pool::instance().stats().in_use - before >= 8 * 64 * 1024 * sizeof(float));
+    Tape::local().clear();
+  }
+}
+
+TEST_CASE("a checkpoint that is not recorded is the function") {
+  const Tensor value = op_test::make(in({3, 4}), 1);
+  int calls = 0;
+  const auto counted = [&calls](const Var& x) {
+    ++calls;
+    return exp(x);
+  };
+  {
+    const NoGrad off;
+    CHECK(same_bits(checkpoint(counted, variable(value.clone())).value(), exp(Var(value)).value()));
+  }
+  CHECK(calls == 1);
+  CHECK(!checkpoint(counted, Var(value)).requires_grad());
+  CHECK(calls == 2);
+}
