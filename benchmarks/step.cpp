@@ -137,13 +137,12 @@ Result run(const Options& o, const Case& c) {
     const Training training;
     const auto step = [&] {
       backward(cross_entropy(model(images), labels));
-      clip_grad_norm(parameters, 1.0);
-      optimizer.step(1e-4f);
-      parameters.zero_grad();
+      optimizer.step(1e-4f, clip_factor(grad_norm(parameters), 1.0), true);
     };
     measure(o, step, start, r);
   } else {
     const NoGrad values_only;
+    model.prepare();
     measure(
         o, [&] { model(images); }, start, r);
   }

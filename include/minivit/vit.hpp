@@ -1,6 +1,8 @@
 // minivit: Vision Transformers in C++. One include trains, fine-tunes and serves them.
 //
-// In reading order, from memory to models. Each folder uses only the folders above it.
+// In reading order, from memory to models. Each folder uses only the folders above it. Asked for by name,
+// since they would cost everybody compile time: minivit/tensor/eigen.hpp, which shows tensors as Eigen
+// matrices, and experiment/.
 #pragma once
 
 #include "minivit/autograd/gradcheck.hpp"  // is my gradient right?
@@ -24,5 +26,4 @@
 #include "minivit/ops/reductions.hpp"  // sum, mean, max
 #include "minivit/ops/softmax.hpp"     // softmax, log_softmax
 #include "minivit/ops/unary.hpp"       // exp, log, tanh, relu, …
-#include "minivit/tensor/eigen.hpp"    // tensors as Eigen matrices and arrays
 #include "minivit/tensor/tensor.hpp"   // float32, contiguous, shared handle

@@ -274,3 +274,44 @@ TEST_CASE("a copied model is independent, a moved one keeps its weights") {
   const VisionTransformer moved = std::move(net);
   CHECK(same_bits(moved(images).value(), after));
 }
+
+TEST_CASE("a prepared model predicts the same, trains on, and is not prepared any more then") {
+  for (const float layer_scale : {0.0f, 0.1f}) {
+    CAPTURE(layer_scale);
+    manual_seed(7);
+    VisionTransformer model({.image_height = 16,
+                             .image_width = 24,
+                             .patch_size = 4,
+                             .num_classes = 5,
+                             .embedding_dim = 24,
+                             .num_layers = 2,
+                             .num_heads = 3,
+                             .layer_scale = layer_scale});
+    for_each_parameter(model, [](const std::string&, Parameter& p) { init_uniform(p.value, 0.5f); });
+    const Tensor images = noise({3, 3, 16, 24}, 2);
+    const auto logits = [&](const VisionTransformer& m) {
+      const NoGrad values_only;
+      return m(images).value();
+    };
+    const auto worst = [](const Tensor& a, const Tensor& b) {
+      double w = 0;
+      for (std::int64_t i = 0; i < a.numel(); ++i)
+        w = std::max(w, std::fabs(double{a.data()[i]} - b.data()[i]));
+      return w;
+    };
+    const Tensor before = logits(model);
+    model.prepare();
+    const Tensor prepared = logits(model);
+    CHECK(worst(prepared, before) < 1e-4);
+    CHECK(worst(model(images).value(), before) == 0);  // with gradients the weights themselves are used
+    Tape::local().clear();
+
+    // What was packed is really what is used: changed weights do not show until they are packed again.
+    init_zeros(model.encoder.blocks[0].mlp.fc2.weight.value);
+    CHECK(worst(logits(model), prepared) == 0);
+    const VisionTransformer copy = model;  // a copy is a model of its own
+    CHECK(worst(logits(copy), prepared) > 1e-3);
+    const ParameterArena parameters = flatten(model);
+    CHECK(worst(logits(model), logits(copy)) == 0);
+  }
+}

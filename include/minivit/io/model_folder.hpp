@@ -129,8 +129,8 @@ inline void save_model(const std::filesystem::path& folder, const VisionTransfor
   fresh.commit();
 }
 
-/// Reads a model folder: config.json and model.safetensors, strictly. Throws FileError that names the file
-/// and what is wrong in it, ConfigError for a configuration that makes no model.
+/// Reads a model folder: config.json and model.safetensors, strictly, ready to predict. Throws FileError that
+/// names the file and what is wrong in it, ConfigError for a configuration that makes no model.
 inline Model load_model(const std::filesystem::path& folder) {
   recover_folder(folder);
   const auto config_path = folder / "config.json", weights_path = folder / "model.safetensors";
@@ -145,6 +145,7 @@ inline Model load_model(const std::filesystem::path& folder) {
   const SkipInit weights_come_from_the_file;
   Model model{VisionTransformer(config.vit), std::move(config.labels), config.preprocess};
   load_weights(file, weights_path.string(), model.net);
+  model.net.prepare();
   return model;
 }
 

@@ -69,6 +69,15 @@ struct VisionTransformer {
     return head.weight.defined() ? head(x) : x;
   }
 
+  /// Gets ready to predict many times: weights are packed as the products read them, norms and LayerScales
+  /// multiplied into them, which doubles their memory. Used where nothing is recorded (`NoGrad`); `flatten`,
+  /// with which training begins, drops it, as does `prepare(false)`. After changing weights in another way
+  /// call it again.
+  void prepare(bool on = true) {
+    patch_embed.prepare(on);
+    for (EncoderBlock& block : encoder.blocks) block.prepare(on);
+  }
+
   /// Tokens of the images, with class token, registers and positions: (B, T, C).
   Var embed(const Var& images) const {
     check<ShapeError>(images.rank() == 4 && images.size(1) == config.channels &&

@@ -60,6 +60,8 @@ inline ParameterArena flatten(std::vector<NamedParameter> parameters) {
 }
 template <class Module>
 ParameterArena flatten(Module& module) {
+  if constexpr (requires { module.prepare(false); })
+    module.prepare(false);  // its weights are about to change
   return flatten(named_parameters(module));
 }
 

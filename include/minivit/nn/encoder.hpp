@@ -50,9 +50,27 @@ struct EncoderBlock {
   /// of the linear layer behind it, and each sum of the one before it, if nothing stands in between.
   Var operator()(const Var& x) const {
     const Var heads = attn.heads_of(norm1.then(attn.qkv, x));
-    const Var y = plain(ls1) ? attn.proj(heads, x) : x + drop_path(ls1(attn.proj(heads)));
+    const Var y = plain(ls1, attn.proj) ? attn.proj(heads, x) : x + drop_path(ls1(attn.proj(heads)));
     const Var u = norm2.then(mlp.fc1, y);
-    return plain(ls2) ? mlp.from_hidden(u, y) : y + drop_path(ls2(mlp.from_hidden(u)));
+    return plain(ls2, mlp.fc2) ? mlp.from_hidden(u, y) : y + drop_path(ls2(mlp.from_hidden(u)));
+  }
+
+  /// Packs the weights for prediction, the norms and LayerScales in front of and behind the linear layers
+  /// multiplied into them; or drops what was packed.
+  void prepare(bool on) {
+    const auto pack = [on](Linear& layer, const LayerNorm* before, const LayerScale* behind) {
+      if (!on)
+        layer.packed = {};
+      else if (before)
+        layer.packed =
+            PackedLinear(layer.weight.value, layer.bias.value, before->weight.value, before->bias.value);
+      else
+        layer.packed = PackedLinear(layer.weight.value, layer.bias.value, {}, {}, behind->gamma.value);
+    };
+    pack(attn.qkv, &norm1, nullptr);
+    pack(attn.proj, nullptr, &ls1);
+    pack(mlp.fc1, &norm2, nullptr);
+    pack(mlp.fc2, nullptr, &ls2);
   }
 
   static void visit(auto& self, auto&& f) {
@@ -65,8 +83,10 @@ struct EncoderBlock {
   }
 
  private:
-  /// True if a branch ends with its linear layer.
-  bool plain(const LayerScale& scale) const {
+  /// True if a branch ends with its linear layer: there is nothing behind it, or it is part of the packed
+  /// weights.
+  bool plain(const LayerScale& scale, const Linear& last) const {
+    if (detail::usable(&last.packed)) return !is_training();
     return !scale.gamma.defined() && !(is_training() && drop_path.p > 0.0f);
   }
 };

@@ -18,9 +18,10 @@ struct LayerNorm {
 
   Var operator()(const Var& x) const { return layer_norm(x, weight, bias, eps); }
 
-  /// next((*this)(x)), without ever storing what is in between.
+  /// next((*this)(x)), without ever storing what is in between. If `next` is prepared, it is so with this
+  /// norm.
   Var then(const Linear& next, const Var& x) const {
-    return norm_linear(x, weight, bias, eps, next.weight, next.bias);
+    return norm_linear(x, weight, bias, eps, next.weight, next.bias, &next.packed);
   }
 
   static void visit(auto& self, auto&& f) {

@@ -11,8 +11,9 @@ namespace minivit::inline MINIVIT_ABI {
 
 /// y (..., out) = x (..., in) · weightᵀ + bias.
 struct Linear {
-  Parameter weight;  // (out, in)
-  Parameter bias;    // (out), or empty
+  Parameter weight;     // (out, in)
+  Parameter bias;       // (out), or empty
+  PackedLinear packed;  // for prediction, made by the model's `prepare`
 
   Linear() = default;
 
@@ -26,7 +27,9 @@ struct Linear {
   }
 
   /// x (..., in) -> (..., out) [+ residual].
-  Var operator()(const Var& x, const Var& residual = {}) const { return linear(x, weight, bias, residual); }
+  Var operator()(const Var& x, const Var& residual = {}) const {
+    return linear(x, weight, bias, residual, &packed);
+  }
 
   static void visit(auto& self, auto&& f) {
     f("weight", self.weight);

@@ -22,7 +22,7 @@ struct MLP {
 
   /// What follows fc1: u (..., hidden) -> (..., C) [+ residual].
   Var from_hidden(const Var& u, const Var& residual = {}) const {
-    if (!is_training() || drop.p == 0.0f) return gelu_linear(u, fc2.weight, fc2.bias, residual);
+    if (!is_training() || drop.p == 0.0f) return gelu_linear(u, fc2.weight, fc2.bias, residual, &fc2.packed);
     const Var y = drop(fc2(drop(gelu(u))));
     return residual.value().defined() ? residual + y : y;
   }
