@@ -12,9 +12,9 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace gemm_detail {
 
-// Depth of a pass over K at most, floats. A tile's row of A, its columns of B and itself stay in L1 and L2;
-// deeper passes gain nothing (256: 1 % slower, 512: the same), shallower ones write C more often.
-
+// Depth of a pass over K at most. A tile of A (28 KiB) and a panel of B (64 KiB) come from L1 and L2 as they
+// are used; every pass writes C once. 384, 512 and 768 measured the same to 1 % on Zen 4, 256 was 1 to 2 %
+// slower.
 inline constexpr std::int64_t kDepth = 512;
 
 constexpr std::int64_t ceil_div(std::int64_t n, std::int64_t d) { return (n + d - 1) / d; }
