@@ -1,5 +1,6 @@
 // A gradient in ten lines: d/dw of the mean of (x·w - y)², checked against the formula.
 #include <cstdio>
+#include <minivit/tensor/eigen.hpp>  // as_matrix, for the formula
 #include <minivit/vit.hpp>
 
 using namespace minivit;

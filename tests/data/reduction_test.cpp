@@ -102,7 +102,8 @@ TEST_CASE("for training the part that is going to be cut out counts") {
 
 TEST_CASE("a reduced JPEG has its size divided and rounded up, and knows the file's") {
   for (const std::string name : {"baseline.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg"})
-    for (const auto& [reduction, width, height] : {std::array{1, 23, 17}, {2, 12, 9}, {4, 6, 5}, {8, 3, 3}}) {
+    for (const auto& size : {std::array{1, 23, 17}, {2, 12, 9}, {4, 6, 5}, {8, 3, 3}}) {
+      const int reduction = size[0], width = size[1], height = size[2];
       CAPTURE(name);
       CAPTURE(reduction);
       const Decoded d = decode(name, reduction);
@@ -139,10 +140,12 @@ TEST_CASE("a reduced JPEG shows the same") {
 
 TEST_CASE("a reduced image that does not fit its file is refused") {
   const Preprocess p{.height = 4, .width = 5};
-  for (const auto& [width, height, reduction] : {std::array{25, 16, 2}, {12, 10, 1}, {22, 17, 2}, {12, 8, 0}})
+  for (const auto& file : {std::array{25, 16, 2}, {12, 10, 1}, {22, 17, 2}, {12, 8, 0}}) {
+    const int width = file[0], height = file[1], reduction = file[2];
     CHECK(message_of<ShapeError>([&] {
             fit_image(Decoded{make_image(12, 8), width, height, reduction}, p);
           }) == concat("preprocess: image is 12x8, expected 1/", reduction, " of ", width, "x", height));
+  }
 }
 
 TEST_CASE("the limit holds for the size of the file, whatever is made of it") {

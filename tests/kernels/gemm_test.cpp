@@ -184,9 +184,10 @@ TEST_CASE("gemm with what its epilogue adds, maps and sums, and with rows that g
     }
   };
   const float factor = 0.25f;
-  for (const auto& [M, N, K] :
+  for (const auto& size :
        {std::array<std::int64_t, 3>{1, 1, 1}, {5, 7, 3}, {29, 67, 40}, {131, 33, 1100}, {15, 40, 513}})
     for (int form = 0; form < 4; ++form) {
+      const std::int64_t M = size[0], N = size[1], K = size[2];
       CAPTURE(M);
       CAPTURE(N);
       CAPTURE(K);
