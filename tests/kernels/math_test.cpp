@@ -190,5 +190,8 @@ TEST_CASE("transpose exchanges rows and columns") {
     for (int j = 0; j < kLanes; ++j) square[i][j] = static_cast<float>(100 * i + j);
   transpose(square);
   for (int i = 0; i < kLanes; ++i)
-    for (int j = 0; j < kLanes; ++j) CHECK(square[i][j] == static_cast<float>(100 * j + i));
+    for (int j = 0; j < kLanes; ++j) {
+      const float element = square[i][j];
+      CHECK(element == static_cast<float>(100 * j + i));
+    }
 }

@@ -264,7 +264,8 @@ struct Product {
   /// All of it, on all threads; every element is computed the same way however the work is divided.
   void run() const {
     const std::int64_t threads = detail::in_parallel_region() ? 1 : num_threads();
-    if (threads > 1 && tiles <= kSharedTiles && tiles * (last_pass - first_pass) * a_tile <= kPackedFloats / 2)
+    if (threads > 1 && tiles <= kSharedTiles &&
+        tiles * (last_pass - first_pass) * a_tile <= kPackedFloats / 2)
       run_shared(threads);
     else
       run_blocks(threads);

@@ -51,7 +51,7 @@ inline Vec log(Vec x) {
   const Vec special = x < 0.0f    ? broadcast(std::numeric_limits<float>::quiet_NaN())
                       : x == 0.0f ? broadcast(-kInfinity)
                                   : x;
-  return (x > 0.0f) & (x < kInfinity) ? y : special;
+  return ((x > 0.0f) & (x < kInfinity)) ? y : special;
 }
 
 /// The error function, absolute error ≤ 1.2e-7. Up to 1 an odd polynomial, above 1 - e^q(|x|) with q fitted
