@@ -1,6 +1,5 @@
 // A gradient in ten lines: d/dw of the mean of (x·w - y)², checked against the formula.
 #include <cstdio>
-#include <minivit/tensor/eigen.hpp>  // as_matrix, for the formula
 #include <minivit/vit.hpp>
 
 using namespace minivit;
@@ -17,6 +16,6 @@ int main() {
   std::printf("loss %.4f, gradient (%.4f, %.4f)\n", loss.item(), w.grad()(0, 0), w.grad()(1, 0));
 
   // By hand: dL/dw = 2/3 xᵀ (x w - y).
-  const auto expected = (2.0f / 3.0f * as_matrix(x).transpose() * as_matrix(error.value())).eval();
+  const Tensor expected = (matmul(x, error.detach(), true) * (2.0f / 3.0f)).value();
   std::printf("by hand          (%.4f, %.4f)\n", expected(0, 0), expected(1, 0));
 }
