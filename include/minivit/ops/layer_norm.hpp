@@ -126,16 +126,16 @@ inline void layer_norm_gradients(Tape& tape, std::int64_t rows, std::int64_t C, 
 inline Var layer_norm(const Var& x, const Var& gamma, const Var& beta, float eps = 1e-6f) {
   detail::check_layer_norm("layer_norm", x, gamma, beta);
   const std::int64_t C = x.size(-1), rows = C ? x.numel() / C : 0;
-  const Tensor statistics = detail::row_statistics(rows, C, x.data(), eps);
-  Tensor y = Tensor::empty(x.shape());
-  parallel_for(rows, grain_for(2 * C), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i)
+  Tensor y = Tensor::empty(x.shape()), statistics = Tensor::empty({rows, 2});
+  parallel_for(rows, grain_for(4 * C), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const float* const row = x.data() + i * C;
+      const auto [mean, rstd] = detail::row_statistics(C, row, eps);
+      statistics(i, 0) = mean, statistics(i, 1) = rstd;
       map(
-          C, y.data() + i * C,
-          [mean = statistics(i, 0), rstd = statistics(i, 1)](Vec v, Vec g, Vec b) {
-            return (v - mean) * rstd * g + b;
-          },
-          x.data() + i * C, gamma.data(), beta.data());
+          C, y.data() + i * C, [m = mean, r = rstd](Vec v, Vec g, Vec b) { return (v - m) * r * g + b; }, row,
+          gamma.data(), beta.data());
+    }
   });
   return Tape::local().record(
       std::move(y), {&x, &gamma, &beta},
