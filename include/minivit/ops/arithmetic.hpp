@@ -220,10 +220,12 @@ inline Var div(const Var& a, const Var& b) {
   return Tape::local().record(std::move(y), {&a, &b}, [a, b](Tape& tape, const Tensor& dy) {
     detail::broadcast_gradient(tape, a.edge(), dy, b.value(), detail::kQuotient);
     if (!b.requires_grad()) return;
-    Tensor slope = Tensor::empty(dy.shape());  // of y as a function of b
-    detail::broadcast_map(dy.shape(), {slope.data(), false}, a.value(), b.value(),
-                          detail::pairwise([](Vec u, Vec v) { return -u / (v * v); }));
-    detail::broadcast_gradient(tape, b.edge(), dy, slope, detail::kProduct);
+    // db = -(dy / b) y: of x / x the two gradients then cancel exactly.
+    Tensor da = Tensor::empty(dy.shape()), minus_y = Tensor::empty(dy.shape());
+    detail::broadcast_map(dy.shape(), {da.data(), false}, dy, b.value(), detail::kQuotient);
+    detail::broadcast_map(dy.shape(), {minus_y.data(), false}, a.value(), b.value(),
+                          detail::pairwise([](Vec u, Vec v) { return -u / v; }));
+    detail::broadcast_gradient(tape, b.edge(), da, minus_y, detail::kProduct);
   });
 }
 
