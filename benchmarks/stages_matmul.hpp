@@ -35,17 +35,17 @@ inline void rows_of_b(const float* A, const float* B, float* C) {
 
 using Tile = Vec[kTileRows][kTileVectors];
 
-[[gnu::always_inline]] inline void load_tile(Tile& sums, const float* c) {
+[[gnu::always_inline]] inline void load_tile(Tile& sums, const float* c, std::int64_t stride = N) {
 #pragma GCC unroll 16
   for (int r = 0; r < kTileRows; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < kTileVectors; ++v) sums[r][v] = load(c + r * N + v * kLanes);
+    for (int v = 0; v < kTileVectors; ++v) sums[r][v] = load(c + r * stride + v * kLanes);
 }
-[[gnu::always_inline]] inline void store_tile(const Tile& sums, float* c) {
+[[gnu::always_inline]] inline void store_tile(const Tile& sums, float* c, std::int64_t stride = N) {
 #pragma GCC unroll 16
   for (int r = 0; r < kTileRows; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < kTileVectors; ++v) store(c + r * N + v * kLanes, sums[r][v]);
+    for (int v = 0; v < kTileVectors; ++v) store(c + r * stride + v * kLanes, sums[r][v]);
 }
 
 /// A tile of C stays in registers while all of K passes by. A and B are read where they are, A's rows
@@ -71,17 +71,17 @@ struct PackedBlock;
 struct PackedB;
 
 /// All of B, panel after panel of a tile's columns.
-inline const float* pack_all(const float* B) {
-  float* const b = minivit::scratch<PackedB>(K * N);
-  minivit::pack_b(K, N, MatrixView::rows(B, N), 0, 0, N, K, 0, b);
+inline const float* pack_all(const float* B, std::int64_t columns = N) {
+  float* const b = minivit::scratch<PackedB>(K * columns);
+  minivit::pack_b(K, columns, MatrixView::rows(B, columns), 0, 0, columns, K, 0, b);
   return b;
 }
 
 /// Both operands are copied into the order in which the tile reads them. kRowMajor: A as kLanes elements of
 /// each row in turn, which vectors can copy; else as kTileRows elements of each column, which is transposing.
-template <bool kRowMajor>
+template <bool kRowMajor, std::int64_t kColumns = N>
 void packed(const float* A, const float* B, float* C) {
-  const float* const b = pack_all(B);
+  const float* const b = pack_all(B, kColumns);
   float* const a = minivit::scratch<PackedTile>(kTileRows * K);
   for (std::int64_t i = 0; i < M; i += kTileRows) {
     if constexpr (kRowMajor) {
@@ -90,11 +90,11 @@ void packed(const float* A, const float* B, float* C) {
       for (std::int64_t p = 0; p < K; ++p)
         for (int r = 0; r < kTileRows; ++r) a[p * kTileRows + r] = A[(i + r) * K + p];
     }
-    for (std::int64_t j = 0; j < N; j += kTileColumns) {
+    for (std::int64_t j = 0; j < kColumns; j += kTileColumns) {
       Tile sums = {};
       minivit::multiply_add_packed<kTileRows, kTileVectors, kRowMajor>(sums, K, a, b + j * K,
                                                                        {nullptr, 0, a, 0});
-      store_tile(sums, C + i * N + j);
+      store_tile(sums, C + i * kColumns + j, kColumns);
     }
   }
 }
@@ -171,6 +171,23 @@ struct Matmul : Topic {
     stage("next A fetched, too", blocks<Fetching::rows_and_next>);
     stage("gemm of the library", library);
     stage("gemm, all threads", library, true);
+  }
+};
+
+/// Few columns, as a head has: A is packed for two panels only, which shows what packing costs.
+struct Columns64 : Topic {
+  static constexpr std::int64_t kColumns = 64;
+  Tensor A = random({M, K}, 1), B = random({K, kColumns}, 2);
+
+  Columns64() : Topic("64 columns", "798x64x1024") {
+    flops = 2.0 * M * kColumns * K;
+    result = Tensor::empty({M, kColumns});
+    expected = Tensor::empty({M, kColumns});
+    minivit::as_matrix(expected) =
+        (minivit::as_matrix(A).cast<double>() * minivit::as_matrix(B).cast<double>()).cast<float>();
+    stages = {
+        {"packed, A transposed", [this] { packed<false, kColumns>(A.data(), B.data(), result.data()); }},
+        {"packed, A in rows", [this] { packed<true, kColumns>(A.data(), B.data(), result.data()); }}};
   }
 };
 
