@@ -2,7 +2,9 @@
 // the batch.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <span>
 
 #include "minivit/autograd/tape.hpp"
@@ -38,17 +40,23 @@ Var cross_entropy_of(const Var& logits, const CrossEntropyOptions& options, cons
       float* q = gradient.data() + i * K;
       rows(i, 1) = fill(i, q);
       const float largest = row_max(K, z);
-      double exp_sum = 0, q_sum = 0, dot = 0;  // dot = Σ q (largest - z)
-      for (std::int64_t k = 0; k < K; ++k) {
-        exp_sum += std::exp(static_cast<double>(z[k]) - largest);
-        q_sum += q[k];
-        if (q[k] != 0.0f) dot += static_cast<double>(q[k]) * (static_cast<double>(largest) - z[k]);
+      Vec exps{}, targets{}, dots{};  // Σ e^(z - largest), Σ q, Σ q (largest - z)
+      for (std::int64_t k = 0; k < K; k += kLanes) {
+        const std::int64_t n = std::min<std::int64_t>(kLanes, K - k);
+        const Vec zv =
+            n == kLanes ? load(z + k) : load_partial(z + k, n, -std::numeric_limits<float>::infinity());
+        const Vec qv = n == kLanes ? load(q + k) : load_partial(q + k, n);
+        exps += exp(zv - largest);
+        targets += qv;
+        dots +=
+            qv != 0.0f ? qv * (largest - zv) : Vec{};  // a logit of -infinity that is no target costs nothing
       }
-      rows(i, 0) = static_cast<float>(q_sum * std::log(exp_sum) + dot);
+      const float exp_sum = sum(exps), total = sum(targets);
+      rows(i, 0) = static_cast<float>(double{total} * std::log(double{exp_sum}) + sum(dots));
       // d/dz: p Σ q - q
-      const float log_total = static_cast<float>(std::log(exp_sum)), total = static_cast<float>(q_sum);
+      const float factor = total / exp_sum;
       map(
-          K, q, [=](Vec zv, Vec qv) { return exp(zv - largest - log_total) * total - qv; }, z, q);
+          K, q, [=](Vec zv, Vec qv) { return exp(zv - largest) * factor - qv; }, z, q);
     }
   });
   double loss = 0, divisor = 0;
