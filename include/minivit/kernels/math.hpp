@@ -36,7 +36,7 @@ inline Vec exp(Vec x) {
 inline Vec log(Vec x) {
   constexpr float kSmallestNormal = 1.17549435e-38f, kInfinity = std::numeric_limits<float>::infinity();
   const Vec normal = x < kSmallestNormal ? x * 8388608.0f : x;
-  const VecInt bits = std::bit_cast<VecInt>(normal), exponent = (bits - 0x3f3504f3) >> 23;
+  const VecInt bits = std::bit_cast<VecInt>(normal) & 0x7fffffff, exponent = (bits - 0x3f3504f3) >> 23;
   const Vec m = std::bit_cast<Vec>(bits - (exponent << 23)) - 1.0f;
   const Vec e = __builtin_convertvector(exponent, Vec) - (x < kSmallestNormal ? broadcast(23.0f) : Vec{});
   Vec p = m * 7.0376836292e-2f - 1.1514610310e-1f;

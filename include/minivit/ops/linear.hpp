@@ -16,10 +16,12 @@ struct PackedLinear {
   PackedMatrix weight;  // (C, N)
   Tensor bias;          // (N), or nothing
 
-  PackedLinear() = default;
-  PackedLinear(const PackedLinear&) {}
-  PackedLinear(PackedLinear&&) noexcept = default;
-  PackedLinear& operator=(PackedLinear other) noexcept {
+  // Not inlined, like everything that exists once for each layer of a model.
+  [[gnu::noinline]] PackedLinear() = default;
+  [[gnu::noinline]] PackedLinear(const PackedLinear&) {}
+  [[gnu::noinline]] PackedLinear(PackedLinear&&) noexcept = default;
+  [[gnu::noinline]] ~PackedLinear() = default;
+  [[gnu::noinline]] PackedLinear& operator=(PackedLinear other) noexcept {
     weight = std::move(other.weight);
     bias = std::move(other.bias);
     return *this;
@@ -28,8 +30,8 @@ struct PackedLinear {
   /// For y = scale · (weight (gamma · x + beta) + bias), with weight (N, C), bias and scale (N), gamma and
   /// beta (C); all but the weight may be empty tensors. gamma and beta are those of a normalisation in front,
   /// scale of a LayerScale behind.
-  PackedLinear(const Tensor& weight, const Tensor& bias, const Tensor& gamma = {}, const Tensor& beta = {},
-               const Tensor& scale = {}) {
+  [[gnu::noinline]] PackedLinear(const Tensor& weight, const Tensor& bias, const Tensor& gamma = {},
+                                 const Tensor& beta = {}, const Tensor& scale = {}) {
     const std::int64_t N = weight.size(0), C = weight.numel() / std::max<std::int64_t>(1, N);
     Tensor folded = Tensor::empty({N, C});
     Tensor shift = Tensor::zeros({N});
