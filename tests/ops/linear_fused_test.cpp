@@ -18,20 +18,6 @@ using reference::Array;
 
 namespace {
 
-Array layer_norm_reference(const Array& x, const Array& gamma, const Array& beta, double eps) {
-  Array y = x;
-  const std::int64_t C = x.shape.back(), rows = C ? reference::count(x.shape) / C : 0;
-  for (std::int64_t i = 0; i < rows; ++i) {
-    double mean = 0, variance = 0;
-    for (std::int64_t c = 0; c < C; ++c) mean += x[i * C + c] / static_cast<double>(C);
-    for (std::int64_t c = 0; c < C; ++c)
-      variance += (x[i * C + c] - mean) * (x[i * C + c] - mean) / static_cast<double>(C);
-    for (std::int64_t c = 0; c < C; ++c)
-      y[i * C + c] = (x[i * C + c] - mean) / std::sqrt(variance + eps) * gamma[c] + beta[c];
-  }
-  return y;
-}
-
 Array gelu_reference(Array x) {
   for (double& v : x.values) v = 0.5 * v * (1 + std::erf(v / std::sqrt(2.0)));
   return x;
@@ -61,7 +47,7 @@ void check_norm_linear(const Shape& shape, std::int64_t N) {
             {in(shape), in({C}, 0.5f, 1.5f), in({C}), in({N, C}), in({N})},
             [](const std::vector<Var>& x) { return norm_linear(x[0], x[1], x[2], 0.1f, x[3], x[4]); },
             [](const std::vector<Array>& x) {
-              return linear_reference(layer_norm_reference(x[0], x[1], x[2], 0.1f), x[3], &x[4]);
+              return linear_reference(reference::layer_norm(x[0], x[1], x[2], 0.1f), x[3], &x[4]);
             }});
 }
 

@@ -113,4 +113,19 @@ inline Array softmax(const Array& x, std::size_t axis, bool logarithm = false) {
   return y;
 }
 
+/// Layer normalisation of the last axis, as its formula says.
+inline Array layer_norm(const Array& x, const Array& gamma, const Array& beta, double eps) {
+  Array y = x;
+  const std::int64_t C = x.shape.back(), rows = C ? count(x.shape) / C : 0;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    double mean = 0, variance = 0;
+    for (std::int64_t c = 0; c < C; ++c) mean += x[i * C + c] / static_cast<double>(C);
+    for (std::int64_t c = 0; c < C; ++c)
+      variance += (x[i * C + c] - mean) * (x[i * C + c] - mean) / static_cast<double>(C);
+    for (std::int64_t c = 0; c < C; ++c)
+      y[i * C + c] = (x[i * C + c] - mean) / std::sqrt(variance + eps) * gamma[c] + beta[c];
+  }
+  return y;
+}
+
 }  // namespace reference

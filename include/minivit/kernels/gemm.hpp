@@ -138,9 +138,11 @@ inline void multiply_tile(bool row_major, int vectors, std::int64_t k, const flo
 
 /// sums[r] += the sums over p of a tile of A that is packed in columns.
 inline void add_row_sums(std::int64_t rows, std::int64_t k, const float* a, float* sums) {
-  Vec total{};
-  for (std::int64_t p = 0; p < k; ++p) total += load(a + p * kTileRows);
-  for (std::int64_t r = 0; r < rows; ++r) sums[r] += total[r];
+  for (std::int64_t r = 0; r < rows; r += kLanes) {  // a tile may have more rows than a vector has lanes
+    Vec total{};
+    for (std::int64_t p = 0; p < k; ++p) total += load(a + p * kTileRows + r);
+    for (std::int64_t l = 0; l < std::min<std::int64_t>(kLanes, rows - r); ++l) sums[r + l] += total[l];
+  }
 }
 
 /// How A is packed: by its rows, or as columns. Where it could be either (a single row), sums want columns.
