@@ -58,3 +58,12 @@ if(MINIVIT_LIBPNG)
     list(APPEND minivit_definitions MINIVIT_WITH_LIBPNG)
   endif()
 endif()
+
+# What minivit::experiment needs on top: it is a target only where both are found.
+set(minivit_experiment_libraries)
+find_package(yaml-cpp QUIET)
+if(TARGET yaml-cpp::yaml-cpp)
+  set(minivit_experiment_libraries yaml-cpp::yaml-cpp)
+elseif(TARGET yaml-cpp)
+  set(minivit_experiment_libraries yaml-cpp)
+endif()

@@ -3,7 +3,7 @@ include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/minivit)  # headers only, the same for every architecture
 
-install(TARGETS minivit minivit_native EXPORT minivitTargets FILE_SET HEADERS)
+install(TARGETS minivit minivit_experiment minivit_native EXPORT minivitTargets FILE_SET HEADERS)
 install(EXPORT minivitTargets NAMESPACE minivit:: DESTINATION ${package_dir})
 export(EXPORT minivitTargets NAMESPACE minivit:: FILE ${PROJECT_BINARY_DIR}/minivitTargets.cmake)
 

@@ -65,6 +65,29 @@ TEST_CASE("a run folder is named after date and time") {
   CHECK_FALSE(looks_like("2024-1-01", "0000-00-00"));
 }
 
+TEST_CASE("a run folder appears with its files, or not at all") {
+  const TemporaryFolder base;
+  const std::vector<NewFile> files{{"config.yaml", "a: 1\n"}, {"overrides.yaml", "[]\n"}};
+  const fs::path run = make_run_folder(base.path(), files);
+  CHECK(content(run / "config.yaml") == "a: 1\n");
+  CHECK(content(run / "overrides.yaml") == "[]\n");
+  const std::vector<NewFile> impossible{{"config.yaml", "a: 1\n"}, {"no/such/place", "x"}};
+  CHECK(message_of<FileError>([&] { make_run_folder(base.path(), impossible); }) != "nothing was thrown");
+  int entries = 0;
+  for (const auto& entry : fs::directory_iterator(run.parent_path())) entries += entry.exists();
+  CHECK(entries == 1);
+}
+
+TEST_CASE("a run folder has one process at a time") {
+  const TemporaryFolder base;
+  {
+    const RunLock lock(base.path());
+    CHECK(message_of<FileError>([&] { const RunLock second(base.path()); }) ==
+          base.path().string() + ": another process is training there");
+  }
+  const RunLock again(base.path());
+}
+
 TEST_CASE("32 runs that start at once get 32 folders") {
   const TemporaryFolder base;
   std::set<fs::path> folders;

@@ -274,6 +274,8 @@ TEST_CASE("a loss that is not finite stops before the weights are touched") {
     const std::string message = message_of<NotFinite>([&] { run.epoch(batches); });
     CHECK(Tape::local().size() == 0);  // nothing of the batch is held
     CHECK(message.starts_with("step 1: the loss is "));
+    CHECK(message.find("; the batch of images has 1 of 72 elements that are not finite; ") !=
+          std::string::npos);
     CHECK(message.ends_with("; lower the learning rate, or look for broken images"));
     good.epoch(std::span(batches).first(1));
     CHECK(run.weights() == good.weights());
@@ -313,10 +315,58 @@ TEST_CASE("a gradient that is not finite stops before the weights are touched") 
   const std::string message = message_of<NotFinite>([&] {
     train_epoch(model, batches_of(data, 1), parameters, optimizer, CosineSchedule(), no_average, {}, kGoOn);
   });
-  CHECK(message.starts_with("step 0: the gradient is not finite (norm "));
+  CHECK(
+      message ==
+      "step 0: the gradient is not finite: the gradient of w has 2 of 2 elements that are not finite; lower "
+      "the learning rate");
   CHECK(optimizer.steps() == 0);
   CHECK(model.w.value(0) == 0.0f);
   CHECK(optimizer.first_moment()(0) == 0.0f);
+}
+
+TEST_CASE("the first tensor that is not finite is named") {
+  const Tensor images = batches_of(patterns(2, 1.0f), 2)[0].images;
+  Run<> run;
+  const auto named = [&] { return not_finite_in_forward(run.model, images, run.parameters); };
+  EncoderBlock& second = run.model.encoder.blocks[1];
+  float& weight = second.mlp.fc2.bias.value(3);
+  const float before = weight;
+  second.mlp.fc1.bias.value.fill(1e30f);  // finite, but not times what follows
+  second.mlp.fc2.weight.value.fill(3e38f);
+  CHECK(named().starts_with("the output of blocks.1 has "));
+  weight = std::numeric_limits<float>::infinity();
+  CHECK(named() == "blocks.1.mlp.fc2.bias has 1 of 8 elements that are not finite");
+  weight = before;
+  run.model.patch_embed.bias.value(0) = -std::numeric_limits<float>::infinity();
+  CHECK(named() == "patch_embed.proj.bias has 1 of 8 elements that are not finite");
+}
+
+namespace {
+
+/// Sees gradients before they are used.
+struct Observer {
+  std::vector<double>* norms;
+  const ParameterArena* parameters;
+  void before_step(std::int64_t step) const {
+    CHECK(step == static_cast<std::int64_t>(norms->size()));
+    norms->push_back(grad_norm(*parameters));
+  }
+  bool operator()(const StepReport& report) const {
+    CHECK(report.grad_norm == norms->back() / 2);  // of the mean of two batches
+    CHECK(grad_norm(*parameters) == 0.0);
+    return true;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("gradients can be looked at before they are used") {
+  Run<> run;
+  std::vector<double> norms;
+  train_epoch(run.model, batches_of(patterns(8, 1.0f), 2), run.parameters, run.optimizer, run.schedule,
+              run.ema, {.accumulate = 2}, Observer{&norms, &run.parameters});
+  CHECK(norms.size() == 2);
+  CHECK(norms[0] > 0.0);
 }
 
 TEST_CASE("the moving average is updated once a step") {

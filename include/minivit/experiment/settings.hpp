@@ -44,6 +44,21 @@ bool parse_number(std::string_view text, T& value) {
 
 }  // namespace detail
 
+/// A text in double quotes, as YAML reads it.
+inline std::string yaml_text(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) {  // YAML's escape by number
+      constexpr char kHex[] = "0123456789abcdef";
+      out += {'\\', 'x', kHex[c >> 4], kHex[c & 15]};
+      continue;
+    }
+    out += c;
+  }
+  return out + "\"";
+}
+
 /// The settings of a program: each is tied to a variable that holds its default and gets its value.
 class Settings {
  public:
@@ -62,13 +77,17 @@ class Settings {
     add_number(std::move(name), target, std::move(help), low, high, "a number");
   }
 
-  /// true or false.
+  /// true or false; yes, no, on and off are understood, in any case, as in YAML.
   void add(std::string name, bool& target, std::string help) {
     add_entry(
         std::move(name), std::move(help), "true or false",
         [&target](std::string_view text) {
-          if (text != "true" && text != "false") return false;
-          target = text == "true";
+          std::string word(text);
+          for (char& c : word)
+            if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+          const bool yes = word == "true" || word == "yes" || word == "on";
+          if (!yes && word != "false" && word != "no" && word != "off") return false;
+          target = yes;
           return true;
         },
         [&target] { return std::string(target ? "true" : "false"); });
@@ -82,7 +101,7 @@ class Settings {
           target = text;
           return true;
         },
-        [&target] { return in_quotes(target); });
+        [&target] { return yaml_text(target); });
   }
 
   /// One of several words.
@@ -99,18 +118,34 @@ class Settings {
         [&target] { return target; });
   }
 
-  /// Sets `name=value`. Throws ConfigError for a text without `=`, an unknown name (it says the nearest), a
-  /// value of the wrong type or out of range.
+  /// Sets `name=value`. Throws ConfigError for a text without `=`, and as `set`.
   void apply(std::string_view assignment) {
     const std::size_t at = assignment.find('=');
     check<ConfigError>(at != std::string_view::npos, "\"", assignment,
                        "\": expected name=value, as training.lr=0.001");
-    const std::string_view name = assignment.substr(0, at), value = assignment.substr(at + 1);
-    const auto entry =
-        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.name == name; });
-    if (entry == entries_.end())
-      throw ConfigError(concat("unknown setting \"", name, "\"; did you mean \"", nearest(name), "\"?"));
-    check<ConfigError>(entry->set(value), name, " is \"", value, "\", expected ", entry->expected);
+    set(assignment.substr(0, at), assignment.substr(at + 1));
+  }
+
+  /// Gives a setting its value. Throws ConfigError for an unknown name (it says the nearest), the name of a
+  /// whole section, a value of the wrong type or out of range.
+  void set(std::string_view name, std::string_view value) {
+    const Entry& entry = find(name);
+    check<ConfigError>(entry.set(value), name, " is \"", value, "\", expected ", entry.expected);
+  }
+
+  /// Whether there is a setting of this name.
+  bool contains(std::string_view name) const {
+    return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.name == name; });
+  }
+
+  /// Throws ConfigError, naming what was probably meant, unless there is a setting of this name.
+  void check_name(std::string_view name) const { find(name); }
+
+  /// Names and values as they would be written in YAML, in the order of their declaration.
+  std::vector<std::pair<std::string, std::string>> values() const {
+    std::vector<std::pair<std::string, std::string>> out;
+    for (const Entry& e : entries_) out.emplace_back(e.name, e.get());
+    return out;
   }
 
   /// All settings with their values, as YAML.
@@ -143,6 +178,16 @@ class Settings {
     std::function<std::string()> get;  // the value as YAML
   };
 
+  const Entry& find(std::string_view name) const {
+    for (const Entry& e : entries_)
+      if (e.name == name) return e;
+    std::string inside;  // is it a section?
+    for (const Entry& e : entries_)
+      if (e.name.starts_with(concat(name, '.'))) inside += concat(inside.empty() ? "" : ", ", e.name);
+    check<ConfigError>(inside.empty(), name, " is a section, expected one of its settings: ", inside);
+    throw ConfigError(concat("unknown setting \"", name, "\"; did you mean \"", nearest(name), "\"?"));
+  }
+
   void add_entry(std::string name, std::string help, std::string expected,
                  std::function<bool(std::string_view)> set, std::function<std::string()> get) {
     entries_.push_back(
@@ -167,20 +212,6 @@ class Settings {
           return true;
         },
         [&target] { return concat(target); });
-  }
-
-  static std::string in_quotes(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : text) {
-      if (c == '"' || c == '\\') out += '\\';
-      if (static_cast<unsigned char>(c) < 0x20) {  // YAML's escape by number
-        constexpr char kHex[] = "0123456789abcdef";
-        out += {'\\', 'x', kHex[c >> 4], kHex[c & 15]};
-        continue;
-      }
-      out += c;
-    }
-    return out + "\"";
   }
 
   std::string nearest(std::string_view name) const {

@@ -4,8 +4,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "minivit/data/transform.hpp"
+#include "minivit/experiment/overrides.hpp"
 #include "minivit/experiment/settings.hpp"
 #include "minivit/model/vit_config.hpp"
 
@@ -40,10 +43,18 @@ struct TrainConfig {
     float label_smoothing = 0.0f, ema = 0.0f;
     bool checkpoint = false;
     double clip_norm = 1.0;
+    std::int64_t patience = 0;
+    double time_limit = 0.0, save_seconds = 300.0;
     std::uint64_t seed = 0;
   } training;
 
-  std::string output = "outputs";
+  struct Log {
+    bool tensorboard = true, curves = true;
+    std::int64_t histograms = 1, images = 8;
+  } log;
+
+  std::string output = "outputs", multirun = "multirun";
+  std::vector<std::pair<std::string, std::string>> notes;  // the user's own, by name
 
   /// The settings by name, tied to this object.
   Settings settings() {
@@ -104,28 +115,61 @@ struct TrainConfig {
     s.add("training.ema", training.ema, "decay of the weights' moving average; 0: none", 0.0f, 0.99999f);
     s.add("training.checkpoint", training.checkpoint,
           "keep only the blocks' inputs and compute the rest again: less memory, a third more time");
+    s.add("training.patience", training.patience,
+          "epochs without a better validation accuracy after which to stop; 0: any number", std::int64_t{0},
+          std::int64_t{1000000});
+    s.add("training.time_limit", training.time_limit, "seconds after which to stop, to be resumed; 0: none",
+          0.0, 1e9);
+    s.add("training.save_seconds", training.save_seconds,
+          "between checkpoints within an epoch; 0: after every step", 0.0, 1e9);
     s.add("training.seed", training.seed, "of everything random");
+    s.add("log.tensorboard", log.tensorboard, "write an event file for TensorBoard");
+    s.add("log.histograms", log.histograms, "epochs between histograms of weights and gradients; 0: none",
+          std::int64_t{0}, std::int64_t{1000000});
+    s.add("log.images", log.images, "validation images shown in TensorBoard with what is predicted",
+          std::int64_t{0}, std::int64_t{64});
+    s.add("log.curves", log.curves, "draw training_curves.png and .svg, if there is gnuplot");
     s.add("output.dir", output, "where run folders go");
+    s.add("output.multirun", multirun, "where the folders of sweeps go");
     return s;
   }
 
-  /// Defaults, the preset's sizes, then the assignments `name=value` in their order. Throws ConfigError.
-  static TrainConfig from(std::span<const std::string_view> assignments) {
+  /// Defaults, the preset's sizes, then the assignments in their order; a preset counts first wherever it
+  /// stands: it is what the others change. Throws ConfigError that says where the wrong value stands.
+  static TrainConfig from(std::span<const Assignment> assignments) {
     TrainConfig c;
     Settings settings = c.settings();
-    // A preset comes first wherever it stands: it is what the others change.
-    constexpr std::string_view kPreset = "model.preset=";
-    for (const std::string_view a : assignments)
-      if (a.starts_with(kPreset)) settings.apply(a);
-    const ViTConfig sizes = c.preset == "tiny"    ? ViTConfig::tiny()
-                            : c.preset == "small" ? ViTConfig::small()
-                            : c.preset == "base"  ? ViTConfig::base()
-                            : c.preset == "large" ? ViTConfig::large()
-                                                  : ViTConfig::seed();
-    c.model = sizes;
-    for (const std::string_view a : assignments) settings.apply(a);
+    std::vector<Assignment> preset(assignments.begin(), assignments.end());
+    std::erase_if(preset, [](const Assignment& a) { return a.name != "model.preset"; });
+    assign(settings, preset);
+    c.model = c.preset == "tiny"    ? ViTConfig::tiny()
+              : c.preset == "small" ? ViTConfig::small()
+              : c.preset == "base"  ? ViTConfig::base()
+              : c.preset == "large" ? ViTConfig::large()
+                                    : ViTConfig::seed();
+    assign(settings, assignments);
+    for (const Assignment& a : assignments)
+      if (a.name.starts_with(kNotes)) c.note(a.name.substr(kNotes.size()), a.value);
     c.resolve();
     return c;
+  }
+
+  /// The same from texts `name=value`.
+  static TrainConfig from(std::span<const std::string_view> overrides) {
+    TrainConfig names;
+    const Settings schema = names.settings();
+    std::vector<Assignment> assignments;
+    for (const std::string_view text : overrides) apply_override(assignments, text, schema);
+    return from(assignments);
+  }
+
+  /// All settings and notes as YAML, which `read_yaml` reads back.
+  std::string yaml() const {
+    TrainConfig copy = *this;  // the schema points into what it describes
+    std::string out = copy.settings().yaml();
+    if (!notes.empty()) out += "notes:\n";
+    for (const auto& [name, text] : notes) out += concat("  ", yaml_text(name), ": ", yaml_text(text), "\n");
+    return out;
   }
 
   Preprocess preprocess() const {
@@ -149,6 +193,12 @@ struct TrainConfig {
   }
 
  private:
+  void note(std::string name, std::string text) {
+    for (auto& [known, old] : notes)
+      if (known == name) return static_cast<void>(old = std::move(text));
+    notes.emplace_back(std::move(name), std::move(text));
+  }
+
   /// What several settings say together; throws ConfigError where they contradict each other.
   void resolve() {
     check<ConfigError>(!data.train.empty(),

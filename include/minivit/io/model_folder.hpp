@@ -115,17 +115,23 @@ struct Model {
   }
 };
 
+/// Writes the files of a model folder into `folder`, one by one. Throws as `save_model`.
+inline void write_model_files(const std::filesystem::path& folder, const VisionTransformer& net,
+                              const std::vector<std::string>& labels, const Preprocess& preprocess) {
+  check<ConfigError>(static_cast<std::int64_t>(labels.size()) == net.config.num_classes,
+                     "save_model: ", labels.size(), " labels given for ", net.config.num_classes, " classes");
+  save_weights(folder / "model.safetensors", net);
+  write_json_file(folder / "config.json", to_json(ModelConfig{net.config, labels, preprocess}));
+  write_json_file(folder / "preprocessor_config.json", preprocessor_to_json(preprocess));
+}
+
 /// Writes a model folder that timm can open too, in the place of an earlier one: a crash at any moment leaves
 /// the old or the new one complete. Throws FileError (a full disk, no permission; the earlier folder is then
 /// as it was), ConfigError unless there is a label for each class.
 inline void save_model(const std::filesystem::path& folder, const VisionTransformer& net,
                        const std::vector<std::string>& labels, const Preprocess& preprocess) {
-  check<ConfigError>(static_cast<std::int64_t>(labels.size()) == net.config.num_classes,
-                     "save_model: ", labels.size(), " labels given for ", net.config.num_classes, " classes");
   AtomicFolder fresh(folder);
-  save_weights(fresh.path() / "model.safetensors", net);
-  write_json_file(fresh.path() / "config.json", to_json(ModelConfig{net.config, labels, preprocess}));
-  write_json_file(fresh.path() / "preprocessor_config.json", preprocessor_to_json(preprocess));
+  write_model_files(fresh.path(), net, labels, preprocess);
   fresh.commit();
 }
 

@@ -205,12 +205,6 @@ class SafetensorsFile {
   detail::SafetensorsHeader header_;
 };
 
-/// A tensor and the name that it has in a file.
-struct NamedTensor {
-  std::string name;
-  Tensor tensor;
-};
-
 /// Collects tensors, integers and texts and writes them as one file. Tensors are held as handles, not copied:
 /// what is written are their elements at the time of `save`.
 class SafetensorsWriter {

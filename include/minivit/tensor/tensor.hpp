@@ -4,6 +4,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "minivit/core/check.hpp"
@@ -165,6 +166,12 @@ class Tensor {
   Buffer buffer_;
   float* data_ = nullptr;
   Shape shape_;
+};
+
+/// A tensor and its name, as in a file.
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
 };
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -7,6 +7,7 @@
 
 #include "minivit/data/loader.hpp"
 #include "minivit/ops/losses.hpp"
+#include "minivit/train/diagnose.hpp"
 #include "minivit/train/ema.hpp"
 #include "minivit/train/metrics.hpp"
 #include "minivit/train/optimizer.hpp"
@@ -26,6 +27,10 @@ struct TrainOptions {
   std::int64_t accumulate = 1;  ///< batches whose gradients make one step
   std::uint64_t seed = 0;       ///< of dropout, together with the number of the step
   std::span<const float> class_weights{};
+
+  /// What was done of this epoch before, if it is resumed: batches, and their metrics.
+  std::int64_t batches_done = 0;
+  Metrics metrics_done{};
 };
 
 /// What `on_step` of `train_epoch` is told after every optimizer step.
@@ -39,8 +44,10 @@ struct StepReport {
 };
 
 /// Trains on every batch of `batches` (a range of Batch): forward, loss, backward, clip, step, schedule.
-/// `on_step(report)` returns whether to go on. Returns the metrics of the training batches. Throws NotFinite
-/// before a step is taken that would destroy the weights.
+/// `on_step(report)` returns whether to go on; an `on_step.before_step(step)`, where there is one, sees the
+/// gradients (their sum over `accumulate` batches, not clipped) before they are used. Returns the metrics of
+/// the training batches. Throws NotFinite, naming the step and the first tensor that is not finite, before a
+/// step is taken that would destroy the weights.
 template <class Model, class Batches, class Optimizer, class Schedule, class OnStep>
 Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& parameters, Optimizer& optimizer,
                     const Schedule& schedule, std::optional<Ema>& ema, const TrainOptions& options,
@@ -50,16 +57,19 @@ Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& param
   struct ForgetAtEnd {
     ~ForgetAtEnd() { Tape::local().clear(); }
   } const forget_at_end;
-  Metrics metrics;
-  std::int64_t done = 0, pending = 0;  // batches of this epoch; batches since the last step
+  Metrics metrics = options.metrics_done;
+  std::int64_t done = options.batches_done,
+               pending = 0;  // batches of this epoch; batches since the last step
   double loss_sum = 0;
 
   const auto step = [&] {
     const std::int64_t number = optimizer.steps();
     // The gradient of the mean; the last step of an epoch may have fewer batches than the others.
     const double mean = 1.0 / static_cast<double>(pending), norm = grad_norm(parameters) * mean;
-    check<NotFinite>(std::isfinite(norm), "step ", number, ": the gradient is not finite (norm ", norm,
-                     "); lower the learning rate");
+    check<NotFinite>(std::isfinite(norm), "step ", number,
+                     ": the gradient is not finite: ", not_finite_gradient(parameters),
+                     "; lower the learning rate");
+    if constexpr (requires { on_step.before_step(number); }) on_step.before_step(number);
     const float clip = options.clip_norm > 0 ? clip_factor(norm, options.clip_norm) : 1.0f;
     const double lr = schedule(number);
     optimizer.step(static_cast<float>(lr), static_cast<float>(mean) * clip, true);
@@ -74,11 +84,17 @@ Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& param
   for (const Batch& batch : batches) {
     // Dropout is drawn anew for every batch, from the step and the batch alone: an interrupted run repeats
     // it.
-    manual_seed(options.seed, static_cast<std::uint64_t>(optimizer.steps() * options.accumulate + pending));
+    const auto draws = static_cast<std::uint64_t>(optimizer.steps() * options.accumulate + pending);
+    manual_seed(options.seed, draws);
     const Var logits = model(batch.images);
     const Var loss = cross_entropy(logits, batch.labels, {options.label_smoothing, options.class_weights});
-    check<NotFinite>(std::isfinite(loss.item()), "step ", optimizer.steps(), ": the loss is ", loss.item(),
-                     "; lower the learning rate, or look for broken images");
+    if (!std::isfinite(loss.item())) {
+      Tape::local().clear();
+      manual_seed(options.seed, draws);  // the same dropout once more
+      throw NotFinite(concat("step ", optimizer.steps(), ": the loss is ", loss.item(), "; ",
+                             not_finite_in_forward(model, batch.images, parameters),
+                             "; lower the learning rate, or look for broken images"));
+    }
     backward(loss);
     metrics.add(logits.value(), batch.labels);
     loss_sum += loss.item();
@@ -89,14 +105,22 @@ Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& param
   return metrics;
 }
 
-/// Metrics of `model` over every batch of `batches`, in evaluation mode and without gradients.
-template <class Model, class Batches>
-Metrics evaluate(const Model& model, Batches&& batches) {
+/// Metrics of `model` over every batch of `batches`, in evaluation mode and without gradients. Stops early if
+/// `go_on()` says no.
+template <class Model, class Batches, class GoOn>
+Metrics evaluate(const Model& model, Batches&& batches, const GoOn& go_on) {
   const NoGrad values_only;
   const Training off(false);
   Metrics metrics;
-  for (const Batch& batch : batches) metrics.add(model(batch.images).value(), batch.labels);
+  for (const Batch& batch : batches) {
+    if (!go_on()) break;
+    metrics.add(model(batch.images).value(), batch.labels);
+  }
   return metrics;
+}
+template <class Model, class Batches>
+Metrics evaluate(const Model& model, Batches&& batches) {
+  return evaluate(model, batches, [] { return true; });
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

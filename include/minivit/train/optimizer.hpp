@@ -90,7 +90,9 @@ class AdamW {
 
   std::int64_t steps() const { return steps_; }
 
-  /// First and second moments (n, laid out as the parameters) and the number of steps: what resuming needs.
+  /// What resuming needs besides the weights: tensors (n), laid out as the parameters, by name; and the
+  /// number of steps.
+  std::vector<NamedTensor> state() const { return {{"first_moment", m_}, {"second_moment", v_}}; }
   Tensor& first_moment() { return m_; }
   Tensor& second_moment() { return v_; }
   void set_steps(std::int64_t steps) { steps_ = steps; }
@@ -134,6 +136,7 @@ class Sgd {
   }
 
   std::int64_t steps() const { return steps_; }
+  std::vector<NamedTensor> state() const { return {{"momentum", momentum_}}; }
   Tensor& momentum() { return momentum_; }
   void set_steps(std::int64_t steps) { steps_ = steps; }
 

@@ -1,0 +1,52 @@
+// Ctrl-C and `kill`: the first asks to stop, the second stops.
+#pragma once
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "minivit/core/config.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+namespace detail {
+
+// A signal handler can reach nothing but a global, and may run on any thread.
+inline std::atomic<int> stop_signal{0};
+static_assert(std::atomic<int>::is_always_lock_free);
+
+extern "C" inline void minivit_on_stop_signal(int signal) {
+  int none = 0;
+  if (!stop_signal.compare_exchange_strong(none, signal)) ::_exit(128 + signal);
+}
+
+}  // namespace detail
+
+/// While it lives, SIGINT and SIGTERM are noted, and a second one ends the process at once with 128 + its
+/// number (130, 143).
+class StopSignals {
+ public:
+  StopSignals() {
+    struct sigaction action = {};
+    action.sa_handler = detail::minivit_on_stop_signal;
+    action.sa_flags = SA_RESTART;
+    ::sigaction(SIGINT, &action, &before_int_);
+    ::sigaction(SIGTERM, &action, &before_term_);
+  }
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+  ~StopSignals() {
+    ::sigaction(SIGINT, &before_int_, nullptr);
+    ::sigaction(SIGTERM, &before_term_, nullptr);
+    detail::stop_signal = 0;
+  }
+
+  /// The signal that came, or 0.
+  int received() const { return detail::stop_signal.load(std::memory_order_relaxed); }
+
+ private:
+  struct sigaction before_int_ = {}, before_term_ = {};
+};
+
+}  // namespace minivit::inline MINIVIT_ABI
