@@ -67,11 +67,11 @@ TEST_CASE("a run folder is named after date and time") {
 
 TEST_CASE("a run folder appears with its files, or not at all") {
   const TemporaryFolder base;
-  const std::vector<NewFile> files{{"config.yaml", "a: 1\n"}, {"overrides.yaml", "[]\n"}};
+  const std::vector<NewFile> files{{"config.yaml", "a: 1\n"}, {"jobs/0/overrides.yaml", "[]\n"}};
   const fs::path run = make_run_folder(base.path(), files);
   CHECK(content(run / "config.yaml") == "a: 1\n");
-  CHECK(content(run / "overrides.yaml") == "[]\n");
-  const std::vector<NewFile> impossible{{"config.yaml", "a: 1\n"}, {"no/such/place", "x"}};
+  CHECK(content(run / "jobs/0/overrides.yaml") == "[]\n");
+  const std::vector<NewFile> impossible{{"config.yaml", "a: 1\n"}, {"config.yaml/below", "x"}};
   CHECK(message_of<FileError>([&] { make_run_folder(base.path(), impossible); }) != "nothing was thrown");
   int entries = 0;
   for (const auto& entry : fs::directory_iterator(run.parent_path())) entries += entry.exists();

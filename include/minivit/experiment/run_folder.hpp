@@ -53,7 +53,7 @@ inline std::string local_time(const char* format) {
   return {buffer, std::strftime(buffer, sizeof buffer, format, &parts)};
 }
 
-/// A file that a new folder begins with.
+/// A file that a new folder begins with; its name may have folders in it.
 struct NewFile {
   std::string name, content;
 };
@@ -75,7 +75,11 @@ inline std::filesystem::path make_run_folder(const std::filesystem::path& base,
                    std::generic_category().message(errno));
   const auto discard = [&] { fs::remove_all(temporary, error); };
   try {
-    for (const NewFile& file : files) write_file_atomically(fs::path(temporary) / file.name, file.content);
+    for (const NewFile& file : files) {
+      const fs::path path = fs::path(temporary) / file.name;
+      fs::create_directories(path.parent_path());
+      write_file_atomically(path, file.content);
+    }
     // mkdtemp lets nobody else in; a run is as open as any folder.
     const mode_t mask = ::umask(0);
     ::umask(mask);
