@@ -58,3 +58,5 @@ if(MINIVIT_LIBPNG)
     list(APPEND minivit_definitions MINIVIT_WITH_LIBPNG)
   endif()
 endif()
+# Asked for by experiment/ alone; the project's own programs and tests need it.
+minivit_want(yaml-cpp "libyaml-cpp-dev" "no YAML, and so no programs and tests, for there is no yaml-cpp" yaml-cpp)
