@@ -1,0 +1,155 @@
+// The two plain forms of YAML that a run folder has: sections of settings, and a list of texts.
+//
+// yaml-cpp reports what it reads as events. Anything that is in neither form is refused where it appears, so
+// that no tree is built and no alias is followed for a file of a stranger.
+#pragma once
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <cstddef>
+#include <filesystem>
+#include <set>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "minivit/core/check.hpp"
+#include "minivit/core/file.hpp"
+#include "minivit/io/json_text.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// Names with their values as text, in the file's order.
+using SettingTexts = std::vector<std::pair<std::string, std::string>>;
+
+/// The largest YAML file that is read, in bytes.
+inline constexpr std::size_t kMaxYamlBytes = std::size_t{1} << 20;
+
+namespace detail {
+
+/// Takes the events of one document; what it does not expect is an exception of yaml-cpp, with its place.
+class YamlEvents : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { scalar(mark, ""); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { refuse(mark, "found an alias"); }
+  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                const std::string& text) override {
+    scalar(mark, text);
+  }
+
+ protected:
+  virtual void scalar(const YAML::Mark& mark, const std::string& text) = 0;
+
+  [[noreturn]] static void refuse(const YAML::Mark& mark, const std::string& why) {
+    throw YAML::ParserException(mark, why);
+  }
+};
+
+/// `section:` with `name: value` below it, or `name: value` without a section.
+class YamlSettings final : public YamlEvents {
+ public:
+  SettingTexts settings;
+
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    if (depth_ == 1 && !has_key_) refuse(mark, "found a map as a name");
+    if (depth_ == 2) refuse(mark, "found a section in a section, expected name: value");
+    if (depth_++ == 1) section_ = std::exchange(key_, {}) + ".";
+    has_key_ = false;
+  }
+  void OnMapEnd() override {
+    --depth_;
+    section_.clear();
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    refuse(mark, "found a list, expected name: value");
+  }
+  void OnSequenceEnd() override {}
+
+ private:
+  void scalar(const YAML::Mark& mark, const std::string& text) override {
+    if (depth_ == 0) {
+      if (!text.empty()) refuse(mark, "expected name: value");
+      return;  // an empty file
+    }
+    if (!std::exchange(has_key_, !has_key_)) {
+      key_ = text;
+      if (!names_.insert(section_ + key_).second) refuse(mark, section_ + key_ + " appears twice");
+    } else {
+      settings.emplace_back(section_ + key_, text);
+    }
+  }
+
+  int depth_ = 0;
+  bool has_key_ = false;
+  std::string section_, key_;
+  std::set<std::string> names_;
+};
+
+/// `- text` and so on.
+class YamlList final : public YamlEvents {
+ public:
+  std::vector<std::string> items;
+
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    refuse(mark, "found name: value, expected a list of texts");
+  }
+  void OnMapEnd() override {}
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    if (std::exchange(open_, true)) refuse(mark, "found a list in a list, expected texts");
+  }
+  void OnSequenceEnd() override {}
+
+ private:
+  void scalar(const YAML::Mark& mark, const std::string& text) override {
+    if (open_)
+      items.push_back(text);
+    else if (!text.empty())
+      refuse(mark, "expected a list of texts");
+  }
+
+  bool open_ = false;
+};
+
+inline void read_yaml(const std::filesystem::path& path, YamlEvents& events) {
+  const std::string text = read_file(path, kMaxYamlBytes);
+  check<FileError>(is_utf8(text), path.string(), ": is not valid UTF-8");
+  std::istringstream in(text);
+  try {
+    YAML::Parser parser(in);
+    if (parser.HandleNextDocument(events) && parser)
+      throw FileError(concat(path.string(), ": has more than one document"));
+  } catch (const YAML::Exception& e) {
+    throw FileError(concat(path.string(), ": line ", e.mark.line + 1, ", column ", e.mark.column + 1, ": ",
+                           std::string_view(e.msg)));
+  }
+}
+
+}  // namespace detail
+
+/// The settings in a file of sections, `section.name` with its text; an empty value is the empty text. Throws
+/// FileError, with line and column, if the file has more than kMaxYamlBytes, cannot be read, or is anything
+/// else: with a list, deeper sections, aliases, a name that appears twice.
+inline SettingTexts read_yaml_settings(const std::filesystem::path& path) {
+  detail::YamlSettings events;
+  detail::read_yaml(path, events);
+  return std::move(events.settings);
+}
+
+/// The texts in a file that is a list of them. Throws FileError as read_yaml_settings does.
+inline std::vector<std::string> read_yaml_list(const std::filesystem::path& path) {
+  detail::YamlList events;
+  detail::read_yaml(path, events);
+  return std::move(events.items);
+}
+
+}  // namespace minivit::inline MINIVIT_ABI
