@@ -1,8 +1,6 @@
 // What a program says, on the terminal and in a file.
 #pragma once
 
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -10,58 +8,80 @@
 #include <string_view>
 
 #include "minivit/core/check.hpp"
+#include "minivit/experiment/terminal.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
 /// Writes lines to standard output and to a log file, and a progress line that is overwritten, the latter
-/// only if standard output is a terminal.
+/// only if standard output is a terminal. The file gets neither progress nor colours.
 class RunLog {
  public:
-  /// Throws FileError if the file cannot be written.
-  explicit RunLog(const std::filesystem::path& path)
-      : file_(std::fopen(path.c_str(), "a")), terminal_(::isatty(STDOUT_FILENO) == 1) {
+  /// Appends to the file. Throws FileError if it cannot be written.
+  explicit RunLog(const std::filesystem::path& path, const Terminal& terminal = Terminal::of_stdout())
+      : file_(std::fopen(path.c_str(), "ae")), terminal_(terminal) {
     check<FileError>(file_ != nullptr, "cannot write ", path.string());
   }
   RunLog(const RunLog&) = delete;
   RunLog& operator=(const RunLog&) = delete;
-  ~RunLog() { std::fclose(file_); }
-
-  /// One line.
-  void line(std::string_view text) {
+  ~RunLog() {
     clear_progress();
-    std::printf("%.*s\n", static_cast<int>(text.size()), text.data());
-    std::fflush(stdout);
-    std::fprintf(file_, "%.*s\n", static_cast<int>(text.size()), text.data());
-    std::fflush(file_);
+    std::fclose(file_);
+  }
+
+  const Terminal& terminal() const { return terminal_; }
+
+  /// One line, the same in both; or with another look on the terminal.
+  void line(std::string_view text) { line(text, text); }
+  void line(std::string_view text, std::string_view on_terminal) {
+    // In one piece with what takes the progress away, so that nothing flickers.
+    write(stdout, concat(in_progress_ ? "\r\x1b[K" : "", on_terminal));
+    in_progress_ = false;
+    write(file_, text);
   }
 
   /// One line about something that went wrong, to standard error and the file.
   void warning(std::string_view text) {
     clear_progress();
-    std::fflush(stdout);
-    std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
-    std::fprintf(file_, "%.*s\n", static_cast<int>(text.size()), text.data());
-    std::fflush(file_);
+    write(stderr, text);
+    write(file_, text);
   }
 
-  /// A line that the next one replaces; at most ten times a second.
+  /// To the file alone.
+  void note(std::string_view text) { write(file_, text); }
+
+  /// Whether a progress line would be shown now: there is a terminal, and a tenth of a second has passed.
+  bool wants_progress() const {
+    return terminal_.interactive &&
+           std::chrono::steady_clock::now() - shown_ >= std::chrono::milliseconds(100);
+  }
+
+  /// A line that the next one replaces.
   void progress(std::string_view text) {
-    const auto now = std::chrono::steady_clock::now();
-    if (!terminal_ || now - shown_ < std::chrono::milliseconds(100)) return;
-    shown_ = now;
-    std::printf("\r%.*s\x1b[K", static_cast<int>(text.size()), text.data());
+    if (!wants_progress()) return;
+    shown_ = std::chrono::steady_clock::now();
+    const std::string whole = concat("\r", text, "\x1b[K");
+    std::fwrite(whole.data(), 1, whole.size(), stdout);
     std::fflush(stdout);
     in_progress_ = true;
   }
 
  private:
+  static void write(std::FILE* to, std::string_view text) {
+    const std::string whole = concat(text, '\n');
+    std::fwrite(whole.data(), 1, whole.size(), to);
+    std::fflush(to);
+  }
+
   void clear_progress() {
-    if (in_progress_) std::printf("\r\x1b[K");
+    if (!in_progress_) return;
+    std::fputs("\r\x1b[K", stdout);
+    std::fflush(stdout);
     in_progress_ = false;
   }
 
   std::FILE* file_;
-  bool terminal_, in_progress_ = false;
+  Terminal terminal_;
+  bool in_progress_ = false;
   std::chrono::steady_clock::time_point shown_{};
 };
 

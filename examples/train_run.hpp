@@ -1,0 +1,243 @@
+// One training in its run folder: begun, or taken up where it stopped.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <minivit/experiment/recorder.hpp>
+#include <minivit/experiment/run_folder.hpp>
+#include <minivit/experiment/stop_signal.hpp>
+#include <minivit/experiment/train_config.hpp>
+#include <minivit/experiment/training_state.hpp>
+#include <minivit/experiment/yaml.hpp>
+#include <minivit/vit.hpp>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "training_images.hpp"
+
+/// Exit code of a training whose loss is not finite any more.
+inline constexpr int kNotFinite = 3;
+
+namespace training {
+
+namespace fs = std::filesystem;
+
+inline double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// What train_epoch tells, and who wants to know.
+template <class OnGradients, class OnStep>
+struct Observer {
+  OnGradients before_step;
+  OnStep on_step;
+  bool operator()(const minivit::StepReport& report) const { return on_step(report); }
+};
+
+/// Trains from `state` on until the end, `until_epoch`, a signal, the time limit or for want of progress.
+/// Returns the exit code.
+template <class Optimizer>
+int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImages& images,
+          minivit::VisionTransformer& model, minivit::ParameterArena& parameters, Optimizer optimizer,
+          std::int64_t until_epoch) {
+  using namespace minivit;
+  const auto& t = c.training;
+  const StopSignals signals;
+  RunLog log(run / "train.log");
+  std::size_t skipped = 0;
+  const auto on_skip = [&](const std::string& why) {
+    ++skipped;
+    log.warning(concat("skipped: ", why));
+  };
+  const Subset train_images(images.train, images.train_part), val_images(images.val, images.val_part);
+  const auto batch_size = static_cast<std::size_t>(t.batch_size);
+  DataLoader train_loader(train_images, {.batch_size = batch_size,
+                                         .shuffle = true,
+                                         .drop_last = train_images.size() > batch_size,
+                                         .seed = t.seed,
+                                         .workers = c.data.workers,
+                                         .on_skip = on_skip});
+  DataLoader val_loader(val_images,
+                        {.batch_size = batch_size, .workers = c.data.workers, .on_skip = on_skip});
+  const auto batches = static_cast<std::int64_t>(train_loader.batches_per_epoch()),
+             steps = (batches - 1) / t.accumulate + 1;
+  const CosineSchedule schedule{
+      .peak = t.lr,
+      .warmup = static_cast<std::int64_t>(t.warmup * static_cast<double>(steps * t.epochs)),
+      .total = steps * t.epochs,
+      .last = t.min_lr};
+  std::optional<Ema> ema;
+  if (t.ema > 0) ema.emplace(parameters, t.ema);
+
+  // Where to begin. There is a checkpoint before anything else is written, so that a run that is killed can
+  // always go on.
+  TrainingState state{.data = images.digest()};
+  const auto write_checkpoint = [&] {
+    save_checkpoint(run / "last", model, images.classes(), c.preprocess(), state, parameters, optimizer, ema);
+  };
+  if (fs::exists(run / "last")) {
+    const std::string expected = state.data;
+    state = load_checkpoint(run / "last", model, parameters, optimizer, ema);
+    check<FileError>(state.data == expected, run.string(), ": was trained on ", state.data,
+                     ", now there are ", expected, "; a run goes on with the images it began with");
+  } else {
+    check<FileError>(!fs::exists(run / "training_history.csv"), run.string(),
+                     ": has no checkpoint (last/), so it cannot go on. Start again with --config ",
+                     (run / "config.yaml").string());
+    write_checkpoint();
+  }
+  Json mapping = Json::object();
+  for (std::size_t i = 0; i < images.classes().size(); ++i) mapping.set(images.classes()[i], i);
+  write_json_file(run / "class_mapping.json", mapping);
+  Recorder recorder(run, c, log, state, batches);
+  recorder.describe(model, images.train_part.size(), images.val_part.size(), state);
+
+  double saved = now();
+  const auto save = [&] {
+    recorder.sync(state);
+    write_checkpoint();
+    saved = now();
+  };
+  const auto end = [&](const char* status, int code) {
+    if (skipped > 0) log.warning(concat(skipped, " images could not be read and were skipped"));
+    recorder.end(status, state, {});
+    return code;
+  };
+  const double begin = now() - state.seconds;
+  const auto time_is_up = [&] { return t.time_limit > 0 && now() - begin >= t.time_limit; };
+
+  try {
+    while (state.epoch < t.epochs) {
+      if (t.patience > 0 && state.epoch - state.best_epoch >= t.patience && state.best_epoch > 0) {
+        log.line(concat("no better epoch in ", t.patience, ": stopped early"));
+        return end("early stop", 0);
+      }
+      if (until_epoch > 0 && state.epoch >= until_epoch) return end("paused", 0);
+
+      const double epoch_begin = now() - state.epoch_seconds;
+      double lr = 0;
+      recorder.begin_epoch(state);
+      const Observer observer{[&](std::int64_t) { recorder.gradients(parameters, state); },
+                              [&](const StepReport& report) {
+                                lr = report.lr;
+                                state.batch = report.batches, state.step = report.step + 1,
+                                state.trained = *report.metrics;
+                                state.epoch_seconds = now() - epoch_begin, state.seconds = now() - begin;
+                                recorder.step(report, state);
+                                if (signals.received() || time_is_up()) return false;
+                                if (now() - saved >= t.save_seconds) save();
+                                return true;
+                              }};
+      train_epoch(
+          model,
+          train_loader.epoch(static_cast<std::uint64_t>(state.epoch), static_cast<std::size_t>(state.batch)),
+          parameters, optimizer, schedule, ema,
+          {.label_smoothing = t.label_smoothing,
+           .clip_norm = t.clip_norm,
+           .accumulate = t.accumulate,
+           .seed = t.seed,
+           .batches_done = state.batch,
+           .metrics_done = state.trained},
+          observer);
+
+      if (ema) ema->swap();  // the average is what is evaluated and saved
+      const Metrics val = evaluate(model, val_loader.epoch(0), [&] { return !signals.received(); });
+      if (!signals.received() && !time_is_up()) {
+        recorder.epoch(state, val, lr, model, parameters, images.val, images.val_part);
+        ++state.history_rows;
+        if (val.top1() > state.best_val_acc) {
+          state.best_val_acc = val.top1(), state.best_val_loss = val.loss(),
+          state.best_epoch = state.epoch + 1;
+          save_model(run / "best", model, images.classes(), c.preprocess());
+        }
+      }
+      if (ema) ema->swap();
+      if (signals.received() || time_is_up()) {  // in the epoch or in its evaluation, which is then repeated
+        save();
+        log.line(signals.received() ? "interrupted" : "the time is up");
+        log.line(concat("to go on: train --resume ", run.string()));
+        return end(signals.received() ? "interrupted" : "time limit",
+                   signals.received() ? 128 + signals.received() : 0);
+      }
+      ++state.epoch;
+      state.batch = 0, state.trained = {}, state.epoch_seconds = 0;
+      save();
+    }
+    return end("finished", 0);
+  } catch (const NotFinite& e) {
+    log.warning(e.what());
+    if (state.best_epoch > 0) log.line(concat("the best model, of epoch ", state.best_epoch, ", is kept"));
+    recorder.end("not finite", state, e.what());
+    return kNotFinite;
+  } catch (const std::exception& e) {
+    recorder.end("failed", state, e.what());
+    throw;
+  }
+}
+
+/// Makes the model and trains it in `run`.
+inline int train_model(const fs::path& run, const minivit::TrainConfig& c, const TrainingImages& images,
+                       std::int64_t until_epoch) {
+  using namespace minivit;
+  ViTConfig size = c.model;
+  size.num_classes = static_cast<std::int64_t>(images.classes().size());
+  manual_seed(c.training.seed);
+  VisionTransformer model(size);
+  model.encoder.checkpointed = c.training.checkpoint;
+  ParameterArena parameters = flatten(model);
+  const auto& t = c.training;
+  if (t.optimizer == "adamw")
+    return train(run, c, images, model, parameters,
+                 AdamW(parameters, {.beta1 = t.momentum, .beta2 = t.beta2, .weight_decay = t.weight_decay}),
+                 until_epoch);
+  return train(run, c, images, model, parameters,
+               Sgd(parameters, {.momentum = t.momentum, .weight_decay = t.weight_decay}), until_epoch);
+}
+
+}  // namespace training
+
+/// The files that a run folder begins with.
+inline std::vector<minivit::NewFile> files_of(const minivit::TrainConfig& config,
+                                              std::span<const std::string> overrides) {
+  std::string list;
+  for (const std::string& text : overrides) list += minivit::concat("- ", minivit::yaml_text(text), "\n");
+  return {{"config.yaml", config.yaml()}, {"overrides.yaml", list.empty() ? "[]\n" : list}};
+}
+
+/// A new run. Nothing is written before everything is known to fit.
+inline int start_run(const minivit::TrainConfig& config, std::span<const std::string> overrides,
+                     std::int64_t until_epoch) {
+  const TrainingImages images = TrainingImages::open(config);
+  const auto run =
+      std::filesystem::absolute(minivit::make_run_folder(config.output, files_of(config, overrides)));
+  const minivit::RunLock lock(run);
+  return training::train_model(run, config, images, until_epoch);
+}
+
+/// Goes on with a run. Of its settings only those can be changed that do not change the result.
+inline int resume_run(const std::filesystem::path& folder, std::span<const std::string> overrides,
+                      std::int64_t until_epoch) {
+  using namespace minivit;
+  const std::filesystem::path run = std::filesystem::absolute(folder).lexically_normal();
+  std::error_code error;
+  check<FileError>(std::filesystem::is_regular_file(run / "config.yaml", error), run.string(),
+                   ": is no run folder, there is no config.yaml in it");
+  std::vector<Assignment> assignments = read_yaml(run / "config.yaml");
+  TrainConfig names;
+  const Settings schema = names.settings();
+  for (const std::string& text : overrides) {
+    apply_override(assignments, text, schema);
+    const std::string& name = assignments.back().name;
+    check<ConfigError>(name == "training.time_limit" || name == "training.patience" ||
+                           name == "training.save_seconds" || name == "data.workers" ||
+                           name == "data.cache_mb" || name.starts_with("log.") || name.starts_with(kNotes),
+                       name,
+                       ": a run goes on as it began; only training.time_limit, training.patience, "
+                       "training.save_seconds, data.workers, data.cache_mb and log.* may change");
+  }
+  const TrainConfig config = TrainConfig::from(assignments);
+  const RunLock lock(run);
+  const TrainingImages images = TrainingImages::open(config);
+  return training::train_model(run, config, images, until_epoch);
+}

@@ -1,0 +1,306 @@
+// Everything that is kept about a training while it runs: log, tables, TensorBoard, curves, result.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "minivit/data/image_folder.hpp"
+#include "minivit/experiment/csv.hpp"
+#include "minivit/experiment/machine.hpp"
+#include "minivit/experiment/plots.hpp"
+#include "minivit/experiment/progress.hpp"
+#include "minivit/experiment/run_folder.hpp"
+#include "minivit/experiment/run_log.hpp"
+#include "minivit/experiment/run_result.hpp"
+#include "minivit/experiment/tensorboard.hpp"
+#include "minivit/experiment/train_config.hpp"
+#include "minivit/experiment/training_state.hpp"
+#include "minivit/model/summary.hpp"
+#include "minivit/train/loop.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// The settings of a run for TensorBoard's table: numbers as numbers, true and false as such.
+inline std::vector<Hyperparameter> hyperparameters(const TrainConfig& config) {
+  TrainConfig copy = config;
+  std::vector<Hyperparameter> out;
+  for (auto& [name, text] : copy.settings().values()) {
+    if (name.starts_with("output.") || name.starts_with("log.")) continue;
+    double number = 0;
+    if (text == "true" || text == "false")
+      out.push_back({name, text == "true"});
+    else if (detail::parse_number(text, number))
+      out.push_back({name, number});
+    else
+      out.push_back({name, text.size() >= 2 && text.front() == '"' ? text.substr(1, text.size() - 2) : text});
+  }
+  for (const auto& [name, text] : config.notes) out.push_back({concat(kNotes, name), text});
+  return out;
+}
+
+/// Writes down what happens in a run folder. What it appends to is cut back to the checkpoint's length when a
+/// run goes on, so that the files are those of a run that was never stopped, but for times.
+class Recorder {
+ public:
+  /// from: where the run begins or goes on. batches: of an epoch. Throws FileError.
+  Recorder(std::filesystem::path run, const TrainConfig& config, RunLog& log, const TrainingState& from,
+           std::int64_t batches)
+      : run_(std::move(run)),
+        config_(config),
+        log_(log),
+        batches_(batches),
+        history_(run_ / "training_history.csv",
+                 "epoch,train_loss,train_acc,val_loss,val_acc,val_top5,lr,seconds,images_per_second",
+                 from.history_rows),
+        rates_(run_ / "learning_rates_per_step.csv", "step,lr", from.step) {
+    result_.epochs = config.training.epochs;
+    result_.started = local_time("%Y-%m-%d %H:%M:%S");
+    result_.git = git_revision();
+    const Machine machine = this_machine();
+    result_.machine =
+        concat(machine.cpu, ", ", machine.cores, " cores, ", machine.memory_mb, " MiB, ", machine.os);
+    note_state(from);
+    write_result(run_, result_);
+    if (!config.log.tensorboard) return;
+    board_.emplace(run_, static_cast<std::uint64_t>(from.events_bytes));
+    if (from.events_bytes == 0) {
+      const std::vector<std::string> metrics{"accuracy/validation", "loss/validation"};
+      board_->hyperparameters(hyperparameters(config), metrics);
+      board_->text("configuration", 0, concat("```yaml\n", config.yaml(), "```"));
+    }
+  }
+
+  /// The first lines of the log: data, model, machine.
+  void describe(const VisionTransformer& model, std::size_t train_images, std::size_t val_images,
+                const TrainingState& from) {
+    result_.parameters = parameter_count(model);
+    char text[256];
+    std::snprintf(
+        text, sizeof text,
+        "%zu training and %zu validation images of %lld classes, %.2f million parameters, %d threads, %s",
+        train_images, val_images, static_cast<long long>(model.config.num_classes),
+        static_cast<double>(result_.parameters) / 1e6, num_threads(), kInstructionSet);
+    log_.line(text);
+    log_.note(concat("machine: ", result_.machine));
+    log_.note(concat("minivit ", MINIVIT_VERSION, result_.git.empty() ? "" : ", git revision ", result_.git));
+    if (from.step == 0) log_.note(concat("\n", summary(model, config_.training.batch_size)));
+    if (from.step > 0)
+      log_.line(concat("goes on in epoch ", from.epoch + 1, " after ", from.batch, " of ", batches_,
+                       " batches, step ", from.step));
+    log_.line(epoch_header());
+  }
+
+  void begin_epoch(const TrainingState&) {
+    rate_ = {};
+    clock_ = {};
+  }
+
+  /// The gradients of a step that are about to be used: histograms of the last step of an epoch.
+  void gradients(const ParameterArena& parameters, const TrainingState& state) {
+    const std::int64_t every = config_.log.histograms;
+    if (!board_ || every == 0 || (state.epoch + 1) % every != 0) return;
+    if (state.batch + config_.training.accumulate < batches_) return;  // not the last one
+    for (const ParameterArena::Slot& slot : parameters.slots)
+      board_->histogram(concat("gradients/", slot.name), state.epoch + 1,
+                        parameters.grads.view(slot.begin, slot.shape).values());
+  }
+
+  /// After an optimizer step; `state` is that after it.
+  void step(const StepReport& report, const TrainingState& state) {
+    rates_.row(report.step, report.lr);
+    if (board_) {
+      board_->scalar("step/loss", report.step, report.loss);
+      board_->scalar("step/learning_rate", report.step, report.lr);
+      board_->scalar("step/gradient_norm", report.step, report.grad_norm);
+    }
+    const auto now = std::chrono::steady_clock::now();
+    const std::int64_t images = state.trained.samples;
+    if (clock_ != std::chrono::steady_clock::time_point{})
+      rate_.add(static_cast<double>(images - images_), std::chrono::duration<double>(now - clock_).count());
+    clock_ = now, images_ = images;
+    if (!log_.wants_progress()) return;
+    const double rate = rate_.value(),
+                 per_batch = static_cast<double>(images) / static_cast<double>(state.batch);
+    log_.progress(progress_line(
+        {.epoch = state.epoch + 1,
+         .epochs = config_.training.epochs,
+         .batches = state.batch,
+         .total = batches_,
+         .loss = state.trained.loss(),
+         .accuracy = state.trained.top1(),
+         .images_per_second = rate,
+         .seconds_left = rate > 0 ? static_cast<double>(batches_ - state.batch) * per_batch / rate : -1},
+        log_.terminal()));
+  }
+
+  /// After the evaluation of an epoch. `state` is that before the epoch is counted; the model has the weights
+  /// that were evaluated.
+  void epoch(const TrainingState& state, const Metrics& val, double lr, const VisionTransformer& model,
+             const ParameterArena& parameters, const ImageFolder& images,
+             const std::vector<std::size_t>& samples) {
+    const std::int64_t number = state.epoch + 1;
+    const double rate =
+        state.epoch_seconds > 0 ? static_cast<double>(state.trained.samples) / state.epoch_seconds : 0;
+    history_.row(number, state.trained.loss(), state.trained.top1(), val.loss(), val.top1(), val.top5(), lr,
+                 state.epoch_seconds, rate);
+    const EpochRow row{number,
+                       state.trained.loss(),
+                       state.trained.top1(),
+                       val.loss(),
+                       val.top1(),
+                       val.top5(),
+                       lr,
+                       state.epoch_seconds,
+                       rate,
+                       val.top1() > state.best_val_acc};
+    log_.line(epoch_line(row, false), epoch_line(row, log_.terminal().colour));
+    if (board_) {
+      board_->scalar("loss/train", number, state.trained.loss());
+      board_->scalar("loss/validation", number, val.loss());
+      board_->scalar("accuracy/train", number, state.trained.top1());
+      board_->scalar("accuracy/validation", number, val.top1());
+      board_->scalar("accuracy/validation_top5", number, val.top5());
+      board_->scalar("speed/images_per_second", number, rate);
+      if (config_.log.histograms > 0 && number % config_.log.histograms == 0)
+        for (const ParameterArena::Slot& slot : parameters.slots)
+          board_->histogram(concat("weights/", slot.name), number,
+                            parameters.values.view(slot.begin, slot.shape).values());
+      show_samples(number, model, images, samples);
+    }
+    result_.images_per_second = rate;
+    result_.epochs_done = number;
+    // Often enough to watch, not so often that it is felt: drawing takes a tenth of a second.
+    const auto now = std::chrono::steady_clock::now();
+    if (config_.log.curves && now - drawn_ > std::chrono::seconds(20)) {
+      draw_training_curves(run_);
+      drawn_ = std::chrono::steady_clock::now();
+    }
+  }
+
+  /// Before a checkpoint: what was appended is on the disk, and its length in `state`.
+  void sync(TrainingState& state) {
+    history_.sync();
+    rates_.sync();
+    if (board_) {
+      board_->sync();
+      state.events_bytes = static_cast<std::int64_t>(board_->size());
+    }
+    note_state(state);
+    write_result(run_, result_);
+  }
+
+  /// The last lines, pictures and result.
+  void end(const std::string& status, const TrainingState& state, const std::string& error) noexcept {
+    try {
+      note_state(state);
+      result_.status = status, result_.error = error;
+      result_.ended = local_time("%Y-%m-%d %H:%M:%S");
+      write_result(run_, result_);
+      if (board_ && status != "paused") board_->end(status != "failed" && status != "not finite");
+      if (config_.log.curves)
+        if (const Drawn drawn = draw_training_curves(run_); !drawn.drawn)
+          log_.note(concat("curves not drawn: ", drawn.why));
+      char text[160];
+      if (state.best_epoch > 0) {
+        std::snprintf(text, sizeof text, "best validation accuracy %.4f, epoch %lld", state.best_val_acc,
+                      static_cast<long long>(state.best_epoch));
+        log_.line(text);
+      }
+      std::snprintf(text, sizeof text, "%s after %s, peak memory %.0f MiB", status.c_str(),
+                    detail::clock_text(state.seconds).c_str(), result_.peak_mb);
+      log_.note(text);
+      log_.line("run folder: " + run_.string());
+    } catch (const std::exception& e) {  // it is over anyway
+      std::fprintf(stderr, "%s\n", e.what());
+    }
+  }
+
+ private:
+  void note_state(const TrainingState& state) {
+    result_.epochs_done = state.epoch;
+    result_.best_val_acc = state.best_val_acc, result_.best_val_loss = state.best_val_loss;
+    result_.best_epoch = state.best_epoch;
+    result_.seconds = state.seconds;
+    result_.peak_mb = peak_memory_mb();
+  }
+
+  /// Some validation images as the model sees them, framed green if it is right and red if not, and a table
+  /// of what it says.
+  void show_samples(std::int64_t step, const VisionTransformer& model, const ImageFolder& images,
+                    const std::vector<std::size_t>& samples) {
+    const auto n = std::min<std::size_t>(static_cast<std::size_t>(config_.log.images), samples.size());
+    if (n == 0) return;
+    const Preprocess p = config_.preprocess();
+    const Shape shape = images.sample_shape();
+    const std::int64_t H = shape[1], W = shape[2];
+    Tensor batch = Tensor::zeros({static_cast<std::int64_t>(n), 3, H, W});
+    std::vector<int> labels(n);
+    // Spread over all, since they are ordered by class.
+    for (std::size_t i = 0; i < n; ++i) try {
+        Rng none(0);
+        labels[i] = images.load(samples[i * samples.size() / n], none,
+                                batch.data() + static_cast<std::int64_t>(i) * 3 * H * W);
+      } catch (const FileError&) { labels[i] = -1; }  // the evaluation has said so
+    const NoGrad values_only;
+    const Training off(false);
+    const Tensor logits = model(batch).value();
+    const std::int64_t K = logits.size(1);
+    Tensor probabilities = Tensor::empty({K});
+    std::string table = "| image | is | taken for | with |\n|---|---|---|---|\n";
+    for (std::size_t i = 0; i < n; ++i) {
+      if (labels[i] < 0) continue;
+      softmax_row(K, logits.data() + static_cast<std::int64_t>(i) * K, probabilities.data());
+      const auto best =
+          std::max_element(probabilities.data(), probabilities.data() + K) - probabilities.data();
+      const bool right = best == labels[i];
+      board_->image(concat("samples/", i), step,
+                    framed(batch.data() + static_cast<std::int64_t>(i) * 3 * H * W, static_cast<int>(H),
+                           static_cast<int>(W), p, right));
+      char percent[32];
+      std::snprintf(percent, sizeof percent, "%.1f %%", 100.0 * static_cast<double>(probabilities(best)));
+      table += concat("| ", i, " | ", images.classes()[static_cast<std::size_t>(labels[i])], " | ",
+                      images.classes()[static_cast<std::size_t>(best)], " | ", percent, " |\n");
+    }
+    board_->text("samples", step, table);
+  }
+
+  /// A normalised image (3, H, W) as a picture with a frame.
+  static Image framed(const float* x, int H, int W, const Preprocess& p, bool right) {
+    const int edge = std::max(1, std::max(H, W) / 32);
+    Image picture = make_image(W + 2 * edge, H + 2 * edge);
+    const std::uint8_t frame[2][3] = {{213, 94, 0}, {0, 158, 115}};  // red, green for everybody's eyes
+    for (int row = 0; row < picture.height; ++row)
+      for (int column = 0; column < picture.width; ++column)
+        for (int c = 0; c < 3; ++c) {
+          std::uint8_t& pixel = picture.row(row)[3 * column + c];
+          const int i = row - edge, j = column - edge;
+          if (i < 0 || j < 0 || i >= H || j >= W) {
+            pixel = frame[right][c];
+            continue;
+          }
+          const auto channel = static_cast<std::size_t>(c);
+          const float value = x[(c * H + i) * W + j] * p.std[channel] + p.mean[channel];
+          pixel = static_cast<std::uint8_t>(std::clamp(value * 255.0f + 0.5f, 0.0f, 255.0f));
+        }
+    return picture;
+  }
+
+  std::filesystem::path run_;
+  const TrainConfig& config_;
+  RunLog& log_;
+  std::int64_t batches_;
+  CsvFile history_, rates_;
+  std::optional<TensorBoard> board_;
+  RunResult result_;
+  Rate rate_;
+  std::int64_t images_ = 0;
+  std::chrono::steady_clock::time_point clock_{}, drawn_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace minivit::inline MINIVIT_ABI
