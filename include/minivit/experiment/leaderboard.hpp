@@ -34,13 +34,13 @@ struct Leaderboard {
   /// As RFC 4180 has it: what contains a comma, quote or line break is in quotes.
   std::string csv() const {
     std::string out = "job,status,val_acc,val_loss,best_epoch,epochs_done,seconds";
-    for (const std::string& name : names) out += "," + cell(name);
+    for (const std::string& name : names) out += concat(',', cell(name));
     out += '\n';
     const auto number = [](const auto& value) { return value ? concat(*value) : std::string(); };
     for (const auto& [job, run, values] : rows) {
       out += concat(job, ',', cell(run.status), ',', number(run.best_val_acc), ',', number(run.best_val_loss),
                     ',', number(run.best_epoch), ',', number(run.epochs_done), ',', number(run.seconds));
-      for (const std::string& value : values) out += "," + cell(value);
+      for (const std::string& value : values) out += concat(',', cell(value));
       out += '\n';
     }
     return out;
