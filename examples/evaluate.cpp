@@ -1,8 +1,9 @@
-// Measures a model on a folder of images whose classes are known: evaluate --run DIR | --model DIR [--json]
-// FOLDER
+// Measures a model on a folder of images whose classes are known:
+//   evaluate --run DIR | --model DIR | --latest | --best [--json] FOLDER
 #include <CLI/CLI.hpp>
 #include <minivit/vit.hpp>
 
+#include "choose_run.hpp"
 #include "program.hpp"
 
 using namespace minivit;
@@ -10,17 +11,14 @@ using namespace minivit;
 namespace {
 
 struct Options {
-  std::string run, model, images;
+  ModelChoice choice;
+  std::string images;
   std::size_t batch_size = 64;
   bool json = false;
-
-  std::filesystem::path folder() const {
-    return run.empty() ? std::filesystem::path(model) : std::filesystem::path(run) / "best";
-  }
 };
 
 int evaluate_folder(const Options& options) {
-  const Model model = load_model(options.folder());
+  const Model model = load_model(options.choice.folder());
   // A class of the folder that the model does not know is an error that names it.
   const ImageFolder images(options.images, model.preprocess, {.classes = model.labels});
   DataLoader loader(images, {.batch_size = options.batch_size, .on_skip = [](const std::string& why) {
@@ -47,9 +45,7 @@ int main(int argc, char** argv) {
   wait_asleep(argv);
   Options options;
   CLI::App app("Measures a model on a folder with a sub-folder of images for each class.", "evaluate");
-  auto* source = app.add_option_group("model", "which model")->require_option(1);
-  source->add_option("--run", options.run, "run folder of `train`: its best model");
-  source->add_option("--model", options.model, "model folder: config.json and model.safetensors");
+  options.choice.add_to(app, true);
   app.add_option("--batch", options.batch_size, "images at a time")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();

@@ -1,7 +1,11 @@
-// Says what is on images: predict --run DIR | --model DIR [--top K] [--json] IMAGE|FOLDER...
+// Says what is on images: predict [--run DIR | --model DIR | --latest | --best] [--top K] [--json]
+// IMAGE|FOLDER...
+//
+// Without a model it lists the trained runs and asks for one, without images for these, one after the other.
 #include <CLI/CLI.hpp>
 #include <minivit/vit.hpp>
 
+#include "choose_run.hpp"
 #include "images.hpp"
 #include "program.hpp"
 
@@ -10,15 +14,10 @@ using namespace minivit;
 namespace {
 
 struct Options {
-  std::string run, model;
+  ModelChoice choice;
   std::vector<std::string> images;
   std::size_t top = 5;
   bool json = false;
-
-  /// Where the model is: a run folder keeps its best one in `best`.
-  std::filesystem::path folder() const {
-    return run.empty() ? std::filesystem::path(model) : std::filesystem::path(run) / "best";
-  }
 };
 
 Json as_json(const std::string& image, const std::vector<Prediction>& best, std::span<const float> logits) {
@@ -32,10 +31,9 @@ Json as_json(const std::string& image, const std::vector<Prediction>& best, std:
                        {"logits", Json::array(logits)}});
 }
 
-int predict(const Options& options) {
-  const Model model = load_model(options.folder());
-  check<ConfigError>(!model.labels.empty(), options.folder().string(), ": the model has no classes");
-  const auto paths = find_images(options.images);
+/// A line for each image, which are files or folders. Returns the exit code.
+int predict_images(const Model& model, const std::vector<std::string>& given, const Options& options) {
+  const auto paths = find_images(given);
   std::size_t width = 0;
   for (const auto& path : paths) width = std::max(width, path.string().size());
 
@@ -70,22 +68,58 @@ int predict(const Options& options) {
   return unreadable > 0 ? 1 : 0;
 }
 
+/// What was typed as a path: without the quotes that terminals put around a file that is dropped on them, and
+/// with a home folder for the ~ that no shell has replaced.
+std::string as_path(std::string typed) {
+  const char first = typed.front();
+  if (typed.size() >= 2 && (first == '\'' || first == '"') && typed.back() == first)
+    typed = typed.substr(1, typed.size() - 2);
+  const char* const home = std::getenv("HOME");
+  if (home && typed.starts_with("~/")) typed.replace(0, 1, home);
+  return typed;
+}
+
+/// Asks for images until there is no answer. Returns 1 if any could not be read.
+int ask_for_images(const Model& model, const Options& options, std::FILE* out) {
+  int code = 0;
+  for (;;) {
+    const auto typed = ask(out, "image or folder: ");
+    if (!typed || typed->empty()) return code;
+    try {
+      if (predict_images(model, {as_path(*typed)}, options) != 0) code = 1;
+    } catch (const FileError& e) {
+      std::fprintf(stderr, "predict: %s\n", e.what());
+      code = 1;
+    }
+  }
+}
+
+int predict(const Options& options) {
+  std::FILE* const out = options.json ? stderr : stdout;  // of questions
+  const bool asked = !options.choice.made();
+  const auto folder = asked ? options.choice.ask_for_folder(out) : options.choice.folder();
+  if (asked) std::fprintf(out, "%s\n", printable(folder.string()).c_str());
+  const Model model = load_model(folder);
+  check<ConfigError>(!model.labels.empty(), folder.string(), ": the model has no classes");
+  return options.images.empty() ? ask_for_images(model, options, out)
+                                : predict_images(model, options.images, options);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   wait_asleep(argv);
   Options options;
-  CLI::App app("Says what is on images.", "predict");
-  auto* source = app.add_option_group("model", "which model")->require_option(1);
-  source->add_option("--run", options.run, "run folder of `train`: its best model");
-  source->add_option("--model", options.model, "model folder: config.json and model.safetensors");
+  CLI::App app("Says what is on images. Without a model it lists the trained runs and asks.", "predict");
+  options.choice.add_to(app, false);
   app.add_option("--top", options.top, "classes to show")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   app.add_flag("--json", options.json, "one JSON object a line");
-  app.add_option("images", options.images, "images, or folders of images")->required();
+  app.add_option("images", options.images, "images, or folders of images");
   try {
     app.parse(argc, argv);
+    if (options.choice.made() && options.images.empty()) throw CLI::RequiredError("images");
   } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
   return run_program("predict", [&] { return predict(options); });
 }

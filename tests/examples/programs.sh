@@ -27,11 +27,18 @@ fail() {
 skip() { printf 'skipped: %s\n' "$1"; }
 
 # run CODE PROGRAM ARGUMENT…: expects this exit code. Output and errors are in $scratch/out and $scratch/err.
+input=/dev/null
 run() {
   local expected=$1 code=0
   shift
-  "$bin/$1" "${@:2}" >"$scratch/out" 2>"$scratch/err" </dev/null || code=$?
+  "$bin/$1" "${@:2}" >"$scratch/out" 2>"$scratch/err" <"$input" || code=$?
   [[ $code == "$expected" ]] || fail "$*: exit code $code, expected $expected" "$scratch/err"
+}
+
+# answering TEXT COMMAND…: the command with this on standard input; printf's escapes.
+answering() {
+  printf '%b' "$1" >"$scratch/answers"
+  input=$scratch/answers "${@:2}"
 }
 
 # says FILE TEXT: the file has a line with this text.
@@ -97,6 +104,23 @@ trained() {
   run_folder "$scratch/trained"
   trained_run=$run_dir
   model=$trained_run/best
+}
+
+# Run folders in $project: of three days with a model, of which the second is the best, and a job of a sweep without one.
+runs_to_choose_from() {
+  trained
+  project=$scratch/project
+  rm -rf "$project"
+  local day accuracy=(0 0.5 0.9 0.75) run
+  for day in 1 2 3; do
+    run=$project/outputs/2026-01-0$day/10-00-00
+    mkdir -p "${run%/*}"
+    cp -r "$trained_run" "$run"
+    sed -i "s/^  lr: .*/  lr: 0.00$day/" "$run/config.yaml"
+    echo "{\"status\": \"finished\", \"epochs_done\": 2, \"epochs\": 2, \"best_val_acc\": ${accuracy[day]}}" >"$run/result.json"
+  done
+  mkdir -p "$project/multirun/2026-01-04/10-00-00/0"
+  cp "$run/config.yaml" "$project/multirun/2026-01-04/10-00-00/0"
 }
 
 # tmpfs FOLDER SIZE: mounts a small file system of its own; false where that is not allowed.
@@ -197,6 +221,8 @@ test_help() {
   run 2 train
   says "$scratch/err" "data.train="
   local program
+  run 0 runs --help
+  says "$scratch/out" "diff"
   for program in predict evaluate; do
     run 0 "$program" --help
     says "$scratch/out" "--run"
@@ -254,6 +280,130 @@ PYTHON
   says "$scratch/err" "mixed/b.png"
   says "$scratch/err" "mixed/d.png"
   [[ $(wc -l <"$scratch/out") == 2 ]] || fail "predict: expected the 2 images that can be read" "$scratch/out"
+}
+
+test_choose_run() {
+  runs_to_choose_from
+  local image=("$scratch"/pair/zero/*.png) root=(--root "$project/outputs" --root "$project/multirun")
+  took() { says "$scratch/out" "outputs/2026-01-0$1/10-00-00/best"; }
+
+  # The runs with a model, the newest last; a number, then images until an empty line.
+  answering "2\n${image[0]}\n$scratch/pair/one\n\nnever read\n" run 0 predict "${root[@]}"
+  took 2
+  grep -qE '^1  2026-01-01 10:00:00  finished +2/2   0.5000  lr=0.001$' "$scratch/out" ||
+    fail "predict: the table is not as expected" "$scratch/out"
+  [[ $(grep -oE '2026-01-0[1-4].10.00.00 ' "$scratch/out" | tr '\n' ,) == '2026-01-01 10:00:00 ,2026-01-02 10:00:00 ,2026-01-03 10:00:00 ,' ]] ||
+    fail "predict: expected the three runs with a model, the newest last" "$scratch/out"
+  [[ $(grep -cE '  (zero|one) [0-9.]+%$' "$scratch/out") == 21 ]] || fail "predict: expected 21 images" "$scratch/out"
+  [[ ! -s $scratch/err ]] || fail "predict: something on standard error" "$scratch/err"
+
+  # Nothing is the newest. Images of the command line are not asked for.
+  answering '\n' run 0 predict "${root[@]}" "${image[0]}"
+  took 3
+  ! grep -q 'image or folder' "$scratch/out" || fail "predict asks for images although there are some" "$scratch/out"
+  # Wrong numbers are asked for again, three times; the end of the input is no choice.
+  answering '9\nx\n 1 \n' run 0 predict "${root[@]}" "${image[0]}"
+  says "$scratch/out" '"x" is no number in the table'
+  took 1
+  answering '0\n4\n-1\n1\n' run 2 predict "${root[@]}" "${image[0]}"
+  says "$scratch/err" "no run was chosen in three attempts"
+  run 2 predict "${root[@]}" "${image[0]}"
+  says "$scratch/err" "no run was chosen; name it with --run"
+  answering '1\n' run 0 predict "${root[@]}"
+  # An image that cannot be read ends nothing. Quotes around a name are not part of it.
+  answering "1\nnowhere.png\n'${image[0]}'\n" run 1 predict "${root[@]}"
+  says "$scratch/err" "nowhere.png: no such file or folder"
+  grep -qE '  (zero|one) [0-9.]+%$' "$scratch/out" || fail "predict: no image after one that cannot be read" "$scratch/out"
+  # With --json, standard output has nothing else.
+  answering "3\n${image[0]}\n" run 0 predict "${root[@]}" --json
+  says "$scratch/err" "run number [newest]: "
+  [[ $(wc -l <"$scratch/out") == 1 && $(head -c 9 "$scratch/out") == '{"image":' ]] || fail "predict --json: not only JSON" "$scratch/out"
+
+  # For scripts, here with the folders that are looked in by default. The best run has other weights than the newest: what is
+  # predicted tells which one was taken.
+  pushd "$project" >/dev/null
+  cp "$trained_run/last/model.safetensors" outputs/2026-01-02/10-00-00/best
+  run 0 predict --json --run outputs/2026-01-02/10-00-00 "${image[0]}"
+  mv "$scratch/out" "$scratch/of_best"
+  run 0 predict --json --run outputs/2026-01-03/10-00-00 "${image[0]}"
+  mv "$scratch/out" "$scratch/of_latest"
+  ! cmp -s "$scratch/of_best" "$scratch/of_latest" || fail "predict: two models predict the same"
+  run 0 predict --json --best "${image[0]}"
+  same "$scratch/out" "$scratch/of_best"
+  run 0 predict --json --latest "${image[0]}"
+  same "$scratch/out" "$scratch/of_latest"
+  run 0 evaluate --best "$scratch/pair"
+  says "$scratch/out" "/40)"
+  rm outputs/2026-01-03/10-00-00/best/config.json
+  refused 1 "outputs/2026-01-03/10-00-00/best/config.json" predict --latest "${image[0]}"
+  refused 1 "outputs/2026-01-03/10-00-00/best/config.json" evaluate --latest "$scratch/pair"
+  run 2 predict --latest
+  says "$scratch/err" "images"
+  run 2 predict --latest --best "${image[0]}"
+  run 2 predict --run "" --latest "${image[0]}"
+  refused 1 "config.json" predict --run "" "${image[0]}"
+  popd >/dev/null
+  rm -r "$project"/outputs/*/*/best
+  refused 2 "no runs with a model in $project/outputs" predict --root "$project/outputs"
+  refused 2 "no runs in nowhere (no such folder)" predict --root nowhere --best "${image[0]}"
+}
+
+test_runs() {
+  runs_to_choose_from
+  pushd "$project" >/dev/null
+  mkdir -p outputs/2025-12-31/10-00-00
+  echo 'a: [1' >outputs/2025-12-31/10-00-00/config.yaml
+  run 0 runs
+  [[ $(grep -oE '^[1-5]  20[-0-9]+.10[-:]00[-:]00(/0)?' "$scratch/out" | tr '\n' ,) == '1  2025-12-31 10:00:00,2  2026-01-01 10:00:00,3  2026-01-02 10:00:00,4  2026-01-03 10:00:00,5  2026-01-04/10-00-00/0,' ]] ||
+    fail "runs: the table is not as expected" "$scratch/out"
+  says "$scratch/out" "line 1, column 4: found a list"
+  says "$scratch/out" "newest model: outputs/2026-01-03/10-00-00"
+  says "$scratch/out" "best model: outputs/2026-01-02/10-00-00"
+  run 0 runs --sort accuracy
+  [[ $(grep -oE '^[1-5]  ' "$scratch/out" | tr -d ' \n') == 15243 ]] || fail "runs --sort accuracy: expected the best last" "$scratch/out"
+  run 0 runs --root outputs/2026-01-02
+  [[ $(wc -l <"$scratch/out") == 4 ]] || fail "runs --root: expected one run" "$scratch/out"
+
+  run 0 runs diff 2 3
+  says "$scratch/out" "A: outputs/2026-01-01/10-00-00"
+  grep -qE '^training.lr +0.001 +0.002$' "$scratch/out" || fail "runs diff: not the setting that differs" "$scratch/out"
+  grep -qE '^best_val_acc +0.5 +0.9$' "$scratch/out" || fail "runs diff: not the result that differs" "$scratch/out"
+  ! grep -q num_layers "$scratch/out" || fail "runs diff: a setting that does not differ" "$scratch/out"
+  mv "$scratch/out" "$scratch/numbers"
+  run 0 runs diff outputs/2026-01-01/10-00-00 3
+  same "$scratch/out" "$scratch/numbers"
+  if command -v python3 >/dev/null; then
+    run 0 runs --json
+    python3 - "$scratch/out" <<'PYTHON' || fail "runs --json: not the promised array" "$scratch/out"
+import json, sys
+runs = json.load(open(sys.argv[1]))
+assert [r["number"] for r in runs] == [1, 2, 3, 4, 5]
+assert [r["best_val_acc"] for r in runs] == [None, 0.5, 0.9, 0.75, None]
+assert [r["settings"].get("training.lr") for r in runs] == [None, "0.001", "0.002", "0.003", "0.003"]
+assert [r["has_model"] for r in runs] == [False, True, True, True, False] and runs[0]["status"] == "unreadable"
+PYTHON
+    run 0 runs diff 2 3 --json
+    python3 - "$scratch/out" <<'PYTHON' || fail "runs diff --json: not the promised object" "$scratch/out"
+import json, sys
+d = json.load(open(sys.argv[1]))
+assert d["settings"] == {"training.lr": ["0.001", "0.002"]} and d["results"]["best_val_acc"] == [0.5, 0.9], d
+PYTHON
+  fi
+  refused 2 "there is no run 6 in outputs, multirun: it has 5 runs" runs diff 1 6
+  refused 1 "nowhere: expected a run's number or folder" runs diff 1 nowhere
+  run 2 runs diff 1
+  run 2 runs --sort size
+  run 2 runs nonsense
+  popd >/dev/null
+
+  mkdir -p "$scratch/none/outputs"
+  pushd "$scratch/none" >/dev/null
+  run 0 runs
+  says "$scratch/out" "no runs in outputs, multirun (no such folder)"
+  says "$scratch/out" "train data.train="
+  run 0 runs --json
+  [[ $(cat "$scratch/out") == '[]' ]] || fail "runs --json without runs: expected an empty array" "$scratch/out"
+  popd >/dev/null
 }
 
 test_bad_settings() {

@@ -167,7 +167,7 @@ struct RunDiff {
       }
       TextTable table({title, "A", "B"});
       for (const Line& line : lines) table.row({line.name, shown(line.a), shown(line.b)});
-      out += "\n" + table.str();
+      out += concat('\n', table.str());
     };
     part("settings", settings);
     part("results", results);
