@@ -320,6 +320,13 @@ TEST_CASE("a table counts characters, and shows nothing that steers a terminal")
   table.row({"a\x1b[31mb\n", "22"});
   CHECK(table.str() == "name       n\ngröße      1\na?[31mb?  22\n");
   CHECK(table.str(4) == "name"[0] + std::string("am…\ngrö…\na?[…\n"));
+  table.row({std::string(81, 'x'), "3"});
+  const std::string gap(75, ' ');
+  CHECK(table.str() == "name " + gap +
+                           "   n\n"
+                           "größe" +
+                           gap + "   1\na?[31mb?" + std::string(72, ' ') + "  22\n" + std::string(81, 'x') +
+                           "   3\n");
   CHECK(printable("\xc2\x9b\xc2\xa0\x7f") == "?\xc2\xa0?");
   CHECK(printable("a\xff"
                   "b\xc3") == "a?b?");

@@ -30,7 +30,8 @@ inline std::string printable(std::string_view text) {
   return out;
 }
 
-/// A header and rows of equally many cells; columns are as wide as their widest cell.
+/// A header and rows of equally many cells. Columns are as wide as their widest cell, up to 80 characters: a
+/// longer cell moves what is behind it in its own line, so that one long value is not paid for in every line.
 class TextTable {
  public:
   /// right: the columns that are aligned at their right end, as numbers are.
@@ -52,12 +53,13 @@ class TextTable {
   std::string str(std::size_t width = 0) const {
     std::vector<std::size_t> widths(rows_[0].size());
     for (const auto& cells : rows_)
-      for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], length(cells[i]));
+      for (std::size_t i = 0; i < cells.size(); ++i)
+        widths[i] = std::clamp(length(cells[i]), widths[i], kWidest);
     std::string out;
     for (const auto& cells : rows_) {
       std::string line;
       for (std::size_t i = 0; i < cells.size(); ++i) {
-        const std::string gap(widths[i] - length(cells[i]), ' ');
+        const std::string gap(widths[i] - std::min(widths[i], length(cells[i])), ' ');
         const bool right = std::find(right_.begin(), right_.end(), i) != right_.end();
         line += concat(i > 0 ? "  " : "", right ? gap : "", cells[i], right ? "" : gap);
       }
@@ -68,6 +70,8 @@ class TextTable {
   }
 
  private:
+  static constexpr std::size_t kWidest = 80;
+
   static bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u; }
 
   static std::size_t length(std::string_view text) {
