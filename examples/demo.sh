@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-bash .ci/install g++ cmake ninja-build libcli11-dev libeigen3-dev libjpeg62-turbo-dev libpng-dev libstb-dev libyaml-cpp-dev rapidjson-dev
+bash .ci/install g++ cmake gnuplot-nox ninja-build libcli11-dev libeigen3-dev libjpeg62-turbo-dev libpng-dev libprotozero-dev libstb-dev libyaml-cpp-dev rapidjson-dev
 
 echo "building …"
 log=$(mktemp)
@@ -22,10 +22,7 @@ rm -rf "$digits"
 "$programs/digits" examples/data/digits.png examples/data/digits.labels.txt "$digits"
 
 echo
-"$programs/train" data.train="$digits/train" data.val_fraction=0.1 data.hflip=0 data.scale_min=0.6 output.dir=build/demo/outputs \
-  model.image_size=16 model.patch_size=4 model.embedding_dim=96 model.num_layers=4 model.num_heads=4 model.mlp_ratio=2 \
-  model.pooling=mean model.drop_path=0.1 training.epochs=50 training.batch_size=32 training.lr=1e-3 training.weight_decay=0.05 \
-  training.label_smoothing=0.1 training.ema=0.99 | tee "$log"
+"$programs/train" --config-name digits data.train="$digits/train" output.dir=build/demo/outputs | tee "$log"
 run=$(sed -n 's/^run folder: //p' "$log")
 
 echo

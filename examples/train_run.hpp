@@ -116,11 +116,9 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
       if (until_epoch > 0 && state.epoch >= until_epoch) return end("paused", 0);
 
       const double epoch_begin = now() - state.epoch_seconds;
-      double lr = 0;
       recorder.begin_epoch(state);
       const Observer observer{[&](std::int64_t) { recorder.gradients(parameters, state); },
                               [&](const StepReport& report) {
-                                lr = report.lr;
                                 state.batch = report.batches, state.step = report.step + 1,
                                 state.trained = *report.metrics;
                                 state.epoch_seconds = now() - epoch_begin, state.seconds = now() - begin;
@@ -144,7 +142,7 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
       if (ema) ema->swap();  // the average is what is evaluated and saved
       const Metrics val = evaluate(model, val_loader.epoch(0), [&] { return !signals.received(); });
       if (!signals.received() && !time_is_up()) {
-        recorder.epoch(state, val, lr, model, parameters, images.val, images.val_part);
+        recorder.epoch(state, val, schedule(state.step - 1), model, parameters, images.val, images.val_part);
         ++state.history_rows;
         if (val.top1() > state.best_val_acc) {
           state.best_val_acc = val.top1(), state.best_val_loss = val.loss(),

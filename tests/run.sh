@@ -6,8 +6,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-bash .ci/install g++ clang clang-format cmake ninja-build doctest-dev libcli11-dev libeigen3-dev libjpeg62-turbo-dev libomp-dev \
-  libpng-dev libstb-dev libyaml-cpp-dev nlohmann-json3-dev rapidjson-dev
+bash .ci/install g++ clang clang-format cmake gnuplot-nox ninja-build doctest-dev libcli11-dev libeigen3-dev \
+  libjpeg62-turbo-dev libomp-dev libpng-dev libprotozero-dev libstb-dev libyaml-cpp-dev nlohmann-json3-dev rapidjson-dev
 for tool in g++ clang++ clang-format cmake ctest ninja; do
   command -v "$tool" >/dev/null || { echo "run.sh: $tool is needed and was not found" >&2; exit 1; }
 done

@@ -162,7 +162,7 @@ test_train() {
   [[ ! -s $scratch/err ]] || fail "train: something on standard error" "$scratch/err"
   exists "$one"/{config.yaml,training_history.csv,class_mapping.json,train.log}
   exists "$one"/{best,last}/{model.safetensors,config.json,preprocessor_config.json}
-  same "$scratch/out" "$one/train.log"
+  ! grep -vxFf "$one/train.log" "$scratch/out" || fail "train said what is not in its log" "$scratch/out"
   says "$one/config.yaml" "embedding_dim: 16"
   says "$one/config.yaml" "seed: 7"
   says "$one/class_mapping.json" '"9": 9'
@@ -280,6 +280,187 @@ PYTHON
   says "$scratch/err" "mixed/b.png"
   says "$scratch/err" "mixed/d.png"
   [[ $(wc -l <"$scratch/out") == 2 ]] || fail "predict: expected the 2 images that can be read" "$scratch/out"
+}
+
+# state_of FOLDER: a checkpoint without its times and the length of the event file, in which the settings are.
+state_of() {
+  python3 - "$1/training_state.safetensors" <<'PYTHON'
+import hashlib, json, struct, sys
+data = open(sys.argv[1], "rb").read()
+n = struct.unpack("<Q", data[:8])[0]
+header = json.loads(data[8:8 + n])
+for key in ("seconds", "epoch_seconds", "events_bytes"):
+    header["__metadata__"].pop(key)
+print(json.dumps(header, sort_keys=True), hashlib.sha256(data[8 + n:]).hexdigest())
+PYTHON
+}
+
+# same_run A B: two run folders hold the same, but for times.
+same_run() {
+  local file
+  for file in {best,last}/{model.safetensors,config.json,preprocessor_config.json} learning_rates_per_step.csv class_mapping.json; do
+    same "$1/$file" "$2/$file"
+  done
+  cut -d, -f1-7 "$1/training_history.csv" | cmp -s - <(cut -d, -f1-7 "$2/training_history.csv") ||
+    fail "$1 and $2 have other histories" "$2/training_history.csv"
+  if command -v python3 >/dev/null; then
+    [[ $(state_of "$1/last") == "$(state_of "$2/last")" ]] || fail "$1 and $2 have other states"
+  fi
+}
+
+# Everything that can make a difference to a run that goes on.
+exact=(model.dropout=0.1 model.attention_dropout=0.1 model.drop_path=0.1 training.ema=0.9 training.accumulate=2
+  data.trivial_augment=yes data.hflip=0.5 training.epochs=25 training.save_seconds=0.02)
+
+test_resume() {
+  digits
+  local all=(data.train="$scratch/digits/train" "${exact[@]}") i kills=0 code pid
+  tiny "${all[@]}" output.dir="$scratch/whole"
+  run_folder "$scratch/whole"
+  local whole=$run_dir
+  exists "$whole"/{overrides.yaml,result.json,learning_rates_per_step.csv,events.out.tfevents.*}
+  says "$whole/result.json" '"status": "finished"'
+  if command -v gnuplot >/dev/null; then exists "$whole"/training_curves.{png,svg,gnuplot}; fi
+
+  # Killed 20 times, at any moment: it goes on, and ends with the same bits.
+  "$bin/train" "${settings[@]}" "${all[@]}" output.dir="$scratch/killed" &>"$scratch/log" & pid=$!
+  for ((i = 0; kills < 20 && i < 200; ++i)); do
+    sleep "0.$(printf '%03d' $((RANDOM % 200 + 5)))"
+    kill -KILL $pid 2>/dev/null || true
+    code=0
+    wait $pid 2>/dev/null || code=$?
+    if [[ $code == 0 ]]; then break; fi
+    [[ $code == 137 ]] || fail "train --resume: exit code $code" "$scratch/log"
+    kills=$((kills + 1))
+    if compgen -G "$scratch/killed/*/*" >/dev/null; then
+      run_folder "$scratch/killed"
+      "$bin/train" --resume "$run_dir" &>"$scratch/log" & pid=$!
+    else  # before the folder was there
+      "$bin/train" "${settings[@]}" "${all[@]}" output.dir="$scratch/killed" &>"$scratch/log" & pid=$!
+    fi
+  done
+  wait $pid 2>/dev/null || fail "train --resume: the last one" "$scratch/log"
+  run_folder "$scratch/killed"
+  run 0 train --resume "$run_dir"
+  same_run "$whole" "$run_dir"
+  [[ $kills -ge 5 ]] || fail "train ended before it could be killed more than $kills times"
+  [[ -z $(find "$run_dir" -name '.*') ]] || fail "train left temporary files in $run_dir"
+
+  # Asked to stop: the step is finished, the code says why, and it goes on.
+  local signal
+  for signal in INT TERM; do
+    "$bin/train" "${settings[@]}" "${all[@]}" training.epochs=100 output.dir="$scratch/$signal" &>"$scratch/log" & pid=$!
+    for ((i = 0; i < 100; ++i)); do
+      if compgen -G "$scratch/$signal/*/*/best" >/dev/null; then break; fi
+      sleep 0.1
+    done
+    code=0
+    kill -$signal $pid
+    wait $pid || code=$?
+    [[ $code == "$([[ $signal == INT ]] && echo 130 || echo 143)" ]] || fail "train stopped by $signal: exit code $code" "$scratch/log"
+    says "$scratch/log" "to go on: train --resume $scratch/$signal"
+    run_folder "$scratch/$signal"
+    says "$run_dir/result.json" '"status": "interrupted"'
+  done
+
+  # Stopped by the clock, by an epoch, for want of progress.
+  run 0 train "${settings[@]}" "${all[@]}" training.time_limit=0.05 output.dir="$scratch/limit"
+  says "$scratch/out" "the time is up"
+  run_folder "$scratch/limit"
+  run 0 train --resume "$run_dir" training.time_limit=0 --until-epoch 2
+  says "$run_dir/result.json" '"status": "paused"'
+  run 0 train --resume "$run_dir" training.time_limit=0
+  same_run "$whole" "$run_dir"
+  tiny "${all[@]}" training.lr=1e-7 training.patience=1 training.epochs=50 output.dir="$scratch/patience"
+  says "$scratch/out" "stopped early"
+
+  # What is not a run, was another one, or cannot go on.
+  refused 2 "only training.time_limit" train --resume "$run_dir" training.lr=1
+  refused 1 "there is no config.yaml" train --resume "$scratch"
+  rm -r "$run_dir/last"
+  refused 1 "has no checkpoint" train --resume "$run_dir"
+  run_folder "$scratch/INT"
+  sed -i "s|$scratch/digits/train|$scratch/other|" "$run_dir/config.yaml"
+  two_classes "$scratch/other"
+  run 1 train --resume "$run_dir"
+}
+
+test_not_finite() {
+  trained
+  run 3 train "${settings[@]}" data.train="$scratch/pair" training.lr=1000 training.clip_norm=0 training.epochs=50 \
+    output.dir="$scratch/nan"
+  grep -qE '^step [0-9]+: .* elements that are not finite' "$scratch/err" || fail "train: the tensor is not named" "$scratch/err"
+  run_folder "$scratch/nan"
+  says "$run_dir/result.json" '"status": "not finite"'
+}
+
+test_configuration() {
+  trained
+  cd "$scratch"
+  run 0 train --cfg data.train=photos training.lr=1e-4 '~model.dropout' +notes.why=because
+  says "$scratch/out" "lr: 1e-04"
+  says "$scratch/out" '"why": "because"'
+  cp "$scratch/out" "$scratch/resolved.yaml"
+  run 0 train --cfg --config "$scratch/resolved.yaml"
+  same "$scratch/out" "$scratch/resolved.yaml"
+  local name
+  for name in digits cifar10 seed finetune; do
+    run 0 train --cfg --config-name $name data.train=photos
+    [[ $(wc -l <"$scratch/out") -gt 40 ]] || fail "--cfg: not the whole configuration" "$scratch/out"
+  done
+  run 0 train --cfg --config-name digits
+  says "$scratch/out" "embedding_dim: 96"
+  refused 2 "only " train --config-name nothing
+  refused 2 "no such file" train --config nowhere.yaml
+  printf 'training:\n  lr: [0.1\n' >bad.yaml
+  refused 2 "bad.yaml, line 3, column 1" train --config bad.yaml
+  printf 'training:\n  lr: fast\n' >bad.yaml
+  refused 2 'bad.yaml, line 2, column 7: training.lr is "fast", expected a number' train --config bad.yaml data.train=photos
+  printf 'training:\n  learning_rate: 1\n' >bad.yaml
+  refused 2 'bad.yaml, line 2, column 18: unknown setting "training.learning_rate"' train --config bad.yaml data.train=photos
+  refused 2 "model is a section" train data.train=photos model=small
+  refused 2 "write it without the +" train --config resolved.yaml +training.lr=1
+  refused 2 "add --multirun" train data.train=photos training.lr=0.1,0.2
+}
+
+test_sweep() {
+  trained
+  local all=(data.train="$scratch/pair" log.tensorboard=no log.curves=no model.image_size=8 model.patch_size=2
+    model.embedding_dim=16 model.num_heads=2 model.mlp_ratio=2)
+  run 0 train "${all[@]}" training.epochs=2 --multirun model.num_layers=1,2 'training.lr=choice(0.001,0.005,1e-9)' \
+    output.multirun="$scratch/sweeps"
+  local sweep=("$scratch"/sweeps/*/*)
+  [[ ${#sweep[@]} == 1 ]] || fail "a sweep made ${#sweep[@]} folders"
+  exists "$sweep"/{0,1,2,3,4,5}/{config.yaml,overrides.yaml,result.json,best/model.safetensors}
+  says "$scratch/out" "#0 : model.num_layers=1 training.lr=0.001"
+  says "$scratch/out" "#5 : model.num_layers=2 training.lr=1e-9"
+  head -n 1 "$sweep/summary.csv" | grep -qx 'job,status,val_acc,val_loss,best_epoch,epochs_done,seconds,model.num_layers,training.lr' ||
+    fail "summary.csv: not the header" "$sweep/summary.csv"
+  tail -n +2 "$sweep/summary.csv" | cut -d, -f3 | sort -rgc || fail "summary.csv is not sorted" "$sweep/summary.csv"
+
+  # It goes on with what is missing, and leaves out what is done.
+  rm -r "$sweep"/4/{last,best,result.json,training_history.csv}
+  run 0 train --resume "$sweep"
+  [[ $(grep -c 'done before' "$scratch/out") == 5 ]] || fail "a resumed sweep does again what was done" "$scratch/out"
+  exists "$sweep/4/best/model.safetensors"
+
+  # Halving; a job that fails does not stop the others.
+  run 1 train "${all[@]}" model.num_layers=1 training.epochs=60 training.clip_norm=0 -m \
+    training.lr=1e-9,0.005,1000,0.003 --halving 0.5 output.multirun="$scratch/halved"
+  sweep=("$scratch"/halved/*/*)
+  says "$scratch/err" "job #2 ended with exit code 3; the others go on"
+  [[ $(grep -c ',halved,' "$sweep/summary.csv") == 1 && $(grep -c ',finished,' "$sweep/summary.csv") == 2 ]] ||
+    fail "halving: not what was expected" "$sweep/summary.csv"
+  run 0 train "${all[@]}" model.num_layers=1 training.epochs=1 -m --sampler random --trials 3 'training.lr=loguniform(1e-4,1e-2)' \
+    output.multirun="$scratch/random"
+  [[ $(wc -l <"$(echo "$scratch"/random/*/*/summary.csv)") == 4 ]] || fail "three trials make four lines"
+
+  # Wrong ones are refused before anything is made.
+  refused 2 "the sweep has 1000000 jobs, at most 10000" train data.train="$scratch/pair" -m \
+    model.num_layers="$(seq -s, 100)" training.epochs="$(seq -s, 100)" training.seed="$(seq -s, 100)" output.multirun="$scratch/none"
+  refused 2 "training.lr is \"x\"" train "${all[@]}" -m training.lr=0.1,x output.multirun="$scratch/none"
+  refused 2 "needs --sampler random" train "${all[@]}" -m 'training.lr=uniform(0,1)' output.multirun="$scratch/none"
+  absent "$scratch/none"
 }
 
 test_choose_run() {
@@ -531,31 +712,42 @@ test_damaged_models() {
 
 test_full_disk() {
   trained
-  if ! tmpfs "$scratch/full" 1m; then
+  if ! tmpfs "$scratch/full" 2m; then
     skip "a full disk (mounting is not allowed)"
     return
   fi
-  # on_full_disk DIM: a run that ends for want of space, and leaves nothing temporary.
-  on_full_disk() {
-    rm -rf "$scratch"/full/*
-    run 1 train "${settings[@]}" data.train="$scratch/pair" model.embedding_dim="$1" training.epochs=1 output.dir="$scratch/full"
-    says "$scratch/err" "train: "
-    says "$scratch/err" "No space left on device"
-    run_folder "$scratch/full"
-    [[ -z $(find "$run_dir" -name '.*') ]] || fail "a full disk leaves something temporary"
-    absent "$run_dir/best"
-  }
-  on_full_disk 256  # 2 MB: too large at once
+  # Too large at once: nothing is left but what the run began with.
+  run 1 train "${settings[@]}" data.train="$scratch/pair" model.embedding_dim=256 output.dir="$scratch/full"
+  says "$scratch/err" "train: "
+  says "$scratch/err" "No space left on device"
+  run_folder "$scratch/full"
+  [[ -z $(find "$run_dir" -name '.*') ]] || fail "a full disk leaves something temporary"
   absent "$run_dir/last"
-  on_full_disk 128  # 0.5 MB: last/ fits and is whole, best/ does not
-  run 0 predict --model "$run_dir/last" "$scratch/pair/zero"
+  absent "$run_dir/best"
 
-  # A model that was there before stays as it was.
+  # Full in the middle of a training: the checkpoint stays as it was, and with room again the run goes on to the same end.
+  local all=(data.train="$scratch/pair" "${exact[@]}" log.tensorboard=no)
+  tiny "${all[@]}" output.dir="$scratch/roomy"
+  run_folder "$scratch/roomy"
+  local whole=$run_dir before
   rm -rf "$scratch"/full/*
-  cp -r "$model" "$scratch/full/best"
+  run 0 train "${settings[@]}" "${all[@]}" --until-epoch 1 output.dir="$scratch/full"
+  run_folder "$scratch/full"
+  before=$(cat "$run_dir"/last/* | sha256sum)
   dd if=/dev/zero of="$scratch/full/ballast" bs=1k status=none 2>/dev/null || true
+  run 1 train --resume "$run_dir"
+  says "$scratch/err" "No space left on device"
+  [[ $(cat "$run_dir"/last/* | sha256sum) == "$before" ]] || fail "a full disk changed the checkpoint"
   refused 1 "No space left on device" train "${settings[@]}" data.train="$scratch/pair" output.dir="$scratch/full"
-  same "$model/model.safetensors" "$scratch/full/best/model.safetensors"
+  rm "$scratch/full/ballast"
+  run 0 train --resume "$run_dir"
+  same_run "$whole" "$run_dir"
+
+  # A folder that nobody can write to.
+  mount -o remount,ro "$scratch/full"
+  refused 1 "Read-only file system" train "${settings[@]}" data.train="$scratch/pair" output.dir="$scratch/full"
+  refused 1 "Read-only file system" train --resume "$run_dir"
+  run 0 predict --run "$run_dir" "$scratch/pair/zero"
 }
 
 # ---- which of them ---------------------------------------------------------------------------------------------------

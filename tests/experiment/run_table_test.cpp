@@ -171,12 +171,22 @@ TEST_CASE("a run folder tells its settings and results") {
   CHECK(run.setting("data.none") == nullptr);
 }
 
+TEST_CASE("a run that says it is running is, or was stopped") {
+  const TemporaryFolder base;
+  const fs::path path = base.path() / "2026-11-25" / "17-46-12";
+  write(path / "config.yaml", std::string(kConfig));
+  write(path / "result.json", std::string(R"({"status": "running", "epochs_done": 1})"));
+  CHECK(read_run(path).status == "stopped");
+  const RunLock lock(path);
+  CHECK(read_run(path).status == "running");
+}
+
 TEST_CASE("a run without a result, or with a broken one, tells what is left") {
   const TemporaryFolder base;
   const fs::path path = base.path() / "2026-11-25" / "17-46-12";
   write(path / "config.yaml", std::string(kConfig));
   RunInfo run = read_run(path);
-  CHECK(run.status == "unknown");
+  CHECK(run.status == "waiting");
   CHECK(run.problem == "");
   CHECK(run.date == "2026-11-25 17:46:12");
   CHECK(run.epochs == 10);
@@ -303,7 +313,7 @@ TEST_CASE("the table has a line for each run, cut to the width") {
   CHECK(table ==
         "#  run                    status      epochs  val acc  settings that differ\n"
         "1  2026-11-25 17:46:12    finished     10/10   0.9375  lr=0.001\n"
-        "2  2026-11-25/17-46-13/0  unknown       -/10           lr=0.01\n"
+        "2  2026-11-25/17-46-13/0  waiting       -/10           lr=0.01\n"
         "3  2026-11-25 17:46:14    unreadable                   " +
             problem + "\n");
   CHECK(run_table(runs, 30) ==

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -37,7 +38,8 @@ inline bool rename_to_new(const std::filesystem::path& from, const std::filesyst
                      std::generic_category().message(errno));
     return false;
   }
-  check<FileError>(::rename(from.c_str(), to.c_str()) == 0, "cannot make the folder ", to.string(), ": ",
+  const bool renamed = ::rename(from.c_str(), to.c_str()) == 0;
+  check<FileError>(renamed, "cannot make the folder ", to.string(), ": ",
                    std::generic_category().message(errno));
   return true;
 }
@@ -71,7 +73,8 @@ inline std::filesystem::path make_run_folder(const std::filesystem::path& base,
   check<FileError>(!error, "cannot make the folder ", day.string(), ": ", error.message());
 
   std::string temporary = (day / ".new-XXXXXX").string();
-  check<FileError>(::mkdtemp(temporary.data()) != nullptr, "cannot make a folder in ", day.string(), ": ",
+  const bool made = ::mkdtemp(temporary.data()) != nullptr;
+  check<FileError>(made, "cannot make a folder in ", day.string(), ": ",
                    std::generic_category().message(errno));
   const auto discard = [&] { fs::remove_all(temporary, error); };
   try {
@@ -106,8 +109,10 @@ class RunLock {
       : fd_(::open(run.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
     check<FileError>(bool(fd_), "cannot open the folder ", run.string(), ": ",
                      std::generic_category().message(errno));
-    check<FileError>(::flock(fd_.get(), LOCK_EX | LOCK_NB) == 0, run.string(),
-                     ": another process is training there");
+    // Whoever lists the runs looks whether this lock is taken and takes it for a moment: try more than once.
+    bool locked = false;
+    for (int i = 0; i < 5 && !(locked = ::flock(fd_.get(), LOCK_EX | LOCK_NB) == 0); ++i) ::usleep(20'000);
+    check<FileError>(locked, run.string(), ": another process is training there");
   }
 
  private:

@@ -25,6 +25,7 @@
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/file.hpp"
+#include "minivit/experiment/run_folder.hpp"
 #include "minivit/experiment/yaml_text.hpp"
 #include "minivit/io/json.hpp"
 
@@ -35,7 +36,8 @@ struct RunInfo {
   std::filesystem::path path;
   int number = 0;       ///< in the order of find_runs, from 1 on; 0 if it was not found by that
   std::string date;     ///< when it began, `2026-11-25 17:46:12`, local time
-  std::string status;   ///< that of result.json; "unknown" without one, "unreadable" without good settings
+  std::string status;   ///< that of result.json, but "stopped" if it is not running any more; "waiting"
+                        ///< without one, "unknown" with a bad one, "unreadable" without good settings
   std::string problem;  ///< why something could not be read
   std::optional<std::int64_t> epochs_done, epochs, best_epoch, parameters;
   std::optional<double> best_val_acc;  ///< from 0 to 1
@@ -174,6 +176,14 @@ inline void read_history(RunInfo& run) {
   }
 }
 
+/// Whether a process has the run folder, see RunLock.
+inline bool in_use(const std::filesystem::path& run) {
+  try {
+    const RunLock lock(run);
+    return false;
+  } catch (const FileError&) { return true; }
+}
+
 /// Calls `read`; if it fails, notes why.
 template <class Read>
 bool readable(RunInfo& run, const Read& read) {
@@ -228,6 +238,10 @@ inline RunInfo read_run(const std::filesystem::path& path) {
   if (!detail::readable(run, [&] { run.settings = read_yaml_settings(path / "config.yaml"); }))
     run.status = "unreadable";
   if (run.status.empty()) run.status = "unknown";
+  // What says that it runs may have been killed; a run that is made, as those of a sweep are, may not have
+  // begun.
+  if (run.status == "running" && !detail::in_use(path)) run.status = "stopped";
+  if (!result && run.status == "unknown" && run.problem.empty() && !run.epochs_done) run.status = "waiting";
   if (!run.epochs)
     if (const std::string* epochs = run.setting("training.epochs"))
       run.epochs = detail::whole_number<std::int64_t>(*epochs);

@@ -1,11 +1,13 @@
 // What a program says, on the terminal and in a file.
 #pragma once
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "minivit/core/check.hpp"
 #include "minivit/experiment/terminal.hpp"
@@ -19,7 +21,8 @@ class RunLog {
   /// Appends to the file. Throws FileError if it cannot be written.
   explicit RunLog(const std::filesystem::path& path, const Terminal& terminal = Terminal::of_stdout())
       : file_(std::fopen(path.c_str(), "ae")), terminal_(terminal) {
-    check<FileError>(file_ != nullptr, "cannot write ", path.string());
+    check<FileError>(file_ != nullptr, "cannot write ", path.string(), ": ",
+                     std::generic_category().message(errno));
   }
   RunLog(const RunLog&) = delete;
   RunLog& operator=(const RunLog&) = delete;

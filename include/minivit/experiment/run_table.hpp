@@ -50,6 +50,15 @@ inline std::string epochs_text(const RunInfo& run) {
 
 }  // namespace detail
 
+namespace detail {
+
+/// Settings that say nothing about what was trained.
+inline bool beside_the_point(std::string_view name) {
+  return name.starts_with("output.") || name.starts_with("log.");
+}
+
+}  // namespace detail
+
 /// How a table names a run: `2026-11-25 17:46:12`, a job of a sweep `2026-11-25/17-46-12/3`, a folder with
 /// another name by that name.
 inline std::string run_label(const RunInfo& run) {
@@ -66,7 +75,7 @@ inline std::string run_label(const RunInfo& run) {
 
 /// The names of settings that do not have the same value in all runs (numbers are compared as such; a setting
 /// that a run does not have is a value of its own), in the order of the first that has them. Where a run's
-/// folder goes, `output.dir`, is not among them; runs whose settings cannot be read do not count.
+/// folder goes and what is logged is not among them; runs whose settings cannot be read do not count.
 inline std::vector<std::string> differing_settings(std::span<const RunInfo> runs) {
   std::vector<std::string> names;
   std::unordered_map<std::string_view, std::pair<const std::string*, std::size_t>> first;  // value, count
@@ -82,7 +91,7 @@ inline std::vector<std::string> differing_settings(std::span<const RunInfo> runs
     }
   }
   std::erase_if(names, [&](const std::string& name) {
-    return name == "output.dir" || (first.at(name).second == counted && !differing.contains(name));
+    return detail::beside_the_point(name) || (first.at(name).second == counted && !differing.contains(name));
   });
   return names;
 }
@@ -194,7 +203,7 @@ struct RunDiff {
   }
 };
 
-/// The settings (but for `output.dir`) and the results that differ between two runs.
+/// The settings (but for output and log) and the results that differ between two runs.
 inline RunDiff diff_runs(const RunInfo& a, const RunInfo& b) {
   RunDiff diff{a.path, b.path, {}, {}};
   std::vector<std::string_view> names;
@@ -203,7 +212,7 @@ inline RunDiff diff_runs(const RunInfo& a, const RunInfo& b) {
     if (!a.setting(name)) names.push_back(name);
   for (const std::string_view name : names) {
     const std::string *x = a.setting(name), *y = b.setting(name);
-    if (name == "output.dir" || (x && y && detail::same_value(*x, *y))) continue;
+    if (detail::beside_the_point(name) || (x && y && detail::same_value(*x, *y))) continue;
     diff.settings.push_back(
         {std::string(name), x ? Json(printable(*x)) : Json(), y ? Json(printable(*y)) : Json()});
   }
