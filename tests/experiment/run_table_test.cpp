@@ -319,7 +319,7 @@ TEST_CASE("the table has a line for each run, cut to the width") {
   CHECK(run_table(runs, 30) ==
         "#  run                    sta…\n"
         "1  2026-11-25 17:46:12    fin…\n"
-        "2  2026-11-25/17-46-13/0  unk…\n"
+        "2  2026-11-25/17-46-13/0  wai…\n"
         "3  2026-11-25 17:46:14    unr…\n");
   CHECK(run_table({}) == "#  run  status  epochs  val acc  settings that differ\n");
 }
