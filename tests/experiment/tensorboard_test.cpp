@@ -1,14 +1,21 @@
-// TensorBoard's event file, read by a reader that shares nothing with the writer.
+// Event files, read by a reader that shares nothing with what writes them.
 #include "minivit/experiment/tensorboard.hpp"
 
 #include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/resource.h>
 
+#include <bit>
+#include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <limits>
 #include <map>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "data/fixture.hpp"
@@ -18,278 +25,332 @@
 
 using namespace minivit;
 namespace fs = std::filesystem;
+using fixture::TemporaryFolder;
 
 namespace {
 
-/// CRC-32C bit by bit, from its polynomial.
-std::uint32_t plain_crc(const std::string& bytes) {
-  std::uint32_t c = 0xffffffffu;
-  for (const char b : bytes)
-    for (int bit = 0; bit < 8; ++bit) {
-      const bool feedback = ((c ^ (static_cast<unsigned char>(b) >> bit)) & 1) != 0;
-      c = (c >> 1) ^ (feedback ? 0x82F63B78u : 0u);
-    }
-  return c ^ 0xffffffffu;
-}
-
-std::uint32_t unmasked(std::uint32_t masked) {
-  const std::uint32_t rotated = masked - 0xA282EAD8u;
-  return rotated >> 17 | rotated << 15;
-}
-
-/// A protobuf message: for each field number what is there, in order.
-struct Message {
-  std::map<int, std::vector<std::string>> bytes;    // wire type 2
-  std::map<int, std::vector<std::uint64_t>> words;  // wire types 0, 1 and 5
-
-  explicit Message(const std::string& data) {
-    std::size_t at = 0;
-    const auto varint = [&] {
-      std::uint64_t value = 0;
-      for (int shift = 0;; shift += 7) {
-        REQUIRE(at < data.size());
-        const auto b = static_cast<unsigned char>(data[at++]);
-        value |= std::uint64_t{b & 127u} << shift;
-        if (b < 128) return value;
-      }
-    };
-    while (at < data.size()) {
-      const std::uint64_t key = varint();
-      const int field = static_cast<int>(key >> 3), type = static_cast<int>(key & 7);
-      std::uint64_t word = 0;
-      if (type == 0) {
-        word = varint();
-      } else if (type == 2) {
-        const std::uint64_t length = varint();
-        REQUIRE(length <= data.size() - at);
-        bytes[field].push_back(data.substr(at, length));
-        at += length;
-        continue;
-      } else {
-        REQUIRE((type == 1 || type == 5));
-        const std::size_t width = type == 1 ? 8 : 4;
-        REQUIRE(width <= data.size() - at);
-        std::memcpy(&word, data.data() + at, width);
-        at += width;
-      }
-      words[field].push_back(word);
-    }
-  }
-
-  const std::string& text(int field) const { return bytes.at(field).at(0); }
-  Message message(int field, std::size_t i = 0) const { return Message(bytes.at(field).at(i)); }
-  std::uint64_t word(int field) const { return words.at(field).at(0); }
-  double real(int field) const {
-    double value = 0;
-    std::memcpy(&value, &words.at(field).at(0), 8);
-    return value;
-  }
-  float single(int field) const {
-    float value = 0;
-    std::memcpy(&value, &words.at(field).at(0), 4);
-    return value;
-  }
-  std::vector<double> reals(int field) const {  // packed
-    std::vector<double> values(text(field).size() / 8);
-    std::memcpy(values.data(), text(field).data(), values.size() * 8);
-    return values;
-  }
-};
-
-fs::path event_file(const fs::path& folder) {
-  fs::path found;
-  int count = 0;
-  for (const auto& entry : fs::directory_iterator(folder))
-    if (entry.path().filename().string().starts_with("events.out.tfevents.")) found = entry.path(), ++count;
-  CHECK(count == 1);
-  return found;
-}
-
-/// The data of every record; checks lengths and checksums.
-std::vector<std::string> records(const std::string& file) {
-  std::vector<std::string> out;
-  for (std::size_t at = 0; at < file.size();) {
-    REQUIRE(file.size() - at >= 16);
-    std::uint64_t length = 0;
-    std::uint32_t of_length = 0, of_data = 0;
-    std::memcpy(&length, &file[at], 8);
-    std::memcpy(&of_length, &file[at + 8], 4);
-    REQUIRE(length <= file.size() - at - 16);
-    CHECK(unmasked(of_length) == plain_crc(file.substr(at, 8)));
-    out.push_back(file.substr(at + 12, length));
-    std::memcpy(&of_data, &file[at + 12 + length], 4);
-    CHECK(unmasked(of_data) == plain_crc(out.back()));
-    at += 16 + length;
-  }
-  return out;
-}
+static_assert(!std::is_copy_constructible_v<TensorBoard> && std::is_move_constructible_v<TensorBoard>);
 
 std::string content(const fs::path& path) { return read_file(path, 1 << 24); }
 
-/// Everything in the only value of the last record.
-Message last_value(const fs::path& folder) {
-  return Message(records(content(event_file(folder))).back()).message(5).message(1);
+std::uint64_t little_endian(std::string_view bytes) {
+  std::uint64_t value = 0;
+  for (std::size_t i = bytes.size(); i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  return value;
 }
+
+/// The masked CRC-32C by its definition: division by the polynomial, bit by bit.
+std::uint32_t checksum(std::string_view bytes) {
+  std::uint32_t crc = 0xFFFFFFFF;
+  for (const char c : bytes)
+    for (int bit = 0; bit < 8; ++bit) {
+      const bool odd = ((crc ^ (static_cast<unsigned>(static_cast<unsigned char>(c)) >> bit)) & 1) != 0;
+      crc = crc >> 1 ^ (odd ? 0x82F63B78u : 0u);
+    }
+  return std::rotr(~crc, 15) + 0xA282EAD8u;
+}
+
+/// The data of each record of a file; every byte belongs to one and every checksum is right.
+std::vector<std::string> records(const std::string& file) {
+  std::vector<std::string> found;
+  std::string_view rest = file;
+  while (!rest.empty()) {
+    REQUIRE(rest.size() >= 16);
+    const std::uint64_t length = little_endian(rest.substr(0, 8));
+    REQUIRE(little_endian(rest.substr(8, 4)) == checksum(rest.substr(0, 8)));
+    REQUIRE(length <= rest.size() - 16);
+    const std::string_view data = rest.substr(12, length);
+    REQUIRE(little_endian(rest.substr(12 + length, 4)) == checksum(data));
+    found.emplace_back(data);
+    rest.remove_prefix(16 + length);
+  }
+  return found;
+}
+
+/// The fields of a message by their numbers: those of 4 and 8 bytes and texts as bytes, varints as 8 bytes.
+struct Fields {
+  std::multimap<int, std::string> fields;
+
+  explicit Fields(std::string_view in) {
+    const auto varint = [&in] {
+      std::uint64_t value = 0;
+      for (int shift = 0;; shift += 7) {
+        REQUIRE(!in.empty());
+        const auto byte = static_cast<unsigned char>(in[0]);
+        in.remove_prefix(1);
+        value |= std::uint64_t{byte & 0x7Fu} << shift;
+        if (byte < 0x80) return value;
+      }
+    };
+    while (!in.empty()) {
+      const std::uint64_t key = varint();
+      std::uint64_t size = 0;
+      std::string bytes;
+      if ((key & 7) == 0) {
+        const std::uint64_t value = varint();
+        for (int i = 0; i < 8; ++i) bytes += static_cast<char>(value >> (8 * i) & 0xFF);
+      } else {
+        REQUIRE(((key & 7) == 1 || (key & 7) == 2 || (key & 7) == 5));
+        size = (key & 7) == 1 ? 8 : (key & 7) == 5 ? 4 : varint();
+        REQUIRE(size <= in.size());
+        bytes = in.substr(0, size);
+        in.remove_prefix(size);
+      }
+      fields.emplace(static_cast<int>(key >> 3), bytes);
+    }
+  }
+  std::string operator[](int number) const {
+    REQUIRE(fields.count(number) == 1);
+    return fields.find(number)->second;
+  }
+  Fields in(int number) const { return Fields((*this)[number]); }
+  std::int64_t integer(int number) const { return static_cast<std::int64_t>(little_endian((*this)[number])); }
+  float single(int number) const {
+    return std::bit_cast<float>(static_cast<std::uint32_t>(little_endian((*this)[number])));
+  }
+  double real(int number) const { return std::bit_cast<double>(little_endian((*this)[number])); }
+  std::vector<double> reals(int number) const {
+    const std::string bytes = (*this)[number];
+    std::vector<double> out;
+    for (std::size_t i = 0; i < bytes.size(); i += 8)
+      out.push_back(std::bit_cast<double>(little_endian(std::string_view(bytes).substr(i, 8))));
+    return out;
+  }
+};
+
+/// The events of a file but the first, which names the version.
+std::vector<Fields> events(const TensorBoard& board) {
+  std::vector<Fields> out;
+  for (const std::string& data : records(content(board.path()))) out.emplace_back(data);
+  REQUIRE(!out.empty());
+  CHECK(out[0][3] == "brain.Event:2");
+  out.erase(out.begin());
+  return out;
+}
+
+Fields value_of(const Fields& event) { return event.in(5).in(1); }
+
+/// While it lives no file can grow over `bytes`: writing fails as on a full disk.
+struct FileSizeLimit {
+  rlimit before{};
+  void (*handler)(int) = ::signal(SIGXFSZ, SIG_IGN);
+  explicit FileSizeLimit(rlim_t bytes) {
+    ::getrlimit(RLIMIT_FSIZE, &before);
+    const rlimit limit{bytes, before.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    ::signal(SIGXFSZ, handler);
+  }
+};
 
 }  // namespace
 
-TEST_CASE("CRC-32C: the examples of RFC 3720") {
-  CHECK(crc32c(std::string(32, '\0')) == 0x8A9136AAu);
-  CHECK(crc32c(std::string(32, '\xff')) == 0x62A8AB43u);
-  std::string rising(32, '\0'), falling(32, '\0');
-  for (int i = 0; i < 32; ++i)
-    rising[static_cast<std::size_t>(i)] = static_cast<char>(i),
-    falling[static_cast<std::size_t>(i)] = static_cast<char>(31 - i);
-  CHECK(crc32c(rising) == 0x46DD794Eu);
-  CHECK(crc32c(falling) == 0x113FDB5Cu);
-  CHECK(crc32c("123456789") == 0xE3069283u);
-  CHECK(crc32c("") == 0u);
-  CHECK(plain_crc("123456789") == 0xE3069283u);
+TEST_CASE("scalars are records with time, step, tag and value") {
+  const TemporaryFolder folder;
+  TensorBoard board(folder.path());
+  const std::string name = board.path().filename().string();
+  CHECK(name.starts_with("events.out.tfevents."));
+  CHECK(name.ends_with(".minivit"));
+  board.scalar("loss/train", 7, 0.1);
+  board.scalar(
+      "gr\xC3\xB6\xC3\x9F"
+      "e",
+      -1, std::numeric_limits<double>::infinity());
+  board.scalar("bad \xFF\xC3\xA4", std::int64_t{1} << 40, -2);
+  const auto found = events(board);
+  REQUIRE(found.size() == 3);
+  const double now =
+      std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  CHECK(std::abs(found[0].real(1) - now) < 60);
+  CHECK(found[0].integer(2) == 7);
+  CHECK(value_of(found[0])[1] == "loss/train");
+  CHECK(value_of(found[0]).single(2) == 0.1f);
+  CHECK(found[1].integer(2) == -1);
+  CHECK(value_of(found[1])[1] ==
+        "gr\xC3\xB6\xC3\x9F"
+        "e");
+  CHECK(std::isinf(value_of(found[1]).single(2)));
+  CHECK(found[2].integer(2) == std::int64_t{1} << 40);
+  CHECK(value_of(found[2])[1] == "bad ???");
+  CHECK(board.size() == fs::file_size(board.path()));
 }
 
-TEST_CASE("scalars: tag, step, value, time") {
-  const fixture::TemporaryFolder folder;
+TEST_CASE("a histogram has the sums of its values, and each is in the bucket whose limits are around it") {
+  const TemporaryFolder folder;
   TensorBoard board(folder.path());
-  board.scalar("loss/train", 7, 0.25);
-  board.scalar("größe", 1234567890123, std::numeric_limits<double>::infinity());
-  const auto all = records(content(event_file(folder.path())));
-  REQUIRE(all.size() == 3);
-  CHECK(Message(all[0]).text(3) == "brain.Event:2");
-  CHECK(Message(all[0]).real(1) > 1.7e9);
-  const Message event(all[1]), value = event.message(5).message(1);
-  CHECK(event.word(2) == 7);
-  CHECK(event.real(1) >= Message(all[0]).real(1));
-  CHECK(value.text(1) == "loss/train");
-  CHECK(value.single(2) == 0.25f);
-  const Message second(all[2]);
-  CHECK(second.word(2) == 1234567890123);
-  CHECK(second.message(5).message(1).text(1) == "größe");
-  CHECK(std::isinf(second.message(5).message(1).single(2)));
-}
-
-TEST_CASE("histograms: moments, and every value in the bucket that it belongs to") {
-  const fixture::TemporaryFolder folder;
-  TensorBoard board(folder.path());
-  std::vector<float> values{0.0f, -0.0f, 1e-12f, -1e-12f, 1e-30f, -1e-30f, 1.0f, -1.0f, 3e38f, -3e38f, 1e20f};
+  constexpr float kInf = std::numeric_limits<float>::infinity(), kMax = std::numeric_limits<float>::max();
+  std::vector<float> values{0.f, -0.f, 1.f, -1.f, 1e-20f, -1e-45f, 1e30f, -1e30f, kMax, -kMax};
   Rng rng(3);
-  for (int i = 0; i < 500; ++i) values.push_back(rng.normal() * std::pow(10.0f, rng.uniform(-10, 10)));
-  const std::size_t finite = values.size();
-  values.push_back(std::numeric_limits<float>::infinity());
-  values.push_back(std::numeric_limits<float>::quiet_NaN());
-  board.histogram("w", 3, values);
-  const Message histo = last_value(folder.path()).message(5);
-  double sum = 0, squares = 0, low = 0, high = 0;
-  for (std::size_t i = 0; i < finite; ++i) {
-    const double v = values[i];
-    sum += v, squares += v * v, low = std::min(low, v), high = std::max(high, v);
-  }
-  CHECK(histo.real(1) == low);
-  CHECK(histo.real(2) == high);
-  CHECK(histo.real(3) == static_cast<double>(finite));
-  CHECK(histo.real(4) == doctest::Approx(sum));
-  CHECK(histo.real(5) == doctest::Approx(squares));
-  const std::vector<double> limits = histo.reals(6), counts = histo.reals(7);
+  for (int i = 0; i < 5000; ++i)
+    values.push_back((rng.uniform() - 0.5f) * std::pow(10.f, 30 * rng.uniform() - 15));
+  std::vector<float> with_others = values;
+  with_others.insert(with_others.end(), {kInf, -kInf, std::numeric_limits<float>::quiet_NaN()});
+  CHECK(board.histogram("w", 4, with_others) == 3);
+  CHECK(board.histogram("nothing", 4, {}) == 0);
+  const auto found = events(board);
+  REQUIRE(found.size() == 2);
+  const Fields histogram = value_of(found[0]).in(5);
+  double sum = 0, squares = 0;
+  for (const float value : values) sum += value, squares += double{value} * value;
+  CHECK(histogram.real(1) == -kMax);
+  CHECK(histogram.real(2) == kMax);
+  CHECK(histogram.real(3) == static_cast<double>(values.size()));
+  CHECK(histogram.real(4) == doctest::Approx(sum));
+  CHECK(histogram.real(5) == doctest::Approx(squares));
+  const auto limits = histogram.reals(6), counts = histogram.reals(7);
   REQUIRE(limits.size() == counts.size());
-  std::vector<double> expected(limits.size());
-  for (std::size_t i = 0; i < finite; ++i) {
-    std::size_t bucket = 0;
-    while (values[i] > limits[bucket]) ++bucket;
-    ++expected[bucket];
-  }
-  for (std::size_t i = 0; i + 1 < limits.size(); ++i) CHECK(limits[i] < limits[i + 1]);
-  // A negative value on a limit may count on either side of it: nothing shows.
-  double total = 0;
+  CHECK(limits.back() == std::numeric_limits<double>::max());
   for (std::size_t i = 0; i < limits.size(); ++i) {
-    total += counts[i];
-    CHECK_MESSAGE(std::abs(counts[i] - expected[i]) <= 1.0, "bucket up to ", limits[i]);
+    const double low = i == 0 ? -std::numeric_limits<double>::infinity() : limits[i - 1];
+    CHECK(low < limits[i]);
+    const auto inside = [&](float x) { return low <= x && x < limits[i]; };
+    REQUIRE(counts[i] == static_cast<double>(std::count_if(values.begin(), values.end(), inside)));
+    if (counts[i] > 0 && low > 0 && limits[i] < 1e20 && low >= 1e-12)
+      CHECK(limits[i] / low == doctest::Approx(1.1));
   }
-  CHECK(total == static_cast<double>(finite));
-  const std::uint64_t before = board.size();
-  board.histogram("empty", 3, {});
-  CHECK(board.size() == before);
+  CHECK(value_of(found[1]).in(5).real(3) == 0);
+  CHECK(value_of(found[1]).in(5).reals(7) == std::vector<double>{0});
 }
 
-TEST_CASE("images, texts, hyper-parameters") {
-  const fixture::TemporaryFolder folder;
+TEST_CASE("a histogram begins and ends with a bucket that has values; empty ones between them are one") {
+  const Histogram two = histogram_of(std::vector<float>{0.5f, 7.f, 0.5f});
+  REQUIRE(two.counts == std::vector<double>{2, 0, 1});
+  CHECK(two.limits[0] > 0.5);
+  CHECK(two.limits[0] < 0.5 * 1.1001);
+  CHECK(two.limits[1] <= 7);
+  CHECK(two.limits[2] > 7);
+  CHECK(two.limits[2] == doctest::Approx(two.limits[1] * 1.1));
+  CHECK(histogram_of(std::vector<float>{0.f, -0.f}).counts == std::vector<double>{2});
+}
+
+TEST_CASE("images come back from their PNG") {
+  const TemporaryFolder folder;
   TensorBoard board(folder.path());
-  Image picture = make_image(5, 3);
-  for (std::size_t i = 0; i < picture.pixels.size(); ++i)
-    picture.pixels[i] = static_cast<std::uint8_t>(i * 5);
-  board.image("samples/0", 2, picture);
-  const Message image = last_value(folder.path()).message(4);
-  CHECK(image.word(1) == 3);
-  CHECK(image.word(2) == 5);
-  CHECK(image.word(3) == 3);
-  write_file_atomically(folder.path() / "x.png", image.text(4));
-  CHECK(decode_image(folder.path() / "x.png") == picture);
-
-  board.text("summary", 0, "*hello*");
-  const Message text = last_value(folder.path());
-  CHECK(text.message(8).word(1) == 7);
-  CHECK(text.message(8).text(8) == "*hello*");
-  CHECK(text.message(8).message(2).message(2).word(1) == 1);
-  CHECK(text.message(9).message(1).text(1) == "text");
-
-  const std::vector<Hyperparameter> parameters{{"lr", 0.5}, {"name", "x"}, {"flip", true}};
-  const std::vector<std::string> metrics{"accuracy/validation"};
-  board.hyperparameters(parameters, metrics);
-  const auto all = records(content(event_file(folder.path())));
-  const auto plugin = [&](std::size_t i) {
-    const Message value = Message(all[i]).message(5).message(1);
-    CHECK(value.message(9).message(1).text(1) == "hparams");
-    return Message(value.message(9).message(1).text(2));
-  };
-  REQUIRE(all.size() == 5);
-  const Message experiment = plugin(3).message(2), session = plugin(4).message(3);
-  REQUIRE(experiment.bytes.at(5).size() == 3);
-  CHECK(experiment.message(5, 0).text(1) == "lr");
-  CHECK(experiment.message(5, 0).word(4) == 3);
-  CHECK(experiment.message(5, 1).word(4) == 1);
-  CHECK(experiment.message(5, 2).word(4) == 2);
-  CHECK(experiment.message(6).message(1).text(2) == "accuracy/validation");
-  CHECK(session.message(1, 0).message(2).real(2) == 0.5);
-  CHECK(session.message(1, 1).message(2).text(3) == "x");
-  CHECK(session.message(1, 2).message(2).word(4) == 1);
-  board.end(true);
-  CHECK(Message(last_value(folder.path()).message(9).message(1).text(2)).message(4).word(1) == 1);
+  const std::vector<Image> images{fixture::noise(9, 5), fixture::plain(3, 2, 10, 20, 30)};
+  board.images("samples", 2, images);
+  board.image("grey", 2, fixture::noise(4, 6, 1));
+  CHECK(message_of<ShapeError>([&] { board.image("x", 2, fixture::noise(4, 6, 4)); }).find("4 channels") !=
+        std::string::npos);
+  const auto found = events(board);
+  REQUIRE(found.size() == 3);
+  for (std::size_t i = 0; i < 2; ++i) {
+    CHECK(value_of(found[i])[1] == concat("samples/", i));
+    const Fields image = value_of(found[i]).in(4);
+    CHECK(image.integer(1) == images[i].height);
+    CHECK(image.integer(2) == images[i].width);
+    CHECK(image.integer(3) == 3);
+    const std::string png = image[4];
+    CHECK(decode_image({reinterpret_cast<const std::uint8_t*>(png.data()), png.size()}, "png") == images[i]);
+  }
+  CHECK(value_of(found[2]).in(4).integer(3) == 1);
 }
 
-TEST_CASE("a run that goes on: the same bytes up to the checkpoint, what came later is cut off") {
-  const fixture::TemporaryFolder folder;
-  std::uint64_t at = 0;
+TEST_CASE("texts and hyper-parameters are for the plugins that show them") {
+  const TemporaryFolder folder;
+  TensorBoard board(folder.path());
+  board.text("notes", 1, "**bold**");
+  const std::vector<Hyperparameter> parameters{
+      {"lr", 0.5}, {"layers", 8}, {"ema", true}, {"name", "x\xFF"}, {"inf", HUGE_VAL}};
+  board.hparams(parameters, std::vector<std::string>{"accuracy/val"});
+  board.end_hparams(false);
+  const auto found = events(board);
+  REQUIRE(found.size() == 4);
+  CHECK(value_of(found[0]).in(8).integer(1) == 7);
+  CHECK(value_of(found[0]).in(8)[8] == "**bold**");
+  CHECK(value_of(found[0]).in(9).in(1)[1] == "text");
+
+  const auto hparams = [&](std::size_t i, int field) {
+    CHECK(value_of(found[i]).in(9).in(1)[1] == "hparams");
+    return value_of(found[i]).in(9).in(1).in(2).in(field);
+  };
+  CHECK(value_of(found[1])[1] == "_hparams_/experiment");
+  CHECK(value_of(found[2])[1] == "_hparams_/session_start_info");
+  CHECK(value_of(found[3])[1] == "_hparams_/session_end_info");
+  std::map<std::string, std::int64_t> types;
+  const Fields experiment = hparams(1, 2), start = hparams(2, 3);
+  for (auto [at, end] = experiment.fields.equal_range(4); at != end; ++at)
+    types[Fields(at->second)[1]] = Fields(at->second).integer(4);
+  CHECK(types ==
+        std::map<std::string, std::int64_t>{{"lr", 3}, {"layers", 3}, {"ema", 2}, {"name", 1}, {"inf", 1}});
+  CHECK(experiment.in(5).in(1)[2] == "accuracy/val");
+  std::map<std::string, std::string> values;
+  for (auto [at, end] = start.fields.equal_range(1); at != end; ++at)
+    values.emplace(Fields(at->second)[1], Fields(at->second)[2]);
+  REQUIRE(values.size() == 5);
+  CHECK(Fields(values["lr"]).real(2) == 0.5);
+  CHECK(Fields(values["layers"]).real(2) == 8);
+  CHECK(Fields(values["ema"]).integer(4) == 1);
+  CHECK(Fields(values["name"])[3] == "x?");
+  CHECK(Fields(values["inf"])[3] == "inf");
+  CHECK(hparams(3, 4).integer(1) == 2);
+}
+
+TEST_CASE("a file goes on where its size was noted; what came later, torn or whole, is removed") {
+  const TemporaryFolder folder;
+  std::uint64_t noted = 0;
+  std::string before;
   {
     TensorBoard board(folder.path());
-    for (int i = 0; i < 5; ++i) board.scalar("a", i, i);
-    at = board.size();
+    board.scalar("a", 1, 1);
     board.sync();
-    board.scalar("lost", 5, 5);
+    noted = board.size();
+    before = content(board.path());
+    board.scalar("a", 2, 2);
+    CHECK(message_of<FileError>([&] { TensorBoard(folder.path(), noted); }).find("another process") !=
+          std::string::npos);
   }
-  const fs::path path = event_file(folder.path());
-  std::string before = content(path);
-  write_file_atomically(path, before + "torn");
+  const fs::path path = fs::directory_iterator(folder.path())->path();
+  fs::resize_file(path, fs::file_size(path) - 5);  // torn
   {
-    TensorBoard board(folder.path(), at);
-    CHECK(board.size() == at);
-    board.scalar("a", 5, 5);
+    TensorBoard board(folder.path(), noted);
+    CHECK(board.size() == noted);
+    CHECK(content(path) == before);
+    board.scalar("a", 2, 3);
   }
-  const std::string after = content(event_file(folder.path()));
-  CHECK(after.substr(0, at) == before.substr(0, at));
-  CHECK(records(after).size() == 7);
-  CHECK(message_of<FileError>([&] { TensorBoard(folder.path(), at + 1); }) ==
-        path.string() + ": no record ends at byte " + std::to_string(at + 1));
-  CHECK(message_of<FileError>([&] { TensorBoard(folder.path(), 1 << 20); }) ==
-        path.string() + ": has " + std::to_string(after.size()) + " bytes, expected at least 1048576");
-  CHECK(content(event_file(folder.path())) == after);
-  { TensorBoard anew(folder.path()); }
-  CHECK(records(content(event_file(folder.path()))).size() == 1);
-  const fixture::TemporaryFolder empty;
-  CHECK(message_of<FileError>([&] { TensorBoard(empty.path(), 5); }).ends_with("to go on with"));
+  CHECK(content(path).starts_with(before));
+  CHECK(records(content(path)).size() == 3);
+
+  const std::string whole = content(path);
+  const auto refused = [&](std::uint64_t at) {
+    return message_of<FileError>([&] { TensorBoard(folder.path(), at); });
+  };
+  CHECK(refused(noted - 1).find("no record ends there") != std::string::npos);
+  CHECK(refused(noted + 1).find(concat("ends at byte ", noted)) != std::string::npos);
+  CHECK(refused(whole.size() + 1)
+            .find(concat("it has ", whole.size(), " bytes, at least ", whole.size() + 1)) !=
+        std::string::npos);
+  CHECK(refused(0).find("choose another folder") != std::string::npos);
+  CHECK(content(path) == whole);  // none of these has changed it
+
+  for (const std::size_t at :
+       {noted - 6, std::uint64_t{3}, std::uint64_t{9}}) {  // data, length, its checksum
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 1);
+    fixture::write(path, damaged);
+    CHECK(refused(noted).find("is damaged") != std::string::npos);
+    CHECK(content(path) == damaged);
+  }
+  fs::remove(path);
+  CHECK(refused(noted).find("found 0") != std::string::npos);
+  CHECK(message_of<FileError>([&] { TensorBoard(folder.path() / "none"); }).find("No such file") !=
+        std::string::npos);
 }
 
-TEST_CASE("a full disk: an error, and whole records") {
-  if (!fs::exists("/dev/full")) return;
-  CHECK(message_of<FileError>([] {
-          EventFile file("/dev/full", 0);
-          file.append("x");
-        }).starts_with("cannot write /dev/full: "));
+TEST_CASE("on a full disk nothing is half-written, and writing goes on when there is room") {
+  const TemporaryFolder folder;
+  TensorBoard board(folder.path());
+  board.scalar("a", 1, 1);
+  const std::string before = content(board.path());
+  std::string message;
+  {
+    const FileSizeLimit limit(before.size() + 20);  // room for a part of the record
+    message = message_of<FileError>([&] { board.scalar("a", 2, 2); });
+  }
+  CHECK(message.find("File too large; the records before are untouched") != std::string::npos);
+  CHECK(content(board.path()) == before);
+  CHECK(board.size() == before.size());
+  board.scalar("a", 2, 2);
+  CHECK(events(board).size() == 2);
 }

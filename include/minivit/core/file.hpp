@@ -9,6 +9,7 @@
 // containers that share a folder.
 #pragma once
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -133,6 +134,12 @@ inline std::string read_file(const std::filesystem::path& path, std::size_t max_
 
 namespace detail {
 
+/// folder / name. Not inlined: joining paths is a lot of code wherever it happens.
+[[gnu::noinline]] inline std::filesystem::path inside(const std::filesystem::path& folder,
+                                                      std::string_view name) {
+  return folder / name;
+}
+
 /// Where `path` leads: absolute, and through symbolic links, so that a link stays one and what it points to
 /// is replaced.
 inline std::filesystem::path destination(const std::filesystem::path& path) {
@@ -153,7 +160,7 @@ inline std::string temporary_prefix(const std::filesystem::path& target) {
 /// A name beside `target` that no other process or time has used.
 inline std::filesystem::path temporary_beside(const std::filesystem::path& target, std::string_view suffix) {
   const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
-  return target.parent_path() / concat(temporary_prefix(target), ::getpid(), "-", now, suffix);
+  return inside(target.parent_path(), concat(temporary_prefix(target), ::getpid(), "-", now, suffix));
 }
 
 /// The entries beside `target` that are named like its temporaries and end in `suffix`.
@@ -161,12 +168,14 @@ inline std::vector<std::filesystem::path> temporaries_of(const std::filesystem::
                                                          std::string_view suffix) {
   std::vector<std::filesystem::path> found;
   const std::string prefix = temporary_prefix(target);
-  std::error_code error;
-  std::filesystem::directory_iterator entry(target.parent_path(), error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    if (name.starts_with(prefix) && name.ends_with(suffix)) found.push_back(entry->path());
+  const std::filesystem::path folder = target.parent_path();
+  DIR* const entries = ::opendir(folder.c_str());
+  if (!entries) return found;
+  while (const dirent* entry = ::readdir(entries)) {
+    const std::string_view name = entry->d_name;
+    if (name.starts_with(prefix) && name.ends_with(suffix)) found.push_back(inside(folder, name));
   }
+  ::closedir(entries);
   return found;
 }
 

@@ -50,3 +50,16 @@ inline std::vector<std::uint8_t> encode_png_bytes(const Image& image) { return e
 }  // namespace minivit::inline MINIVIT_ABI
 
 #endif
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// The bytes of a PNG file of `image` (1 or 3 channels). Throws ShapeError for any other image, FileError if
+/// it cannot be encoded.
+inline std::vector<std::uint8_t> encode_png(const Image& image) {
+  detail::check_image("encode_png", image);
+  check<ShapeError>(image.channels == 1 || image.channels == 3, "encode_png: image has ", image.channels,
+                    " channels, expected 1 (grey) or 3 (RGB)");
+  return detail::encode_png_bytes(image);
+}
+
+}  // namespace minivit::inline MINIVIT_ABI

@@ -66,15 +66,6 @@ inline Image decode_image(const std::filesystem::path& path) {
   return decode_image(path, [](int, int) { return 1; }).image;
 }
 
-/// The bytes of a PNG file of `image` (1 or 3 channels). Throws ShapeError for any other image, FileError if
-/// it cannot be encoded.
-inline std::vector<std::uint8_t> encode_png(const Image& image) {
-  detail::check_image("encode_png", image);
-  check<ShapeError>(image.channels == 1 || image.channels == 3, "encode_png: image has ", image.channels,
-                    " channels, expected 1 (grey) or 3 (RGB)");
-  return detail::encode_png_bytes(image);
-}
-
 /// Writes `image` (1 or 3 channels) as a PNG file. The file is complete or not there at all: it is written
 /// beside its place and renamed. Throws ShapeError as above, FileError if it cannot be written.
 inline void encode_png(const std::filesystem::path& path, const Image& image) {

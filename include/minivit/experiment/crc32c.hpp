@@ -1,6 +1,8 @@
-// The checksum of TensorFlow's record files: CRC-32C (Castagnoli), RFC 3720, appendix B.4.
+// CRC-32C, the checksum of TensorFlow's record files (RFC 3720, appendix B.4: the Castagnoli polynomial).
 //
-// Written out: the libraries that have it are whole file formats or need a CPU's instruction.
+// Written here since it is a dozen lines: what Debian has of it is linked, not header-only. One table, one
+// byte at a time: that is some hundred MB/s, and a record is either short or an image that took longer to
+// compress.
 #pragma once
 
 #include <array>
@@ -13,29 +15,32 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
-inline constexpr auto kCrc32cTable = [] {
+/// What each value of a byte adds to the checksum.
+inline constexpr std::array<std::uint32_t, 256> kCrc32cTable = [] {
+  constexpr std::uint32_t kPolynomial = 0x82F63B78;  // 0x1EDC6F41, bits reversed
   std::array<std::uint32_t, 256> table{};
-  for (std::uint32_t i = 0; i < 256; ++i) {
-    std::uint32_t c = i;
-    for (int bit = 0; bit < 8; ++bit) c = c & 1 ? c >> 1 ^ 0x82F63B78u : c >> 1;
-    table[i] = c;
+  for (std::uint32_t byte = 0; byte < 256; ++byte) {
+    std::uint32_t crc = byte;
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? kPolynomial : 0);
+    table[byte] = crc;
   }
   return table;
 }();
 
 }  // namespace detail
 
-/// CRC-32C of some bytes.
-constexpr std::uint32_t crc32c(std::string_view bytes) {
-  std::uint32_t c = ~0u;
-  for (const char b : bytes) c = c >> 8 ^ detail::kCrc32cTable[(c ^ static_cast<unsigned char>(b)) & 255];
-  return ~c;
+/// The CRC-32C of `bytes`. before: the checksum of the bytes in front of them, if they come in pieces.
+inline std::uint32_t crc32c(std::string_view bytes, std::uint32_t before = 0) {
+  std::uint32_t crc = ~before;
+  for (const char byte : bytes)
+    crc = (crc >> 8) ^ detail::kCrc32cTable[(crc ^ static_cast<unsigned char>(byte)) & 0xFF];
+  return ~crc;
 }
 
-/// The same, changed as record files want it, so that a checksum of data with checksums in it is a good one.
-constexpr std::uint32_t masked_crc32c(std::string_view bytes) {
-  const std::uint32_t c = crc32c(bytes);
-  return (c >> 15 | c << 17) + 0xA282EAD8u;
+/// A checksum as record files store it: turned and shifted, since the checksum of data that contains its own
+/// checksum would always be the same number.
+inline constexpr std::uint32_t masked_crc(std::uint32_t crc) {
+  return ((crc >> 15) | (crc << 17)) + 0xA282EAD8u;
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -1,8 +1,9 @@
-// How the numbers of a tensor are distributed, in TensorBoard's buckets.
+// How the values of a tensor are distributed: the histogram that TensorBoard shows.
 #pragma once
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -12,67 +13,101 @@
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// Counts in buckets whose limits grow by a tenth from 1e-12 to 1e20, on both sides of 0, as TensorFlow's
-/// and PyTorch's writers have them. Bucket i has the values above limits[i - 1] up to limits[i]. Infinite
-/// values and NaNs are left out of all but `not_finite`.
+/// A histogram. Bucket i holds the values in [limits[i - 1], limits[i]); neighbours without values are one
+/// bucket, those before the first value and behind the last are not there.
 struct Histogram {
-  double min = 0, max = 0, sum = 0, sum_squares = 0;
-  std::int64_t count = 0, not_finite = 0;
-  std::vector<double> limits, counts;  ///< empty buckets are one with the next
+  std::uint64_t count = 0;                            ///< values that are in it
+  std::uint64_t left_out = 0;                         ///< values that are not: infinite or not a number
+  double min = 0, max = 0, sum = 0, sum_squares = 0;  ///< of those in it
+  std::vector<double> limits, counts;
+};
 
-  explicit Histogram(std::span<const float> values) {
-    const std::vector<double> positive = positive_limits();
-    const auto n = static_cast<int>(positive.size());
-    std::vector<double> below(positive.size() + 1), above(positive.size() + 1);  // [i]: |v| up to positive[i]
-    double lowest = std::numeric_limits<double>::infinity(), highest = -lowest;
-    const double per_bucket = 1.0 / std::log(1.1);
-    for (const float v : values) {
-      if (!std::isfinite(v)) {
-        ++not_finite;
-        continue;
-      }
-      const double x = v, size = std::abs(x);
-      lowest = std::min(lowest, x), highest = std::max(highest, x);
-      sum += x, sum_squares += x * x;
-      ++count;
-      // The logarithm says where to look, the limits decide.
-      int i =
-          size <= positive[0] ? 0 : std::clamp(static_cast<int>(std::log(size * 1e12) * per_bucket), 0, n);
-      if (x > 0) {
-        while (i > 0 && size <= positive[static_cast<std::size_t>(i - 1)]) --i;
-        while (i < n && size > positive[static_cast<std::size_t>(i)]) ++i;
-        ++above[static_cast<std::size_t>(i)];
-      } else {  // a negative bucket is open at the other end; 0 is the last of them
-        while (i > 0 && size < positive[static_cast<std::size_t>(i - 1)]) --i;
-        while (i < n && size >= positive[static_cast<std::size_t>(i)]) ++i;
-        ++below[static_cast<std::size_t>(i)];
-      }
-    }
-    if (count > 0) min = lowest, max = highest;
-    // From the most negative to the most positive; below[i] ends at -positive[i - 1], below[0] at 0.
-    for (int i = n; i >= 0; --i)
-      add(i > 0 ? -positive[static_cast<std::size_t>(i - 1)] : 0.0, below[static_cast<std::size_t>(i)]);
-    for (int i = 0; i <= n; ++i)
-      add(i < n ? positive[static_cast<std::size_t>(i)] : std::numeric_limits<double>::max(),
-          above[static_cast<std::size_t>(i)]);
-    // Of empty buckets behind each other one is left, as wide as all of them, and none at the end.
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < counts.size(); ++i) {
-      if (kept > 0 && counts[i] == 0 && counts[kept - 1] == 0) --kept;
-      limits[kept] = limits[i], counts[kept] = counts[i];
-      ++kept;
-    }
-    if (kept > 0 && counts[kept - 1] == 0) --kept;
-    limits.resize(kept), counts.resize(kept);
+namespace detail {
+
+/// Where the buckets end, and a quick way to the one of a number.
+class HistogramBuckets {
+ public:
+  static const HistogramBuckets& get() {
+    static const HistogramBuckets buckets;
+    return buckets;
+  }
+
+  const std::vector<double>& limits() const { return limits_; }
+
+  /// The bucket of a finite number whose bits are `bits`.
+  std::size_t find(float value, std::uint32_t bits) const {
+    std::size_t bucket = first_[bits >> kShift];
+    while (static_cast<double>(value) >= limits_[bucket]) ++bucket;
+    return bucket;
   }
 
  private:
-  static std::vector<double> positive_limits() {
-    std::vector<double> limits;
-    for (double v = 1e-12; v < 1e20; v *= 1.1) limits.push_back(v);
-    return limits;
+  // Numbers that share sign, exponent and four bits of the mantissa differ by up to 6 %, so at most one limit
+  // is between them.
+  static constexpr int kShift = 19;
+
+  /// TensorFlow's limits: from 1e-12 to 1e20 in steps of 10 %, the same below zero, zero, the largest
+  /// numbers.
+  HistogramBuckets() {
+    std::vector<double> positive;
+    for (double limit = 1e-12; limit < 1e20; limit *= 1.1) positive.push_back(limit);
+    positive.push_back(std::numeric_limits<double>::max());
+    limits_.assign(positive.rbegin(), positive.rend());
+    for (double& limit : limits_) limit = -limit;
+    limits_.push_back(0);
+    limits_.insert(limits_.end(), positive.begin(), positive.end());
+
+    first_.resize(std::size_t{1} << (32 - kShift));
+    for (std::uint32_t i = 0; i < first_.size(); ++i) {
+      const bool negative = i >= first_.size() / 2;
+      const std::uint32_t lowest = (i << kShift) | (negative ? (1u << kShift) - 1 : 0);
+      const double value = std::bit_cast<float>(lowest);
+      const auto above = std::upper_bound(limits_.begin(), limits_.end(), value);
+      first_[i] = static_cast<std::uint16_t>(above - limits_.begin());
+    }
   }
-  void add(double limit, double number) { limits.push_back(limit), counts.push_back(number); }
+
+  std::vector<double> limits_;
+  std::vector<std::uint16_t> first_;
 };
+
+}  // namespace detail
+
+/// The histogram of `values`, with the limits that TensorFlow and PyTorch give to TensorBoard: steps of 10 %.
+/// Infinite values and those that are not numbers have no place in it and are only counted, in `left_out`.
+inline Histogram histogram_of(std::span<const float> values) {
+  const auto& buckets = detail::HistogramBuckets::get();
+  const std::vector<double>& limits = buckets.limits();
+  std::vector<std::uint64_t> counts(limits.size());
+  Histogram result;
+  double min = std::numeric_limits<double>::max(), max = -min, sum = 0, sum_squares = 0;
+  for (const float value : values) {
+    const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+    if ((bits & 0x7F800000u) == 0x7F800000u) {  // by its bits, which the compiler's options do not change
+      ++result.left_out;
+      continue;
+    }
+    ++counts[buckets.find(value, bits)];
+    const double x = value;
+    min = std::min(min, x), max = std::max(max, x);
+    sum += x, sum_squares += x * x;
+  }
+  result.count = values.size() - result.left_out;
+  if (result.count > 0)
+    result.min = min, result.max = max, result.sum = sum, result.sum_squares = sum_squares;
+  // TensorBoard puts min in the place of the first bucket's lower limit, max in that of the last one's upper
+  // limit: if these were empty, they could go backwards.
+  std::size_t begin = 0, end = limits.size();
+  while (begin + 1 < end && counts[begin] == 0) ++begin;
+  while (begin + 1 < end && counts[end - 1] == 0) --end;
+  for (std::size_t i = begin; i < end; ++i) {
+    const bool extends = !result.counts.empty() && result.counts.back() == 0 && counts[i] == 0;
+    if (extends)
+      result.limits.back() = limits[i];
+    else
+      result.limits.push_back(limits[i]), result.counts.push_back(static_cast<double>(counts[i]));
+  }
+  return result;
+}
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -34,13 +34,14 @@ inline std::vector<Hyperparameter> hyperparameters(const TrainConfig& config) {
     if (name.starts_with("output.") || name.starts_with("log.")) continue;
     double number = 0;
     if (text == "true" || text == "false")
-      out.push_back({name, text == "true"});
+      out.emplace_back(name, text == "true");
     else if (detail::parse_number(text, number))
-      out.push_back({name, number});
+      out.emplace_back(name, number);
     else
-      out.push_back({name, text.size() >= 2 && text.front() == '"' ? text.substr(1, text.size() - 2) : text});
+      out.emplace_back(name,
+                       text.size() >= 2 && text.front() == '"' ? text.substr(1, text.size() - 2) : text);
   }
-  for (const auto& [name, text] : config.notes) out.push_back({concat(kNotes, name), text});
+  for (const auto& [name, text] : config.notes) out.emplace_back(concat(kNotes, name), text);
   return out;
 }
 
@@ -68,10 +69,12 @@ class Recorder {
     note_state(from);
     write_result(run_, result_);
     if (!config.log.tensorboard) return;
+    if (from.events_bytes == 0)
+      remove_event_files();  // of a start that was killed before its first checkpoint
     board_.emplace(run_, static_cast<std::uint64_t>(from.events_bytes));
     if (from.events_bytes == 0) {
       const std::vector<std::string> metrics{"accuracy/validation", "loss/validation"};
-      board_->hyperparameters(hyperparameters(config), metrics);
+      board_->hparams(hyperparameters(config), metrics);
       board_->text("configuration", 0, concat("```yaml\n", config.yaml(), "```"));
     }
   }
@@ -202,7 +205,7 @@ class Recorder {
       result_.status = status, result_.error = error;
       result_.ended = local_time("%Y-%m-%d %H:%M:%S");
       write_result(run_, result_);
-      if (board_ && status != "paused") board_->end(status != "failed" && status != "not finite");
+      if (board_ && status != "paused") board_->end_hparams(status != "failed" && status != "not finite");
       if (config_.log.curves)
         if (const Drawn drawn = draw_training_curves(run_); !drawn.drawn)
           log_.note(concat("curves not drawn: ", drawn.why));
@@ -222,6 +225,13 @@ class Recorder {
   }
 
  private:
+  void remove_event_files() const {
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(run_, ignored))
+      if (entry.path().filename().string().starts_with("events.out.tfevents."))
+        std::filesystem::remove(entry.path(), ignored);
+  }
+
   void note_state(const TrainingState& state) {
     result_.epochs_done = state.epoch;
     result_.best_val_acc = state.best_val_acc, result_.best_val_loss = state.best_val_loss;

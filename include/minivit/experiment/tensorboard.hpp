@@ -1,202 +1,179 @@
-// What TensorBoard shows: scalars, histograms, images, texts, and hyper-parameters with their results.
+// Curves, histograms, images, texts and hyper-parameters of a run, for TensorBoard.
 //
-// Messages are TensorFlow's tensorflow/core/util/event.proto and framework/summary.proto, and TensorBoard's
-// plugins/hparams/plugin_data.proto; their field numbers stand beside each field below.
+// TensorBoard shows what it finds in event files: records (record_file.hpp) that hold messages
+// (event_proto.hpp).
 #pragma once
 
 #include <unistd.h>
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
-#include <protozero/pbf_writer.hpp>
 #include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <utility>
-#include <variant>
 #include <vector>
 
-#include "minivit/data/encode_png.hpp"
-#include "minivit/experiment/event_file.hpp"
+#include "minivit/core/check.hpp"
+#include "minivit/data/image_type.hpp"
+#include "minivit/experiment/event_proto.hpp"
 #include "minivit/experiment/histogram.hpp"
+#include "minivit/experiment/record_file.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// A setting as TensorBoard's table of hyper-parameters has it.
-struct Hyperparameter {
-  std::string name;
-  std::variant<bool, double, std::string> value;
-};
-
-/// Writes the event file of a run, one for each run folder. Not thread-safe.
+/// Writes one event file, in the folder of a run. What has been written can be seen at once, and a kill of
+/// the program does not lose it. Tags name what is written, as "loss/train"; what is before the first slash
+/// groups them. Texts that are not UTF-8 are written with question marks. Every function that writes throws
+/// FileError if it cannot; its record is then not in the file, and it can be called again.
+///
+/// Can be moved, not copied; not thread-safe.
 class TensorBoard {
  public:
-  /// Begins a file in `folder`, in the place of an earlier one, or with resume_at > 0 goes on with the
-  /// earlier one, of which that many bytes stay. Throws FileError if that is not possible.
+  /// folder: of one run, existing. Makes `events.out.tfevents.SECONDS.HOST.minivit` in it or, with resume_at,
+  /// goes on with the one that is there behind its first `resume_at` bytes: what `size` was when the run's
+  /// state was saved. Later records are removed, since the run will write them again. (A TensorBoard that
+  /// watches meanwhile has to be started again.)
+  ///
+  /// Throws FileError if there is an event file of another run, or with resume_at not exactly one that is
+  /// undamaged up to there and has the end of a record there; if another process writes it; if it cannot be
+  /// written. An existing file is then as it was.
   explicit TensorBoard(const std::filesystem::path& folder, std::uint64_t resume_at = 0)
-      : file_(path_in(folder, resume_at > 0), resume_at) {
+      : file_(resume_at > 0 ? RecordFile::resume(existing_file(folder), resume_at)
+                            : RecordFile::create(new_file(folder))) {
     if (resume_at > 0) return;
-    std::string event;
-    protozero::pbf_writer writer(event);
-    writer.add_double(1, now());            // wall_time
-    writer.add_string(3, "brain.Event:2");  // file_version
-    file_.append(event);
+    detail::Message<detail::EventField> event(event_);
+    event.add_double(detail::EventField::kWallTime, now());
+    event.add_string(detail::EventField::kFileVersion, "brain.Event:2");
+    file_.append(event_);
   }
 
-  /// One number of a curve.
+  /// A point of a curve. Stored as float32, as PyTorch's SummaryWriter does.
   void scalar(std::string_view tag, std::int64_t step, double value) {
-    add(tag, step,
-        [&](protozero::pbf_writer& v) { v.add_float(2, static_cast<float>(value)); });  // simple_value
+    write(tag, step,
+          [&](Value& out) { out.add_float(detail::ValueField::kScalar, static_cast<float>(value)); });
   }
 
-  /// How values are distributed.
-  void histogram(std::string_view tag, std::int64_t step, std::span<const float> values) {
-    const Histogram h(values);
-    if (h.count == 0) return;  // there is nothing to draw
-    add(tag, step, [&](protozero::pbf_writer& v) {
-      protozero::pbf_writer histo(v, 5);  // histo
-      histo.add_double(1, h.min);
-      histo.add_double(2, h.max);
-      histo.add_double(3, static_cast<double>(h.count));  // num
-      histo.add_double(4, h.sum);
-      histo.add_double(5, h.sum_squares);
-      histo.add_packed_double(6, h.limits.begin(), h.limits.end());  // bucket_limit
-      histo.add_packed_double(7, h.counts.begin(), h.counts.end());  // bucket
-    });
+  /// How `values` are distributed at this step, see Histogram. Returns how many were left out since they are
+  /// infinite or not a number.
+  std::uint64_t histogram(std::string_view tag, std::int64_t step, std::span<const float> values) {
+    const Histogram histogram = histogram_of(values);
+    write(tag, step, [&](Value& out) { detail::add_histogram(out, histogram); });
+    return histogram.left_out;
   }
 
-  /// A picture (grey or RGB).
+  /// An image of 1 or 3 channels, stored as PNG. Throws ShapeError for any other.
   void image(std::string_view tag, std::int64_t step, const Image& image) {
-    const std::vector<std::uint8_t> png = detail::encode_png_bytes(image);
-    add(tag, step, [&](protozero::pbf_writer& v) {
-      protozero::pbf_writer out(v, 4);  // image
-      out.add_int32(1, image.height);
-      out.add_int32(2, image.width);
-      out.add_int32(3, image.channels);                                         // colorspace: 1 grey, 3 RGB
-      out.add_bytes(4, reinterpret_cast<const char*>(png.data()), png.size());  // encoded_image_string
-    });
+    write(tag, step, [&](Value& out) { detail::add_image(out, image); });
   }
 
-  /// A text in Markdown.
-  void text(std::string_view tag, std::int64_t step, std::string_view markdown) {
-    add(tag, step, [&](protozero::pbf_writer& v) {
-      {
-        protozero::pbf_writer tensor(v, 8);  // tensor
-        tensor.add_enum(1, 7);               // dtype: DT_STRING
-        {
-          protozero::pbf_writer shape(tensor, 2), dimension(shape, 2);
-          dimension.add_int64(1, 1);  // size
-        }
-        tensor.add_string(8, markdown.data(), markdown.size());  // string_val
-      }
-      plugin(v, "text", {});
-    });
+  /// Several images, as tag/0, tag/1, …, each a record.
+  void images(std::string_view tag, std::int64_t step, std::span<const Image> images) {
+    for (std::size_t i = 0; i < images.size(); ++i) image(concat(tag, "/", i), step, images[i]);
   }
 
-  /// The hyper-parameters of this run, and which scalars are its results.
-  void hyperparameters(std::span<const Hyperparameter> parameters, std::span<const std::string> metrics) {
-    const double start = now();
-    hparams("_hparams_/experiment", [&](protozero::pbf_writer& data) {
-      protozero::pbf_writer experiment(data, 2);
-      experiment.add_double(4, start);  // time_created_secs
-      for (const Hyperparameter& p : parameters) {
-        protozero::pbf_writer info(experiment, 5);  // hparam_infos
-        info.add_string(1, p.name);
-        constexpr int kTypes[] = {2, 3, 1};  // DATA_TYPE_BOOL, FLOAT64, STRING
-        info.add_enum(4, kTypes[p.value.index()]);
-      }
-      for (const std::string& tag : metrics) {
-        protozero::pbf_writer info(experiment, 6), name(info, 1);  // metric_infos.name
-        name.add_string(2, tag);
-      }
-    });
-    hparams("_hparams_/session_start_info", [&](protozero::pbf_writer& data) {
-      protozero::pbf_writer session(data, 3);
-      for (const Hyperparameter& p : parameters) {
-        protozero::pbf_writer entry(session, 1);  // hparams, a map
-        entry.add_string(1, p.name);
-        protozero::pbf_writer value(entry, 2);  // google.protobuf.Value
-        if (const bool* flag = std::get_if<bool>(&p.value))
-          value.add_bool(4, *flag);
-        else if (const double* number = std::get_if<double>(&p.value))
-          value.add_double(2, *number);
-        else
-          value.add_string(3, std::get<std::string>(p.value));
-      }
-      session.add_double(5, start);  // start_time_secs
-    });
+  /// A text, which TensorBoard reads as Markdown.
+  void text(std::string_view tag, std::int64_t step, std::string_view text) {
+    write(tag, step, [&](Value& out) { detail::add_text(out, text); });
   }
 
-  /// That the run is over.
-  void end(bool success) {
-    hparams("_hparams_/session_end_info", [&](protozero::pbf_writer& data) {
-      protozero::pbf_writer session(data, 4);
-      session.add_enum(1, success ? 1 : 2);  // status
-      session.add_double(2, now());          // end_time_secs
-    });
+  /// A row of the table HPARAMS: this run with its settings and, as results, the last values of the curves
+  /// `metric_tags`, which are written before or later. To be called once for a run: TensorBoard looks only at
+  /// the first time, and a run that resumes finds it in its file. Runs that are shown together should name
+  /// the same settings and curves, since TensorBoard takes the columns from one of them. Numbers that are
+  /// infinite or none become texts: the table cannot hold them.
+  void hparams(std::span<const Hyperparameter> parameters, std::span<const std::string> metric_tags) {
+    std::string content;
+    detail::hparams_experiment(content, parameters, metric_tags, now());
+    write_hparams("_hparams_/experiment", content);
+    content.clear();
+    detail::hparams_session_start(content, parameters, now());
+    write_hparams("_hparams_/session_start_info", content);
   }
 
-  /// Bytes written so far; what `resume_at` takes.
+  /// Says in the table HPARAMS that the run has ended, and how. Also to be called once: the first time
+  /// counts.
+  void end_hparams(bool success) {
+    std::string content;
+    detail::hparams_session_end(content, success, now());
+    write_hparams("_hparams_/session_end_info", content);
+  }
+
+  /// Bytes written so far. To resume from here later, call `sync` and keep this number with the run's state.
   std::uint64_t size() const { return file_.size(); }
 
-  /// Forces them to the disk. Throws FileError.
+  /// Forces what was written to the disk, so that a power cut does not lose it either.
   void sync() { file_.sync(); }
 
+  /// The event file.
+  const std::filesystem::path& path() const { return file_.path(); }
+
  private:
+  using Value = detail::Message<detail::ValueField>;
+
+  static constexpr std::string_view kPrefix = "events.out.tfevents.", kSuffix = ".minivit";
+
+  static std::vector<std::filesystem::path> event_files(const std::filesystem::path& folder) {
+    std::vector<std::filesystem::path> found;
+    std::error_code error;
+    std::filesystem::directory_iterator entry(folder, error);
+    for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+      const std::string name = entry->path().filename().string();
+      if (name.starts_with(kPrefix) && name.ends_with(kSuffix)) found.push_back(entry->path());
+    }
+    check<FileError>(!error, "cannot write an event file in ", folder.string(), ": ", error.message());
+    return found;
+  }
+
+  static std::filesystem::path new_file(const std::filesystem::path& folder) {
+    const auto found = event_files(folder);
+    if (!found.empty())
+      throw FileError(concat("cannot write an event file in ", folder.string(), ": there is already ",
+                             found.front().filename().string(),
+                             ", and TensorBoard would mix two runs; choose another folder"));
+    char host[256] = "";
+    if (::gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
+    return folder /
+           concat(kPrefix, static_cast<std::int64_t>(now()), ".", host[0] ? host : "localhost", kSuffix);
+  }
+
+  static std::filesystem::path existing_file(const std::filesystem::path& folder) {
+    const auto found = event_files(folder);
+    check<FileError>(found.size() == 1, "cannot go on with the event file in ", folder.string(),
+                     ": expected one named ", kPrefix, "*", kSuffix, ", found ", found.size());
+    return found.front();
+  }
+
+  /// Seconds since 1970.
   static double now() {
     return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   }
 
-  /// The folder's event file: a new name, all earlier ones removed, or the earlier one.
-  static std::filesystem::path path_in(const std::filesystem::path& folder, bool earlier) {
-    constexpr std::string_view kBegin = "events.out.tfevents.", kEnd = ".minivit";
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-      const std::string name = entry.path().filename().string();
-      if (!name.starts_with(kBegin) || !name.ends_with(kEnd)) continue;
-      if (earlier) return entry.path();
-      std::filesystem::remove(entry.path(), error);
-    }
-    check<FileError>(!earlier, folder.string(), ": has no event file of TensorBoard to go on with");
-    char host[256] = {};
-    if (::gethostname(host, sizeof host - 1) != 0 || host[0] == '\0') std::string_view("host").copy(host, 5);
-    return folder / concat(kBegin, static_cast<std::int64_t>(now()), '.', host, kEnd);
-  }
-
-  /// An event with one value, which `fill` completes.
-  template <class Fill>
-  void add(std::string_view tag, std::int64_t step, const Fill& fill) {
+  /// One record with one value; `add_content` adds what it is.
+  template <class AddContent>
+  void write(std::string_view tag, std::int64_t step, const AddContent& add_content) {
     event_.clear();
-    protozero::pbf_writer event(event_);
-    event.add_double(1, now());  // wall_time
-    event.add_int64(2, step);
     {
-      protozero::pbf_writer summary(event, 5), value(summary, 1);
-      value.add_string(1, tag.data(), tag.size());
-      fill(value);
+      detail::Message<detail::EventField> event(event_);
+      event.add_double(detail::EventField::kWallTime, now());
+      event.add_int64(detail::EventField::kStep, step);
+      detail::Message<detail::SummaryField> summary(event, detail::EventField::kSummary);
+      Value value(summary, detail::SummaryField::kValue);
+      value.add_string(detail::ValueField::kTag, detail::utf8_or_ascii(tag));
+      add_content(value);
     }
     file_.append(event_);
   }
 
-  /// SummaryMetadata: which plugin a value is for.
-  static void plugin(protozero::pbf_writer& value, std::string_view name, std::string_view content) {
-    protozero::pbf_writer metadata(value, 9), data(metadata, 1);
-    data.add_string(1, name.data(), name.size());
-    if (!content.empty()) data.add_bytes(2, content.data(), content.size());
+  /// The table's data are not in the value itself but in what describes it.
+  void write_hparams(std::string_view tag, const std::string& content) {
+    write(tag, 0, [&](Value& out) { detail::add_plugin(out, "hparams", content); });
   }
 
-  template <class Fill>
-  void hparams(std::string_view tag, const Fill& fill) {
-    std::string content;
-    protozero::pbf_writer data(content);
-    data.add_int32(1, 0);  // version
-    fill(data);
-    add(tag, 0, [&](protozero::pbf_writer& v) { plugin(v, "hparams", content); });
-  }
-
-  EventFile file_;
-  std::string event_;
+  RecordFile file_;
+  std::string event_;  // kept for its memory
 };
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -274,7 +274,9 @@ inline void write_json_file(const std::filesystem::path& path, const Json& value
 class JsonFields {
  public:
   /// name: of the file. Throws FileError if `value` is not an object.
-  JsonFields(const Json& value, std::string name) : JsonFields(value, std::move(name), "") {}
+  [[gnu::noinline]] JsonFields(const Json& value, std::string name)
+      : JsonFields(value, std::move(name), "") {}
+  [[gnu::noinline]] ~JsonFields() = default;
 
   const Json* find(std::string_view key) const { return object_->find(key); }
 
@@ -292,8 +294,23 @@ class JsonFields {
     return value && !value->is_null() ? convert<T>(key, *value) : std::move(fallback);
   }
 
+  /// The member `key`, which must be one of `words`; `fallback` if it is missing or null. Throws FileError
+  /// for any other.
+  [[gnu::noinline]] std::string word(std::string_view key, std::string fallback,
+                                     std::initializer_list<std::string_view> words) const {
+    std::string value = get(key, std::move(fallback));
+    std::string expected;
+    for (const std::string_view word : words) {
+      if (value == word) return value;
+      expected += concat(expected.empty() ? "" : word == words.end()[-1] ? " or " : ", ", '"', word, '"');
+    }
+    fail(key, "is \"", value, "\", expected ", expected);
+  }
+
   /// The object `key` within this one. Throws FileError if it is missing or not an object.
-  JsonFields object(std::string_view key) const { return JsonFields(member(key), name_, concat(path_, key)); }
+  [[gnu::noinline]] JsonFields object(std::string_view key) const {
+    return JsonFields(member(key), name_, concat(path_, key));
+  }
 
   /// Throws a FileError about the member `key`.
   template <class... Parts>
@@ -302,8 +319,8 @@ class JsonFields {
   }
 
  private:
-  JsonFields(const Json& value, std::string name, std::string path)
-      : object_(&value), name_(std::move(name)) {
+  JsonFields(const Json& value, const std::string& name, const std::string& path)
+      : object_(&value), name_(name) {
     check<FileError>(value.kind() == JsonKind::kObject, name_, ": ", path, path.empty() ? "" : " ", "is ",
                      described(value), ", expected an object");
     if (!path.empty()) path_ = path + ".";
@@ -326,7 +343,10 @@ class JsonFields {
     if (value.kind() == JsonKind::kString) return detail::quoted(value.text());
     if (value.kind() == JsonKind::kArray || value.kind() == JsonKind::kObject)
       return std::string(detail::described(value.kind()));
-    return value.dump();
+    if (value.kind() == JsonKind::kBoolean) return value.boolean() ? "true" : "false";
+    if (value.is_null()) return "null";
+    const JsonNumber& number = value.number();
+    return number.whole ? concat(number.integer) : concat(number.real);
   }
 
   template <class T>

@@ -164,13 +164,10 @@ inline ModelConfig model_config_from_json(const Json& json, const std::string& n
   v.dropout = args.get("proj_drop_rate", 0.0f);
   v.drop_path = args.get("drop_path_rate", 0.0f);
   v.norm_eps = own.get("norm_eps", v.norm_eps);
-  const auto pool = args.get<std::string>("global_pool", fields.get<std::string>("global_pool", "token"));
-  if (pool != "token" && pool != "avg")
-    fields.fail("global_pool", "is \"", pool, "\", expected \"token\" or \"avg\"");
+  const auto pool =
+      args.word("global_pool", fields.get<std::string>("global_pool", "token"), {"token", "avg"});
   v.pooling = pool == "token" ? Pooling::token : Pooling::mean;
-  const auto positions = own.get<std::string>("positions", "learned");
-  if (positions != "learned" && positions != "sincos")
-    own.fail("positions", "is \"", positions, "\", expected \"learned\" or \"sincos\"");
+  const auto positions = own.word("positions", "learned", {"learned", "sincos"});
   v.positions = positions == "learned" ? Positions::learned : Positions::sincos;
   v.validate();
 
@@ -180,16 +177,11 @@ inline ModelConfig model_config_from_json(const Json& json, const std::string& n
   p.crop_pct = cfg.get("crop_pct", 0.875);  // timm's default
   p.mean = detail::three(cfg, "mean", p.mean);
   p.std = detail::three(cfg, "std", p.std);
-  const auto crop_mode = cfg.get<std::string>("crop_mode", "center");
-  if (crop_mode != "center" && crop_mode != "squash")
-    cfg.fail("crop_mode", "is \"", crop_mode, "\", expected \"center\" or \"squash\"");
+  const auto crop_mode = cfg.word("crop_mode", "center", {"center", "squash"});
   p.fit = crop_mode == "center" ? Preprocess::Fit::crop : Preprocess::Fit::squash;
-  const auto filter = cfg.get<std::string>("interpolation", "bicubic");
-  const auto* known = std::find_if(std::begin(detail::kFilterNames), std::end(detail::kFilterNames),
-                                   [&](const detail::FilterName& entry) { return entry.name == filter; });
-  if (known == std::end(detail::kFilterNames))
-    cfg.fail("interpolation", "is \"", filter, "\", expected \"nearest\", \"bilinear\" or \"bicubic\"");
-  p.filter = known->filter;
+  const auto filter = cfg.word("interpolation", "bicubic", {"nearest", "bilinear", "bicubic"});
+  for (const detail::FilterName& known : detail::kFilterNames)
+    if (known.name == filter) p.filter = known.filter;
   p.validate();
 
   if (fields.find("label_names")) c.labels = fields.get<std::vector<std::string>>("label_names");

@@ -30,11 +30,25 @@ void save_weights(const std::filesystem::path& path, const Module& module) {
 namespace detail {
 
 /// Names for an error message: all, or the first few and how many more.
-inline std::string listed(const std::vector<std::string>& names) {
-  std::string out;
-  for (std::size_t i = 0; i < names.size() && i < 8; ++i) out += (i ? ", " : "") + names[i];
-  return names.size() > 8 ? concat(out, " and ", names.size() - 8, " more") : out;
-}
+class NameList {
+ public:
+  explicit NameList(std::string_view title) : title_(title) {}
+
+  [[gnu::noinline]] void add(std::string_view name) {
+    if (++count_ <= kShown) text_ += minivit::concat(count_ > 1 ? ", " : title_, name);
+  }
+
+  /// Empty if there are none.
+  [[gnu::noinline]] std::string text() const {
+    return count_ > kShown ? minivit::concat(text_, " and ", count_ - kShown, " more") : text_;
+  }
+
+ private:
+  static constexpr std::size_t kShown = 8;
+  std::string_view title_;
+  std::string text_;
+  std::size_t count_ = 0;
+};
 
 }  // namespace detail
 
@@ -42,24 +56,22 @@ inline std::string listed(const std::vector<std::string>& names) {
 /// shape is an error that names it, and the parameters are then unchanged. Throws FileError.
 inline void load_weights(const SafetensorsFile& file, const std::string& file_name,
                          const std::vector<NamedParameter>& parameters) {
-  std::vector<std::string> missing, misshapen, extra;
+  detail::NameList missing("; missing: "), extra("; not expected: "), misshapen("; of another shape: ");
   std::vector<bool> expected(file.tensors().size());
   for (const auto& [name, p] : parameters) {
     if (!file.contains(name)) {
-      missing.push_back(name);
+      missing.add(name);
       continue;
     }
     const SafetensorsInfo& info = file.info(name);
     expected[static_cast<std::size_t>(&info - file.tensors().data())] = true;
-    if (!std::ranges::equal(info.shape(), p->value.shape()))
-      misshapen.push_back(concat(name, " is ", info.shape_text(), ", expected ", p->value.shape()));
+    const std::span<const std::int64_t> shape = info.shape();
+    if (!std::equal(shape.begin(), shape.end(), p->value.shape().begin(), p->value.shape().end()))
+      misshapen.add(concat(name, " is ", info.shape_text(), ", expected ", p->value.shape()));
   }
   for (std::size_t i = 0; i < expected.size(); ++i)
-    if (!expected[i]) extra.emplace_back(file.tensors()[i].name);
-  std::string problems;
-  if (!missing.empty()) problems += concat("; missing: ", detail::listed(missing));
-  if (!extra.empty()) problems += concat("; not expected: ", detail::listed(extra));
-  if (!misshapen.empty()) problems += concat("; of another shape: ", detail::listed(misshapen));
+    if (!expected[i]) extra.add(file.tensors()[i].name);
+  const std::string problems = missing.text() + extra.text() + misshapen.text();
   check<FileError>(problems.empty(), file_name, ": does not hold this model", problems);
   for (const auto& [name, p] : parameters) file.read_into(name, p->value);
 }
@@ -139,7 +151,8 @@ inline void save_model(const std::filesystem::path& folder, const VisionTransfor
 /// names the file and what is wrong in it, ConfigError for a configuration that makes no model.
 inline Model load_model(const std::filesystem::path& folder) {
   recover_folder(folder);
-  const auto config_path = folder / "config.json", weights_path = folder / "model.safetensors";
+  const auto config_path = detail::inside(folder, "config.json"),
+             weights_path = detail::inside(folder, "model.safetensors");
   ModelConfig config = model_config_from_json(read_json_file(config_path), config_path.string());
   const SafetensorsFile file(weights_path);
   // Before memory is asked for: a configuration may promise anything.

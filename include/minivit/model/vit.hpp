@@ -6,8 +6,7 @@
 #include "minivit/model/vit_config.hpp"
 #include "minivit/nn/encoder.hpp"
 #include "minivit/nn/patch_embedding.hpp"
-#include "minivit/ops/rearrange.hpp"
-#include "minivit/ops/reductions.hpp"
+#include "minivit/ops/tokens.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -27,30 +26,24 @@ struct VisionTransformer {
 
   /// A model with fresh weights, as timm initialises them: matrices and positions truncated normal with
   /// deviation 0.02, biases 0. Repeated by `manual_seed`. Throws ConfigError as `ViTConfig::validate`.
-  explicit VisionTransformer(const ViTConfig& c) : config((c.validate(), c)) {
-    const std::int64_t C = c.embedding_dim;
-    patch_embed = PatchEmbedding(c.channels, c.patch_size, C);
-    encoder = Encoder(c.num_layers, {.dim = C,
-                                     .heads = c.num_heads,
-                                     .hidden = c.hidden_dim(),
-                                     .attention_dropout = c.attention_dropout,
-                                     .dropout = c.dropout,
-                                     .drop_path = c.drop_path,
-                                     .layer_scale = c.layer_scale,
-                                     .eps = c.norm_eps,
-                                     .qkv_bias = c.qkv_bias});
-    norm = LayerNorm(C, c.norm_eps);
-    pos_drop = {c.input_dropout};
-    if (c.num_classes > 0) head = Linear(C, c.num_classes);
-    if (c.class_token) cls_token = Parameter(Tensor::zeros({1, 1, C}));
-    if (c.register_tokens > 0) reg_token = Parameter(Tensor::zeros({1, c.register_tokens, C}));
-    if (c.positions == Positions::sincos)
-      pos_embed = Parameter(
-          sincos_positions(c.image_height / c.patch_size, c.image_width / c.patch_size, C, c.prefix_tokens()),
-          false, false);
-    else
-      pos_embed = Parameter(Tensor::empty({1, c.tokens(), C}));
-
+  explicit VisionTransformer(const ViTConfig& c)
+      : config((c.validate(), c)),
+        patch_embed(c.channels, c.patch_size, c.embedding_dim),
+        cls_token(token(c.class_token ? 1 : 0, c.embedding_dim)),
+        reg_token(token(c.register_tokens, c.embedding_dim)),
+        pos_embed(positions(c)),
+        pos_drop{c.input_dropout},
+        encoder(c.num_layers, {.dim = c.embedding_dim,
+                               .heads = c.num_heads,
+                               .hidden = c.hidden_dim(),
+                               .attention_dropout = c.attention_dropout,
+                               .dropout = c.dropout,
+                               .drop_path = c.drop_path,
+                               .layer_scale = c.layer_scale,
+                               .eps = c.norm_eps,
+                               .qkv_bias = c.qkv_bias}),
+        norm(c.embedding_dim, c.norm_eps),
+        head(c.num_classes > 0 ? Linear(c.embedding_dim, c.num_classes) : Linear()) {
     const auto start = [](Linear& layer) {
       init_truncated_normal(layer.weight.value);
       if (layer.bias.defined()) init_zeros(layer.bias.value);
@@ -84,17 +77,13 @@ struct VisionTransformer {
                           images.size(2) == config.image_height && images.size(3) == config.image_width,
                       "VisionTransformer: images are ", images.shape(), ", expected (B, ", config.channels,
                       ", ", config.image_height, ", ", config.image_width, ")");
-    const Tensor for_each_image = Tensor::zeros({images.size(0), 1, 1});
-    Var x = patch_embed(images);
-    if (reg_token.defined()) x = concat({for_each_image + reg_token, x}, 1);
-    if (cls_token.defined()) x = concat({for_each_image + cls_token, x}, 1);
-    return pos_drop(x + pos_embed);
+    return pos_drop(assemble_tokens(patch_embed(images), cls_token, reg_token, pos_embed));
   }
 
   /// What stands for the image: the class token or the mean of the patches, (B, T, C) -> (B, C).
   Var pool(const Var& x) const {
-    if (config.pooling == Pooling::token) return reshape(slice(x, 1, 0, 1), {-1, config.embedding_dim});
-    return mean(slice(x, 1, config.prefix_tokens(), config.tokens()), {1});
+    if (config.pooling == Pooling::token) return pool_tokens(x, 0);
+    return pool_tokens(x, config.prefix_tokens(), config.patches());
   }
 
   /// Attention probabilities of block `layer` (negative: from the end): (B, H, T, T), row i saying how much
@@ -119,6 +108,19 @@ struct VisionTransformer {
     Encoder::visit(self.encoder, f);
     f(self.config.pooling == Pooling::token ? "norm" : "fc_norm", self.norm);
     f("head", self.head);
+  }
+
+ private:
+  /// n learned tokens (1, n, C), or an empty parameter.
+  static Parameter token(std::int64_t n, std::int64_t C) {
+    return n > 0 ? Parameter(Tensor::zeros({1, n, C})) : Parameter();
+  }
+
+  static Parameter positions(const ViTConfig& c) {
+    if (c.positions == Positions::learned) return Parameter(Tensor::empty({1, c.tokens(), c.embedding_dim}));
+    return Parameter(sincos_positions(c.image_height / c.patch_size, c.image_width / c.patch_size,
+                                      c.embedding_dim, c.prefix_tokens()),
+                     false, false);
   }
 };
 

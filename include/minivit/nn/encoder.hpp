@@ -8,8 +8,8 @@
 #include "minivit/nn/layer_norm.hpp"
 #include "minivit/nn/layer_scale.hpp"
 #include "minivit/nn/mlp.hpp"
-#include "minivit/ops/arithmetic.hpp"
 #include "minivit/ops/checkpoint.hpp"
+#include "minivit/ops/residual.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -50,9 +50,11 @@ struct EncoderBlock {
   /// of the linear layer behind it, and each sum of the one before it, if nothing stands in between.
   Var operator()(const Var& x) const {
     const Var heads = attn.heads_of(norm1.then(attn.qkv, x));
-    const Var y = plain(ls1, attn.proj) ? attn.proj(heads, x) : x + drop_path(ls1(attn.proj(heads)));
+    const Var y =
+        plain(ls1, attn.proj) ? attn.proj(heads, x) : residual(x, attn.proj(heads), ls1.gamma, drop_path.p);
     const Var u = norm2.then(mlp.fc1, y);
-    return plain(ls2, mlp.fc2) ? mlp.from_hidden(u, y) : y + drop_path(ls2(mlp.from_hidden(u)));
+    return plain(ls2, mlp.fc2) ? mlp.from_hidden(u, y)
+                               : residual(y, mlp.from_hidden(u), ls2.gamma, drop_path.p);
   }
 
   /// Packs the weights for prediction, the norms and LayerScales in front of and behind the linear layers

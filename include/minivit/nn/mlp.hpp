@@ -3,8 +3,8 @@
 
 #include "minivit/nn/dropout.hpp"
 #include "minivit/nn/linear.hpp"
-#include "minivit/ops/arithmetic.hpp"
 #include "minivit/ops/linear_fused.hpp"
+#include "minivit/ops/residual.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -24,7 +24,7 @@ struct MLP {
   Var from_hidden(const Var& u, const Var& residual = {}) const {
     if (!is_training() || drop.p == 0.0f) return gelu_linear(u, fc2.weight, fc2.bias, residual, &fc2.packed);
     const Var y = drop(fc2(drop(gelu(u))));
-    return residual.value().defined() ? residual + y : y;
+    return residual.value().defined() ? minivit::residual(residual, y, {}, 0.0f) : y;
   }
 
   static void visit(auto& self, auto&& f) {

@@ -37,11 +37,7 @@ class ParameterCollector {
  public:
   template <class Child>
   void operator()(std::string_view part, Child& child) {
-    const std::size_t length = prefix_.size();
-    if (length > 0) prefix_ += '.';
-    prefix_ += part;
-    collect(child);
-    prefix_.resize(length);
+    descend(part, &child, [](ParameterCollector& self, void* c) { self.collect(*static_cast<Child*>(c)); });
   }
 
   template <class Child>
@@ -49,7 +45,7 @@ class ParameterCollector {
     if constexpr (std::same_as<Child, Parameter>) {
       note(child);
     } else if constexpr (kIsVector<Child>) {
-      for (std::size_t i = 0; i < child.size(); ++i) (*this)(std::to_string(i), child[i]);
+      for (std::size_t i = 0; i < child.size(); ++i) (*this)(concat(i), child[i]);
     } else {
       Child::visit(child, *this);
     }
@@ -58,6 +54,16 @@ class ParameterCollector {
   std::vector<NamedParameter> parameters;
 
  private:
+  // What is the same for every type of child, compiled once.
+  [[gnu::noinline]] void descend(std::string_view part, void* child,
+                                 void (*collect)(ParameterCollector&, void*)) {
+    const std::size_t length = prefix_.size();
+    if (length > 0) prefix_ += '.';
+    prefix_ += part;
+    collect(*this, child);
+    prefix_.resize(length);
+  }
+
   [[gnu::noinline]] void note(Parameter& p) {
     if (p.defined()) parameters.push_back({prefix_, &p});
   }

@@ -1,0 +1,102 @@
+// The sequence of tokens: assembled and pooled, against the formulas in double precision.
+#include "minivit/ops/tokens.hpp"
+
+#include <doctest/doctest.h>
+
+#include "ops/op_case.hpp"
+#include "support/message_of.hpp"
+
+using namespace minivit;
+using op_test::check_op;
+using op_test::in;
+using reference::Array;
+
+namespace {
+
+/// Tokens of B images: `first` and `second` of any number in front, positions added.
+void check_assemble(std::int64_t B, std::int64_t N, std::int64_t C, std::int64_t first, std::int64_t second) {
+  const std::int64_t T = first + second + N;
+  std::vector<op_test::Input> inputs{in({B, N, C}), in({1, T, C})};
+  if (first > 0) inputs.push_back(in({1, first, C}));
+  if (second > 0) inputs.push_back(in({1, second, C}));
+  const std::size_t at_second = first > 0 ? 3 : 2;
+  check_op({concat("assemble_tokens ", Shape{B, N, C}, " behind ", first, " and ", second), inputs,
+            [=](const std::vector<Var>& x) {
+              return assemble_tokens(x[0], first > 0 ? x[2] : Var(), second > 0 ? x[at_second] : Var(), x[1]);
+            },
+            [=](const std::vector<Array>& x) {
+              Array y({B, T, C});
+              std::int64_t i = 0;
+              for (std::int64_t b = 0; b < B; ++b)
+                for (std::int64_t t = 0; t < T; ++t)
+                  for (std::int64_t c = 0; c < C; ++c) {
+                    const double token = t < first            ? x[2][t * C + c]
+                                         : t < first + second ? x[at_second][(t - first) * C + c]
+                                                              : x[0][(b * N + t - first - second) * C + c];
+                    y[i++] = token + x[1][t * C + c];
+                  }
+              return y;
+            }});
+}
+
+void check_pool(std::int64_t B, std::int64_t T, std::int64_t C, std::int64_t begin, std::int64_t count) {
+  check_op({concat("pool_tokens ", Shape{B, T, C}, " from ", begin, ": ", count),
+            {in({B, T, C})},
+            [=](const std::vector<Var>& x) { return pool_tokens(x[0], begin, count); },
+            [=](const std::vector<Array>& x) {
+              Array y({B, C});
+              for (std::int64_t b = 0; b < B; ++b)
+                for (std::int64_t c = 0; c < C; ++c) {
+                  double sum = 0;
+                  for (std::int64_t t = begin; t < begin + count; ++t) sum += x[0][(b * T + t) * C + c];
+                  y[b * C + c] = sum / static_cast<double>(count);
+                }
+              return y;
+            }});
+}
+
+}  // namespace
+
+TEST_CASE("assemble_tokens: any number of tokens, odd sizes") {
+  for (const std::int64_t C : {1, 5, 2 * int{kLanes} + 1}) {
+    check_assemble(2, 3, C, 0, 0);
+    check_assemble(3, 4, C, 1, 0);
+    check_assemble(2, 5, C, 0, 4);
+    check_assemble(2, 3, C, 1, 3);
+  }
+  check_assemble(0, 3, 4, 1, 2);
+  check_assemble(1, 1, 7, 2, 2);
+  check_assemble(9, 64, 48, 1, 4);
+}
+
+TEST_CASE("assemble_tokens says what does not fit") {
+  const Var x = Tensor::zeros({2, 3, 4});
+  CHECK(message_of<ShapeError>([&] {
+          assemble_tokens(Tensor::zeros({3, 4}), {}, {}, x);
+        }) == "assemble_tokens: patches are (3, 4), expected (B, N, C)");
+  CHECK(message_of<ShapeError>([&] {
+          assemble_tokens(x, Tensor::zeros({1, 1, 5}), {}, x);
+        }) == "assemble_tokens: a token is (1, 1, 5), expected (1, p, 4)");
+  CHECK(message_of<ShapeError>([&] {
+          assemble_tokens(x, Tensor::zeros({1, 1, 4}), {}, Tensor::zeros({1, 3, 4}));
+        }) ==
+        "assemble_tokens: positions are (1, 3, 4), expected (1, 4, 4) for patches (2, 3, 4) and 1 tokens");
+}
+
+TEST_CASE("pool_tokens: one, some, all") {
+  for (const std::int64_t C : {1, 5, 2 * int{kLanes} + 1}) {
+    check_pool(2, 4, C, 0, 1);
+    check_pool(3, 5, C, 4, 1);
+    check_pool(2, 6, C, 1, 5);
+    check_pool(1, 3, C, 0, 3);
+  }
+  check_pool(0, 3, 4, 1, 2);
+  check_pool(17, 65, 48, 1, 64);
+  const Var x = Tensor::zeros({2, 3, 4});
+  CHECK(message_of<ShapeError>([&] { pool_tokens(x, 2, 2); }) ==
+        "pool_tokens: 2 tokens from 2 on of x (2, 3, 4)");
+  CHECK(message_of<ShapeError>([&] { pool_tokens(x, 0, 0); }).starts_with("pool_tokens: 0 tokens"));
+  CHECK(message_of<ShapeError>([&] {
+          pool_tokens(Tensor::zeros({3, 4}), 0);
+        }) == "pool_tokens: x is (3, 4), expected (B, T, C)");
+}
