@@ -70,22 +70,24 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
   std::optional<Ema> ema;
   if (t.ema > 0) ema.emplace(parameters, t.ema);
 
-  // Where to begin. There is a checkpoint before anything else is written, so that a run that is killed can
-  // always go on.
   TrainingState state{.data = images.digest()};
-  const auto write_checkpoint = [&] {
-    save_checkpoint(run / "last", model, images.classes(), c.preprocess(), state, parameters, optimizer, ema);
+  const auto save_best = [&] {
+    if (ema) ema->swap();  // the average is what was evaluated
+    save_model(run / "best", model, images.classes(), c.preprocess());
+    if (ema) ema->swap();
   };
+  // Where to begin: a run without a checkpoint has not come far enough to have one, and begins anew.
   if (fs::exists(run / "last")) {
     const std::string expected = state.data;
     state = load_checkpoint(run / "last", model, parameters, optimizer, ema);
     check<FileError>(state.data == expected, run.string(), ": was trained on ", state.data,
                      ", now there are ", expected, "; a run goes on with the images it began with");
+    // It may have been killed between the two.
+    if (state.batch == 0 && state.best_epoch == state.epoch) save_best();
   } else {
-    check<FileError>(!fs::exists(run / "training_history.csv"), run.string(),
+    check<FileError>(!fs::exists(run / "best"), run.string(),
                      ": has no checkpoint (last/), so it cannot go on. Start again with --config ",
                      (run / "config.yaml").string());
-    write_checkpoint();
   }
   Json mapping = Json::object();
   for (std::size_t i = 0; i < images.classes().size(); ++i) mapping.set(images.classes()[i], i);
@@ -96,7 +98,7 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
   double saved = now();
   const auto save = [&] {
     recorder.sync(state);
-    write_checkpoint();
+    save_checkpoint(run / "last", model, images.classes(), c.preprocess(), state, parameters, optimizer, ema);
     saved = now();
   };
   const auto end = [&](const char* status, int code) {
@@ -139,28 +141,26 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
            .metrics_done = state.trained},
           observer);
 
-      if (ema) ema->swap();  // the average is what is evaluated and saved
+      if (ema) ema->swap();  // the average is what is evaluated
       const Metrics val = evaluate(model, val_loader.epoch(0), [&] { return !signals.received(); });
-      if (!signals.received() && !time_is_up()) {
+      const bool whole = !signals.received() && !time_is_up();
+      if (whole)
         recorder.epoch(state, val, schedule(state.step - 1), model, parameters, images.val, images.val_part);
-        ++state.history_rows;
-        if (val.top1() > state.best_val_acc) {
-          state.best_val_acc = val.top1(), state.best_val_loss = val.loss(),
-          state.best_epoch = state.epoch + 1;
-          save_model(run / "best", model, images.classes(), c.preprocess());
-        }
-      }
       if (ema) ema->swap();
-      if (signals.received() || time_is_up()) {  // in the epoch or in its evaluation, which is then repeated
+      if (!whole) {  // the evaluation is repeated
         save();
         log.line(signals.received() ? "interrupted" : "the time is up");
         log.line(concat("to go on: train --resume ", run.string()));
         return end(signals.received() ? "interrupted" : "time limit",
                    signals.received() ? 128 + signals.received() : 0);
       }
-      ++state.epoch;
+      ++state.epoch, ++state.history_rows;
       state.batch = 0, state.trained = {}, state.epoch_seconds = 0;
+      const bool better = val.top1() > state.best_val_acc;
+      if (better)
+        state.best_val_acc = val.top1(), state.best_val_loss = val.loss(), state.best_epoch = state.epoch;
       save();
+      if (better) save_best();
     }
     return end("finished", 0);
   } catch (const NotFinite& e) {
