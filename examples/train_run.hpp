@@ -34,6 +34,8 @@ struct Observer {
   OnStep on_step;
   bool operator()(const minivit::StepReport& report) const { return on_step(report); }
 };
+template <class OnGradients, class OnStep>
+Observer(OnGradients, OnStep) -> Observer<OnGradients, OnStep>;  // clang 14 does not see it by itself
 
 /// Trains from `state` on until the end, `until_epoch`, a signal, the time limit or for want of progress.
 /// Returns the exit code.
