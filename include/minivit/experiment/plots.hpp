@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,24 @@ inline std::string plot_data(const CsvTable& table, const char* name, const char
   return out + "EOD\n";
 }
 
+/// The smallest of 1, 2, 5, 10, 20, … that divides `span` into at most so many parts.
+inline double whole_tick(double span, int parts) {
+  double tick = 1;
+  for (int i = 0; span / tick > parts && tick < 1e12; ++i) tick *= i % 3 == 1 ? 2.5 : 2.0;
+  return tick;
+}
+
+/// Whether losses differ so much, as when a training diverges, that only a logarithmic axis shows them all.
+inline bool wide_range(const CsvTable& history) {
+  double low = std::numeric_limits<double>::infinity(), high = 0;
+  for (const char* name : {"train_loss", "val_loss"})
+    for (const std::vector<double>& row : history.rows) {
+      const double value = row[history.column(name)];
+      if (std::isfinite(value) && value > 0) low = std::min(low, value), high = std::max(high, value);
+    }
+  return high > 100 * low;
+}
+
 /// Everything that the script draws, in a style for people who do not tell red from green (M. Okabe, K. Ito,
 /// "Color Universal Design", 2008).
 inline std::string plot_script(const CsvTable& history, const CsvTable& rates) {
@@ -57,10 +76,7 @@ inline std::string plot_script(const CsvTable& history, const CsvTable& rates) {
   const double lowest = epochs > 0 ? history.rows[0][epoch] : 1,
                highest = epochs > 0 ? history.rows[epochs - 1][epoch] : 1;
   const double margin = std::max(0.5, 0.02 * (highest - lowest));
-  // Whole epochs on the axis, ten of them at most.
-  double tick = 1;
-  for (const double candidate : {1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 1e4, 1e5, 1e6})
-    if (tick = candidate; (highest - lowest) / tick <= 8) break;
+  const double tick = whole_tick(highest - lowest, 8);
 
   std::string s = "# Draws training_curves.png and .svg:   gnuplot training_curves.gnuplot\n";
   s += plot_data(history, "train_loss", "epoch", "train_loss") +
@@ -102,11 +118,12 @@ draw = ")";
   s += "set ylabel 'loss'\nset yrange [*:*]\nunset format\n";
   // Of nothing but missing numbers gnuplot finds no range.
   const std::string empty = "set yrange [0:1]\nplot NaN notitle\n";
+  if (wide_range(history)) s += "set logscale y\nset format y '%g'\n";
   s += drawable(history, "train_loss") || drawable(history, "val_loss")
            ? "plot $train_loss using 1:2 with @draw ls 1 title 'training', "
              "$val_loss using 1:2 with @draw ls 2 title 'validation'\n"
            : empty;
-  s += "set ylabel 'accuracy, %'\nset yrange [*:100<*]\n";
+  s += "unset logscale y\nunset format\nset ylabel 'accuracy, %'\nset yrange [*:100<*]\n";
   if (epochs > 0) {
     char text[64];
     std::snprintf(text, sizeof text, "best: %.2f %% in epoch %.0f", 100 * history.rows[best][accuracy],
@@ -121,6 +138,8 @@ draw = ")";
   }
   s += "set ylabel 'learning rate'\nset xtics autofreq\nset xlabel 'step'\nset format y '%g'\n";
   s += "set yrange [0:*]\nunset key\n";
+  if (rates.rows.size() > 1)
+    s += concat("set xtics ", whole_tick(rates.rows.back()[rates.column("step")], 6), "\n");
   s += rates.rows.size() > 1 ? concat("set xrange [0:", rates.rows.back()[rates.column("step")], "]\n")
                              : "set autoscale x\n";
   s += rates.rows.empty() ? empty
