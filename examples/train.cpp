@@ -46,6 +46,10 @@ std::vector<Assignment> assignments_of(const Options& options, std::span<const s
 
 int train(const Options& options) {
   if (!options.resume.empty()) {
+    const ConfigurationChoice& c = options.configuration;
+    check<ConfigError>(c.file.empty() && c.name.empty() && !options.sweep.multirun && !options.print,
+                       "--resume goes on with the settings in the folder; leave out --config, --config-name, "
+                       "--multirun and --cfg");
     if (is_sweep(options.resume)) return resume_sweep(options.resume, options.overrides);
     return resume_run(options.resume, options.overrides, options.until_epoch);
   }

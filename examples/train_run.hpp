@@ -228,7 +228,7 @@ inline int resume_run(const std::filesystem::path& folder, std::span<const std::
   const Settings schema = names.settings();
   for (const std::string& text : overrides) {
     apply_override(assignments, text, schema);
-    const std::string& name = assignments.back().name;
+    const std::string_view name = override_name(text);
     check<ConfigError>(name == "training.time_limit" || name == "training.patience" ||
                            name == "training.save_seconds" || name == "data.workers" ||
                            name == "data.cache_mb" || name.starts_with("log.") || name.starts_with(kNotes),

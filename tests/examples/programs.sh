@@ -376,6 +376,8 @@ test_resume() {
 
   # What is not a run, was another one, or cannot go on.
   refused 2 "only training.time_limit" train --resume "$run_dir" training.lr=1
+  refused 2 "training.lr: a run goes on" train --resume "$run_dir" '~training.lr'
+  refused 2 "leave out --config" train --resume "$run_dir" --config-name digits
   refused 1 "there is no config.yaml" train --resume "$scratch"
   rm -r "$run_dir/last"
   refused 1 "has no checkpoint" train --resume "$run_dir"

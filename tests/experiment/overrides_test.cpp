@@ -81,6 +81,13 @@ TEST_CASE_FIXTURE(Fixture, "what is wrong is named") {
         "base.yaml, line 2, column 7: training.lr is \"fast\", expected a number from 0 to 1");
 }
 
+TEST_CASE("the name in an override") {
+  for (const char* text : {"a.b=1", "+a.b=", "++a.b=c=d", "~a.b", "~a.b=1"})
+    CHECK(override_name(text) == "a.b");
+  CHECK(override_name("").empty());
+  CHECK(override_name("+").empty());
+}
+
 TEST_CASE_FIXTURE(Fixture, "notes have any name and do not touch the settings") {
   after({"+notes.purpose=base line", "notes.a.b=1", "~notes.a.b"});
   CHECK(assignments.size() == 2);

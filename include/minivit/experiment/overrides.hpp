@@ -20,6 +20,12 @@ struct Assignment {
 /// Names below this section are the user's own: any name, any text. They are kept with the run.
 inline constexpr std::string_view kNotes = "notes.";
 
+/// The name in an override: training.lr of ++training.lr=0.1.
+inline std::string_view override_name(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of("+~");
+  return begin == std::string_view::npos ? "" : text.substr(begin, text.find('=') - begin);
+}
+
 /// Changes `assignments` as a command line says, in the words of Hydra:
 ///   name=value    sets it (the last one counts)
 ///   +name=value   sets what no file has set, or adds a note: +notes.purpose=baseline
