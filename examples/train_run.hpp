@@ -9,6 +9,7 @@
 #include <minivit/experiment/train_config.hpp>
 #include <minivit/experiment/training_state.hpp>
 #include <minivit/experiment/yaml.hpp>
+#include <minivit/io/transfer.hpp>
 #include <minivit/vit.hpp>
 #include <optional>
 #include <span>
@@ -184,6 +185,15 @@ inline int train_model(const fs::path& run, const minivit::TrainConfig& c, const
   size.num_classes = static_cast<std::int64_t>(images.classes().size());
   manual_seed(c.training.seed);
   VisionTransformer model(size);
+  if (!c.pretrained.empty() && !fs::exists(run / "last")) {
+    Model before = load_model(c.pretrained);
+    try {
+      take_weights(model, images.classes(), before);
+    } catch (const ConfigError& e) {
+      throw ConfigError(concat("model.pretrained=", c.pretrained, ": ", e.what(),
+                               "; give its sizes as model.*, they are in its config.json"));
+    }
+  }
   model.encoder.checkpointed = c.training.checkpoint;
   ParameterArena parameters = flatten(model);
   const auto& t = c.training;

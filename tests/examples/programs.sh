@@ -203,6 +203,18 @@ test_train_options() {
   run_folder "$scratch/options"
   exists "$run_dir/best/model.safetensors"
   run 0 predict --run "$run_dir" "$scratch/pair/zero"
+  # Weights to begin with: from the first epoch on as good as the model that they are of. Other classes get a new head, other
+  # sizes are refused.
+  local best
+  tiny data.train="$scratch/digits/train" training.epochs=6 output.dir="$scratch/before"
+  run_folder "$scratch/before"
+  best=$run_dir/best
+  tiny data.train="$scratch/digits/train" model.pretrained="$best" training.lr=0 training.epochs=1 output.dir="$scratch/after"
+  run_folder "$scratch/after"
+  same "$best/model.safetensors" "$run_dir/last/model.safetensors"
+  tiny data.train="$scratch/pair" model.pretrained="$best" output.dir="$scratch/other_head"
+  run 2 train "${settings[@]}" data.train="$scratch/pair" model.pretrained="$best" model.embedding_dim=32 output.dir="$scratch/other_size"
+  says "$scratch/err" "the weights do not fit the model's sizes: cls_token is (1, 1, 16), expected (1, 1, 32)"
   # More images in a batch than there are.
   tiny data.train="$scratch/pair" training.batch_size=4096 training.epochs=1 output.dir="$scratch/large_batch"
   # Two runs that start together have a folder each.

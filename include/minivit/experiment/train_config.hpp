@@ -31,7 +31,7 @@ struct TrainConfig {
     int workers = 1;
   } data;
 
-  std::string preset = "seed", image_size = "224";
+  std::string preset = "seed", pretrained, image_size = "224";
   std::string pooling = "token", positions = "learned";
   ViTConfig model = ViTConfig::seed();
 
@@ -78,6 +78,8 @@ struct TrainConfig {
           std::int64_t{1} << 20);
     s.add("data.workers", data.workers, "threads that load images; 0: none", 0, 64);
     s.add("model.preset", preset, "sizes to start from", {"tiny", "small", "base", "large", "seed"});
+    s.add("model.pretrained", pretrained,
+          "model folder whose weights to begin with; the head is new if the classes are others");
     s.add("model.image_size", image_size, "pixels: 224, or height x width as 224x160");
     s.add("model.patch_size", model.patch_size, "pixels; divides the image size", std::int64_t{1},
           std::int64_t{1024});
