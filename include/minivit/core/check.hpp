@@ -40,13 +40,13 @@ namespace detail {
 class Part {
  public:
   Part(std::string_view text) : kind_(Kind::text), text_(text) {}
-  Part(const std::string& text) : Part(std::string_view(text)) {}
-  Part(const char* text) : Part(std::string_view(text)) {}
+  Part(const std::string& text) : kind_(Kind::string), string_(&text) {}
+  Part(const char* text) : kind_(Kind::literal), literal_(text) {}
   Part(char c) : kind_(Kind::character), character_(c) {}
   Part(float value) : kind_(Kind::single), single_(value) {}
   Part(double value) : kind_(Kind::real), real_(value) {}
   template <std::same_as<bool> T>
-  Part(T value) : Part(std::string_view(value ? "true" : "false")) {}
+  Part(T value) : Part(value ? "true" : "false") {}
   template <std::signed_integral T>
   Part(T value) : kind_(Kind::integer), integer_(value) {}
   template <std::unsigned_integral T>
@@ -64,6 +64,12 @@ class Part {
     switch (kind_) {
       case Kind::text:
         out += text_;
+        return;
+      case Kind::string:
+        out += *string_;
+        return;
+      case Kind::literal:
+        out += literal_;
         return;
       case Kind::character:
         out += character_;
@@ -83,7 +89,7 @@ class Part {
   }
 
  private:
-  enum class Kind { text, character, integer, natural, single, real, object };
+  enum class Kind { text, string, literal, character, integer, natural, single, real, object };
   struct Object {
     const void* pointer;
     std::string (*text)(const void*);
@@ -98,6 +104,8 @@ class Part {
   Kind kind_;
   union {
     std::string_view text_;
+    const std::string* string_;
+    const char* literal_;  // its length is counted when the message is built, not where it is written
     char character_;
     std::int64_t integer_;
     std::uint64_t natural_;

@@ -208,17 +208,25 @@ struct PoolAllocator {
   friend bool operator==(const PoolAllocator&, const PoolAllocator&) { return true; }
 };
 
+namespace detail {
+
+/// Makes `buffer` hold at least `bytes` bytes, contents undefined.
+[[gnu::noinline]] inline void* grown(Buffer& buffer, std::size_t bytes) {
+  if (buffer.bytes() < bytes) {
+    buffer = Buffer();  // give back first, so that old and new need not exist together
+    buffer = Buffer(bytes);
+  }
+  return buffer.data();
+}
+
+}  // namespace detail
+
 /// Working memory of a kernel: at least `count` elements, contents undefined, kept by the calling thread for
 /// the next call with the same `Tag`. Valid until that call.
 template <class Tag, class T = float>
 T* scratch(std::int64_t count) {
   static thread_local Buffer buffer;
-  const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(T);
-  if (buffer.bytes() < bytes) {
-    buffer = Buffer();  // give back first, so that old and new need not exist together
-    buffer = Buffer(bytes);
-  }
-  return static_cast<T*>(buffer.data());
+  return static_cast<T*>(detail::grown(buffer, static_cast<std::size_t>(count) * sizeof(T)));
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -294,6 +294,14 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
+/// Copies pixels of 1 to 4 channels into an RGB image of as many pixels: grey is repeated, alpha dropped.
+inline void copy_as_rgb(const std::uint8_t* from, int channels, Image& image) {
+  if (channels == 3) return static_cast<void>(memcpy(image.pixels.data(), from, image.pixels.size()));
+  const int green = channels > 2 ? 1 : 0, blue = 2 * green;
+  for (std::size_t i = 0; i < image.pixels.size(); i += 3, from += channels)
+    image.pixels[i] = from[0], image.pixels[i + 1] = from[green], image.pixels[i + 2] = from[blue];
+}
+
 /// Decodes a JPEG or PNG image to RGB; `format` is for messages. Throws FileError.
 inline Image decode_with_stb(std::span<const std::uint8_t> bytes, std::string_view name,
                              std::string_view format) {
@@ -303,12 +311,13 @@ inline Image decode_with_stb(std::span<const std::uint8_t> bytes, std::string_vi
                    ": damaged ", format, ": ", stb::stbi_failure_reason());
   check_decoded_size(name, width, height);
   Image image = make_image(width, height);
-  stb::stbi_uc* const pixels = stb::stbi_load_from_memory(bytes.data(), size, &width, &height, &channels, 3);
+  // The channels of the file, since stb_image's conversions between any two numbers of them are much code.
+  stb::stbi_uc* const pixels = stb::stbi_load_from_memory(bytes.data(), size, &width, &height, &channels, 0);
   check<FileError>(pixels != nullptr, name, ": damaged ", format, ": ", stb::stbi_failure_reason());
-  if (width == image.width && height == image.height)
-    memcpy(image.pixels.data(), pixels, image.pixels.size());
+  const bool same_size = width == image.width && height == image.height;
+  if (same_size) copy_as_rgb(pixels, channels, image);
   stb::stbi_image_free(pixels);
-  check<FileError>(width == image.width && height == image.height, name, ": damaged ", format, ": two sizes");
+  check<FileError>(same_size, name, ": damaged ", format, ": two sizes");
   return image;
 }
 

@@ -29,6 +29,13 @@ class Json {
  public:
   Json() = default;  ///< null
 
+  // Not inlined: four members to copy or free, everywhere where JSON is read or written.
+  [[gnu::noinline]] Json(const Json&) = default;
+  [[gnu::noinline]] Json(Json&&) noexcept = default;
+  [[gnu::noinline]] Json& operator=(const Json&) = default;
+  [[gnu::noinline]] Json& operator=(Json&&) noexcept = default;
+  [[gnu::noinline]] ~Json() = default;
+
   template <std::same_as<bool> T>
   Json(T value) : kind_(JsonKind::kBoolean), boolean_(value) {}
 
@@ -161,19 +168,17 @@ std::optional<T> Json::get() const {
     if (number && std::abs(number_.real) <= static_cast<double>(std::numeric_limits<T>::max()))
       return static_cast<T>(number_.real);
   } else if (kind_ == JsonKind::kArray) {
-    T out;
-    for (const Json& element : elements_) {
-      auto value = element.get<typename T::value_type>();
+    T out(elements_.size());
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      auto value = elements_[i].get<typename T::value_type>();
       if (!value) return std::nullopt;
-      out.push_back(std::move(*value));
+      out[i] = std::move(*value);
     }
     return out;
   }
   return std::nullopt;
 }
 
-// RapidJSON writes strings and numbers here, but not brackets: its writers keep a stack for them that
-// sanitizers stumble over (it adds to a null pointer).
 inline void Json::append_to(std::string& out, int indent, int level) const {
   const auto new_line = [&](int depth) {
     if (indent <= 0) return;
@@ -183,8 +188,7 @@ inline void Json::append_to(std::string& out, int indent, int level) const {
   if (kind_ == JsonKind::kNull) out += "null";
   if (kind_ == JsonKind::kBoolean) out += boolean_ ? "true" : "false";
   if (kind_ == JsonKind::kString) detail::append_json(out, text_);
-  if (kind_ == JsonKind::kNumber && number_.whole) out += concat(number_.integer);
-  if (kind_ == JsonKind::kNumber && !number_.whole) detail::append_json(out, number_.real);
+  if (kind_ == JsonKind::kNumber) out += detail::number_text(number_);
   if (kind_ != JsonKind::kArray && kind_ != JsonKind::kObject) return;
 
   const bool object = kind_ == JsonKind::kObject;
@@ -216,9 +220,8 @@ class JsonBuilder final : public detail::JsonHandler {
 
   void value(const detail::JsonToken& token) override {
     check<detail::JsonRefusal>(values_++ < max_values_, "more than ", max_values_, " values");
-    Json value(token);
-    Json& placed =
-        open_.empty() ? root_ = std::move(value) : open_.back()->elements_.emplace_back(std::move(value));
+    Json& placed = open_.empty() ? root_ : open_.back()->elements_.emplace_back();
+    placed = Json(token);
     if (token.kind == JsonKind::kArray || token.kind == JsonKind::kObject) open_.push_back(&placed);
   }
 
@@ -274,9 +277,7 @@ inline void write_json_file(const std::filesystem::path& path, const Json& value
 class JsonFields {
  public:
   /// name: of the file. Throws FileError if `value` is not an object.
-  [[gnu::noinline]] JsonFields(const Json& value, std::string name)
-      : JsonFields(value, std::move(name), "") {}
-  [[gnu::noinline]] ~JsonFields() = default;
+  JsonFields(const Json& value, std::string_view name) : JsonFields(value, concat(name, ":"), ' ') {}
 
   const Json* find(std::string_view key) const { return object_->find(key); }
 
@@ -294,36 +295,37 @@ class JsonFields {
     return value && !value->is_null() ? convert<T>(key, *value) : std::move(fallback);
   }
 
-  /// The member `key`, which must be one of `words`; `fallback` if it is missing or null. Throws FileError
-  /// for any other.
-  [[gnu::noinline]] std::string word(std::string_view key, std::string fallback,
-                                     std::initializer_list<std::string_view> words) const {
-    std::string value = get(key, std::move(fallback));
+  /// Which of `names` the member `key` is, or `fallback` if it is missing or null. Throws FileError if it is
+  /// none of them.
+  [[gnu::noinline]] std::size_t choice(std::string_view key, std::initializer_list<std::string_view> names,
+                                       std::size_t fallback) const {
+    const Json* value = find(key);
+    if (!value || value->is_null()) return fallback;
     std::string expected;
-    for (const std::string_view word : words) {
-      if (value == word) return value;
-      expected += concat(expected.empty() ? "" : word == words.end()[-1] ? " or " : ", ", '"', word, '"');
+    std::size_t i = 0;
+    for (const std::string_view name : names) {
+      if (value->kind() == JsonKind::kString && value->text() == name) return i;
+      expected += concat(i == 0 ? "" : i + 1 < names.size() ? ", " : " or ", detail::quoted(name));
+      ++i;
     }
-    fail(key, "is \"", value, "\", expected ", expected);
+    refuse(key, *value, expected);
   }
 
   /// The object `key` within this one. Throws FileError if it is missing or not an object.
-  [[gnu::noinline]] JsonFields object(std::string_view key) const {
-    return JsonFields(member(key), name_, concat(path_, key));
-  }
+  JsonFields object(std::string_view key) const { return JsonFields(member(key), concat(where_, key), '.'); }
 
   /// Throws a FileError about the member `key`.
   template <class... Parts>
   [[noreturn]] void fail(std::string_view key, const Parts&... parts) const {
-    detail::fail<FileError>({name_, ": ", path_, key, " ", parts...});
+    detail::fail<FileError>({where_, key, " ", parts...});
   }
 
  private:
-  JsonFields(const Json& value, const std::string& name, const std::string& path)
-      : object_(&value), name_(name) {
-    check<FileError>(value.kind() == JsonKind::kObject, name_, ": ", path, path.empty() ? "" : " ", "is ",
-                     described(value), ", expected an object");
-    if (!path.empty()) path_ = path + ".";
+  JsonFields(const Json& value, std::string where, char separator)
+      : object_(&value), where_(std::move(where)) {
+    check<FileError>(value.kind() == JsonKind::kObject, where_, " is ", described(value),
+                     ", expected an object");
+    where_ += separator;
   }
 
   const Json& member(std::string_view key) const {
@@ -333,20 +335,22 @@ class JsonFields {
   }
 
   template <class T>
-  T convert(std::string_view key, const Json& value) const {
+  [[gnu::noinline]] T convert(std::string_view key, const Json& value) const {
     std::optional<T> converted = value.get<T>();
-    if (!converted) fail(key, "is ", described(value), ", expected ", expected<T>());
+    if (!converted) refuse(key, value, expected<T>());
     return std::move(*converted);
+  }
+
+  [[noreturn, gnu::noinline]] void refuse(std::string_view key, const Json& value,
+                                          std::string_view expected) const {
+    fail(key, "is ", described(value), ", expected ", expected);
   }
 
   static std::string described(const Json& value) {
     if (value.kind() == JsonKind::kString) return detail::quoted(value.text());
-    if (value.kind() == JsonKind::kArray || value.kind() == JsonKind::kObject)
-      return std::string(detail::described(value.kind()));
-    if (value.kind() == JsonKind::kBoolean) return value.boolean() ? "true" : "false";
-    if (value.is_null()) return "null";
-    const JsonNumber& number = value.number();
-    return number.whole ? concat(number.integer) : concat(number.real);
+    if (value.kind() == JsonKind::kNumber) return detail::number_text(value.number());
+    if (value.kind() == JsonKind::kBoolean) return concat(value.boolean());
+    return std::string(detail::described(value.kind()));
   }
 
   template <class T>
@@ -364,8 +368,7 @@ class JsonFields {
   }
 
   const Json* object_;
-  std::string name_;
-  std::string path_;  // "" or "model_args."
+  std::string where_;  // "config.json: " or "config.json: model_args."
 };
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -164,11 +164,11 @@ inline ModelConfig model_config_from_json(const Json& json, const std::string& n
   v.dropout = args.get("proj_drop_rate", 0.0f);
   v.drop_path = args.get("drop_path_rate", 0.0f);
   v.norm_eps = own.get("norm_eps", v.norm_eps);
-  const auto pool =
-      args.word("global_pool", fields.get<std::string>("global_pool", "token"), {"token", "avg"});
-  v.pooling = pool == "token" ? Pooling::token : Pooling::mean;
-  const auto positions = own.word("positions", "learned", {"learned", "sincos"});
-  v.positions = positions == "learned" ? Positions::learned : Positions::sincos;
+  const std::size_t pool =
+      args.choice("global_pool", {"token", "avg"}, fields.choice("global_pool", {"token", "avg"}, 0));
+  v.pooling = pool == 0 ? Pooling::token : Pooling::mean;
+  v.positions =
+      own.choice("positions", {"learned", "sincos"}, 0) == 0 ? Positions::learned : Positions::sincos;
   v.validate();
 
   Preprocess& p = c.preprocess;
@@ -177,11 +177,11 @@ inline ModelConfig model_config_from_json(const Json& json, const std::string& n
   p.crop_pct = cfg.get("crop_pct", 0.875);  // timm's default
   p.mean = detail::three(cfg, "mean", p.mean);
   p.std = detail::three(cfg, "std", p.std);
-  const auto crop_mode = cfg.word("crop_mode", "center", {"center", "squash"});
-  p.fit = crop_mode == "center" ? Preprocess::Fit::crop : Preprocess::Fit::squash;
-  const auto filter = cfg.word("interpolation", "bicubic", {"nearest", "bilinear", "bicubic"});
-  for (const detail::FilterName& known : detail::kFilterNames)
-    if (known.name == filter) p.filter = known.filter;
+  p.fit =
+      cfg.choice("crop_mode", {"center", "squash"}, 0) == 0 ? Preprocess::Fit::crop : Preprocess::Fit::squash;
+  const auto& filters = detail::kFilterNames;
+  p.filter =
+      filters[cfg.choice("interpolation", {filters[0].name, filters[1].name, filters[2].name}, 2)].filter;
   p.validate();
 
   if (fields.find("label_names")) c.labels = fields.get<std::vector<std::string>>("label_names");

@@ -77,7 +77,9 @@ class SafetensorsFile {
     return names;
   }
 
-  bool contains(std::string_view name) const { return header_.find(name) != nullptr; }
+  /// The tensor of this name, valid as long as this object; null pointer if there is none.
+  const SafetensorsInfo* find(std::string_view name) const { return header_.find(name); }
+  bool contains(std::string_view name) const { return find(name) != nullptr; }
 
   /// Throws FileError if there is no such tensor. The result is valid as long as this object.
   const SafetensorsInfo& info(std::string_view name) const {
@@ -111,9 +113,8 @@ class SafetensorsFile {
   void read_into(std::string_view name, Tensor& into) const {
     const SafetensorsInfo& info = this->info(name);
     check_floating(info);
-    check_info(info, into.defined() && std::ranges::equal(into.shape(), info.shape()), "has shape ",
-               info.shape_text(), ", expected ",
-               into.defined() ? into.shape().str() : "a defined tensor to read into");
+    check_info(info, into.defined() && info.has_shape(into.shape()), "has shape ", info.shape_text(),
+               ", expected ", into.defined() ? into.shape().str() : "a defined tensor to read into");
     read_floats(info, into.data());
   }
 

@@ -23,6 +23,7 @@
 #include "minivit/core/check.hpp"
 #include "minivit/core/sort.hpp"
 #include "minivit/io/json_text.hpp"
+#include "minivit/tensor/shape.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -71,13 +72,12 @@ struct SafetensorsInfo {
   std::string_view dtype() const { return type->name; }  ///< for example "F32"
   std::span<const std::int64_t> shape() const { return {extents.data(), rank}; }
   std::int64_t numel() const { return static_cast<std::int64_t>(bytes / type->bytes); }
+  [[gnu::noinline]] bool has_shape(const Shape& other) const {
+    return std::equal(shape().begin(), shape().end(), other.begin(), other.end());
+  }
 
   /// The shape as "(2, 3)".
-  std::string shape_text() const {
-    std::string out = "(";
-    for (std::size_t i = 0; i < rank; ++i) out += concat(i > 0 ? ", " : "", extents[i]);
-    return out + ")";
-  }
+  std::string shape_text() const { return detail::extents_text(shape()); }
 };
 
 namespace detail {
@@ -206,7 +206,7 @@ class SafetensorsEntries final : public JsonHandler {
     for (const std::int64_t extent : info_.shape())
       if (extent > 0 && (__builtin_mul_overflow(expected, extent, &expected) || expected > kMaxBytes))
         refuse("shape ", info_.shape_text(), " has too many elements");
-    if (std::ranges::count(info_.shape(), 0) > 0) expected = 0;
+    if (std::count(info_.shape().begin(), info_.shape().end(), 0) > 0) expected = 0;
     if (info_.bytes != expected)
       refuse("shape ", info_.shape_text(), " of ", info_.dtype(), " takes ", expected,
              " bytes, data_offsets hold ", info_.bytes);

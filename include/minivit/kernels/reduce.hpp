@@ -81,8 +81,7 @@ void column_sums(std::int64_t rows, std::int64_t columns, float* out, bool add, 
 /// out (N) (+)= the sums over the rows of x (M,N).
 inline void column_sums(std::int64_t rows, std::int64_t columns, const float* x, float* out, bool add) {
   column_sums(rows, columns, out, add, [=](std::int64_t i, std::int64_t j, std::int64_t n) {
-    const float* p = x + i * columns + j;
-    return n == kLanes ? load(p) : load_partial(p, n);
+    return detail::load_some(x + i * columns + j, n);
   });
 }
 

@@ -52,6 +52,16 @@ inline void store_partial(float* p, Vec v, std::int64_t n) {
   std::memcpy(p, &v, static_cast<std::size_t>(n) * sizeof(float));
 }
 
+namespace detail {
+
+/// The same for 0 ≤ n ≤ kLanes that is mostly kLanes.
+inline Vec load_some(const float* p, std::int64_t n) { return n == kLanes ? load(p) : load_partial(p, n); }
+inline void store_some(float* p, Vec v, std::int64_t n) {
+  n == kLanes ? store(p, v) : store_partial(p, v, n);
+}
+
+}  // namespace detail
+
 /// `x` in every lane.
 inline Vec broadcast(float x) { return x - Vec{}; }
 

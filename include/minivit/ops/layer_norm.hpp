@@ -21,11 +21,6 @@ float sum_row(std::int64_t C, const F& f) {
   return sum(total);
 }
 
-inline Vec load_some(const float* p, std::int64_t n) { return n == kLanes ? load(p) : load_partial(p, n); }
-inline void store_some(float* p, Vec v, std::int64_t n) {
-  n == kLanes ? store(p, v) : store_partial(p, v, n);
-}
-
 /// Throws ShapeError, in the name of `op`, if the shapes do not fit.
 inline void check_layer_norm(const char* op, const Var& x, const Var& gamma, const Var& beta) {
   check<ShapeError>(x.rank() >= 1, op, ": x is ", x.shape(), ", expected (..., C)");

@@ -12,6 +12,18 @@
 
 namespace minivit::inline MINIVIT_ABI {
 
+namespace detail {
+
+/// As "(8, 65, 384)".
+[[gnu::noinline]] inline std::string extents_text(std::span<const std::int64_t> extents) {
+  std::string out = "(";
+  for (const std::int64_t extent : extents) out += concat(out.size() > 1 ? ", " : "", extent);
+  out += ')';
+  return out;
+}
+
+}  // namespace detail
+
 /// Extents of a tensor of rank 0 to 6, outermost first. Rank 0 is a scalar. An extent may be 0.
 // Much is marked as not to be inlined, here and in Tensor and Var: it is called a few times an operation, so
 // a call costs nothing, but in hundreds of places, where its code would make up half of what a user's
@@ -82,14 +94,7 @@ class Shape {
   }
 
   /// As "(8, 65, 384)".
-  [[gnu::noinline]] std::string str() const {
-    std::string out = "(";
-    for (int i = 0; i < rank_; ++i) {
-      if (i > 0) out += ", ";
-      out += std::to_string((*this)[i]);
-    }
-    return out + ")";
-  }
+  std::string str() const { return detail::extents_text(*this); }
 
  private:
   std::array<std::int64_t, kMaxRank> extents_{};
