@@ -46,6 +46,8 @@ TEST_CASE("the progress line has what fits") {
   CHECK(progress_line(kHalf, {.interactive = true, .width = 50}) ==
         "epoch 3/50 ####....  50%  loss 1.2346  acc 0.613");
   CHECK(progress_line(kHalf, {.interactive = true, .width = 20}) == "epoch 3/50 ####....");
+  CHECK(progress_line(kHalf, {.interactive = false, .width = 20}) ==
+        "epoch 3/50  50%  loss 1.2346  acc 0.613  812 images/s  1:15 left");
   for (int width = 1; width < 120; ++width)
     for (const bool utf8 : {false, true}) {
       CAPTURE(width);

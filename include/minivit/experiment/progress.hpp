@@ -52,8 +52,8 @@ inline std::string bar_text(double part, int width, bool utf8) {
 
 }  // namespace detail
 
-/// The line that shows the progress, at most `terminal.width` - 1 characters: what does not fit is left out
-/// from the right, the bar first becomes shorter.
+/// The line that shows the progress, on a terminal at most `width` - 1 characters: what does not fit is left
+/// out from the right, the bar first becomes shorter. Elsewhere there is no bar.
 inline std::string progress_line(const Progress& p, const Terminal& terminal) {
   char head[64], loss[48], rate[48];
   std::snprintf(head, sizeof head, "epoch %lld/%lld ", static_cast<long long>(p.epoch),
@@ -66,6 +66,7 @@ inline std::string progress_line(const Progress& p, const Terminal& terminal) {
   const std::string left =
       p.seconds_left < 0 ? "" : concat("  ", detail::clock_text(p.seconds_left), " left");
   const std::string parts[] = {head, loss, rate, left};
+  if (!terminal.interactive) return concat(head, std::string_view(loss).substr(1), rate, left);
   const int room = terminal.width - 1;
   constexpr int kBar = 24, kShortest = 8;
   int bar = kBar, shown = 4;

@@ -14,8 +14,8 @@
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// Writes lines to standard output and to a log file, and a progress line that is overwritten, the latter
-/// only if standard output is a terminal. The file gets neither progress nor colours.
+/// Writes lines to standard output and to a log file, and a progress line: on a terminal one that is written
+/// over, elsewhere a plain line every half a minute. The file gets neither progress nor colours.
 class RunLog {
  public:
   /// Appends to the file. Throws FileError if it cannot be written.
@@ -52,16 +52,18 @@ class RunLog {
   /// To the file alone.
   void note(std::string_view text) { write(file_, text); }
 
-  /// Whether a progress line would be shown now: there is a terminal, and a tenth of a second has passed.
+  /// Whether a progress line would be shown now: every tenth of a second on a terminal, every thirty seconds
+  /// elsewhere.
   bool wants_progress() const {
-    return terminal_.interactive &&
-           std::chrono::steady_clock::now() - shown_ >= std::chrono::milliseconds(100);
+    return std::chrono::steady_clock::now() - shown_ >=
+           (terminal_.interactive ? std::chrono::milliseconds(100) : std::chrono::milliseconds(30'000));
   }
 
-  /// A line that the next one replaces.
+  /// A line that on a terminal the next one replaces.
   void progress(std::string_view text) {
     if (!wants_progress()) return;
     shown_ = std::chrono::steady_clock::now();
+    if (!terminal_.interactive) return write(stdout, text);
     const std::string whole = concat("\r", text, "\x1b[K");
     std::fwrite(whole.data(), 1, whole.size(), stdout);
     std::fflush(stdout);
@@ -85,7 +87,8 @@ class RunLog {
   std::FILE* file_;
   Terminal terminal_;
   bool in_progress_ = false;
-  std::chrono::steady_clock::time_point shown_{};
+  std::chrono::steady_clock::time_point shown_ =
+      terminal_.interactive ? std::chrono::steady_clock::time_point{} : std::chrono::steady_clock::now();
 };
 
 }  // namespace minivit::inline MINIVIT_ABI
