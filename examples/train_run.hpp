@@ -147,8 +147,12 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
       if (ema) ema->swap();  // the average is what is evaluated
       const Metrics val = evaluate(model, val_loader.epoch(0), [&] { return !signals.received(); });
       const bool whole = !signals.received() && !time_is_up();
+      // Of few images the same number is right often: then the loss decides.
+      const bool better = val.top1() > state.best_val_acc ||
+                          (val.top1() == state.best_val_acc && val.loss() < state.best_val_loss);
       if (whole)
-        recorder.epoch(state, val, schedule(state.step - 1), model, parameters, images.val, images.val_part);
+        recorder.epoch(state, val, better, schedule(state.step - 1), model, parameters, images.val,
+                       images.val_part);
       if (ema) ema->swap();
       if (!whole) {  // the evaluation is repeated
         save();
@@ -159,7 +163,6 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
       }
       ++state.epoch, ++state.history_rows;
       state.batch = 0, state.trained = {}, state.epoch_seconds = 0;
-      const bool better = val.top1() > state.best_val_acc;
       if (better)
         state.best_val_acc = val.top1(), state.best_val_loss = val.loss(), state.best_epoch = state.epoch;
       save();

@@ -142,26 +142,20 @@ class Recorder {
         log_.terminal()));
   }
 
-  /// After the evaluation of an epoch. `state` is that before the epoch is counted; the model has the weights
-  /// that were evaluated.
-  void epoch(const TrainingState& state, const Metrics& val, double lr, const VisionTransformer& model,
-             const ParameterArena& parameters, const ImageFolder& images,
+  /// After the evaluation of an epoch, the best so far or not. `state` is that before it is counted; the
+  /// model has the weights that were evaluated.
+  void epoch(const TrainingState& state, const Metrics& val, bool best, double lr,
+             const VisionTransformer& model, const ParameterArena& parameters, const ImageFolder& images,
              const std::vector<std::size_t>& samples) {
     const std::int64_t number = state.epoch + 1;
     const double rate =
         state.epoch_seconds > 0 ? static_cast<double>(state.trained.samples) / state.epoch_seconds : 0;
     history_.row(number, state.trained.loss(), state.trained.top1(), val.loss(), val.top1(), val.top5(), lr,
                  state.epoch_seconds, rate);
-    const EpochRow row{number,
-                       state.trained.loss(),
-                       state.trained.top1(),
-                       val.loss(),
-                       val.top1(),
-                       val.top5(),
-                       lr,
-                       state.epoch_seconds,
-                       rate,
-                       val.top1() > state.best_val_acc};
+    const EpochRow row{number,     state.trained.loss(), state.trained.top1(),
+                       val.loss(), val.top1(),           val.top5(),
+                       lr,         state.epoch_seconds,  rate,
+                       best};
     log_.line(epoch_line(row, false), epoch_line(row, log_.terminal().colour));
     if (board_) {
       board_->scalar("loss/train", number, state.trained.loss());
