@@ -114,7 +114,7 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
 
   try {
     while (state.epoch < t.epochs) {
-      if (t.patience > 0 && state.epoch - state.best_epoch >= t.patience && state.best_epoch > 0) {
+      if (t.patience > 0 && state.epoch - state.improved_epoch >= t.patience && state.best_epoch > 0) {
         log.line(concat("no better epoch in ", t.patience, ": stopped early"));
         return end("early stop", 0);
       }
@@ -163,6 +163,7 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
       }
       ++state.epoch, ++state.history_rows;
       state.batch = 0, state.trained = {}, state.epoch_seconds = 0;
+      if (val.top1() > state.best_val_acc) state.improved_epoch = state.epoch;
       if (better)
         state.best_val_acc = val.top1(), state.best_val_loss = val.loss(), state.best_epoch = state.epoch;
       save();

@@ -127,6 +127,7 @@ TEST_CASE("every number of a state comes back") {
                .best_val_acc = 2.0 / 3,
                .best_val_loss = 0.7,
                .best_epoch = 2,
+               .improved_epoch = 1,
                .history_rows = 3,
                .events_bytes = 1234,
                .data = "23 images, \"names\" 17"};
@@ -146,6 +147,7 @@ TEST_CASE("every number of a state comes back") {
   CHECK(a.best_val_acc == b.best_val_acc);
   CHECK(a.best_val_loss == b.best_val_loss);
   CHECK(a.best_epoch == b.best_epoch);
+  CHECK(a.improved_epoch == b.improved_epoch);
   CHECK(a.history_rows == b.history_rows);
   CHECK(a.events_bytes == b.events_bytes);
   CHECK(a.data == b.data);

@@ -26,6 +26,7 @@ struct TrainingState {
 
   double best_val_acc = -1, best_val_loss = 0;  ///< -1: none yet
   std::int64_t best_epoch = 0;                  ///< from 1; 0: none yet
+  std::int64_t improved_epoch = 0;              ///< the last whose accuracy was higher than any before
 
   std::int64_t history_rows = 0;  ///< lines of training_history.csv, header not counted
   std::int64_t events_bytes = 0;  ///< length of the TensorBoard file
@@ -43,6 +44,7 @@ void for_each_field(State& s, const F& f) {
   f("trained.correct5", s.trained.correct5), f("trained.loss_sum", s.trained.loss_sum);
   f("epoch_seconds", s.epoch_seconds), f("seconds", s.seconds);
   f("best_val_acc", s.best_val_acc), f("best_val_loss", s.best_val_loss), f("best_epoch", s.best_epoch);
+  f("improved_epoch", s.improved_epoch);
   f("history_rows", s.history_rows), f("events_bytes", s.events_bytes), f("data", s.data);
 }
 
