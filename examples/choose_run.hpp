@@ -1,11 +1,7 @@
 // Which model a program works with: a folder that is named, the latest or the best run, or one from a list.
 #pragma once
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -17,20 +13,7 @@
 #include "minivit/core/check.hpp"
 #include "minivit/experiment/run_info.hpp"
 #include "minivit/experiment/run_table.hpp"
-
-/// Characters in a line of the terminal that `file` writes to; 0 if it is none.
-inline std::size_t terminal_width(std::FILE* file) {
-  winsize size{};
-  return ::isatty(::fileno(file)) == 1 && ::ioctl(::fileno(file), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
-}
-
-/// The whole number that is all of `text`.
-inline std::optional<int> as_number(std::string_view text) {
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
+#include "minivit/experiment/terminal.hpp"
 
 /// Writes `question` and reads a line, without the blanks around it. Nothing at the end of the input.
 inline std::optional<std::string> ask(std::FILE* out, const char* question) {
@@ -109,14 +92,14 @@ struct ModelChoice {
   /// minivit::ConfigError if there is no run, at the end of the input, and after three wrong answers.
   std::filesystem::path ask_for_folder(std::FILE* out) const {
     const auto runs = trained_runs();
-    std::fputs(minivit::run_table(runs, terminal_width(out)).c_str(), out);
+    std::fputs(minivit::run_table(runs, minivit::terminal_width(out)).c_str(), out);
     for (int attempt = 0; attempt < 3; ++attempt) {
       const auto answer = ask(out, "run number [newest]: ");
       minivit::check<minivit::ConfigError>(answer.has_value(),
                                            "no run was chosen; name it with --run, --latest or --best");
       if (answer->empty()) return runs.back().model();
       for (const minivit::RunInfo& r : runs)
-        if (as_number(*answer) == r.number) return r.model();
+        if (minivit::to_number<int>(*answer) == r.number) return r.model();
       std::fprintf(out, "\"%s\" is no number in the table\n", minivit::printable(*answer).c_str());
     }
     throw minivit::ConfigError("no run was chosen in three attempts");

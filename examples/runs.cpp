@@ -50,7 +50,7 @@ int list(const Options& options) {
 
 /// The run that a number of the table or a folder names.
 RunInfo named(const std::string& name, std::span<const RunInfo> runs, const RunRoots& roots) {
-  if (const auto number = as_number(name)) {
+  if (const auto number = to_number<int>(name)) {
     for (const RunInfo& run : runs)
       if (run.number == *number) return run;
     throw ConfigError(concat("there is no run ", *number, " in ", roots, ": it has ", runs.size(),

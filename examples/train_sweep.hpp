@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <minivit/experiment/halving.hpp>
 #include <minivit/experiment/leaderboard.hpp>
 #include <minivit/experiment/run_folder.hpp>
 #include <minivit/experiment/run_result.hpp>

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "minivit/experiment/halving.hpp"
 #include "minivit/experiment/sweep.hpp"
 #include "support/message_of.hpp"
 

@@ -303,6 +303,15 @@ TEST_CASE("json: what is written is read back equal") {
   CHECK(Json::object({{"a", 1}, {"b", Json::array({1.0, 0.485f})}, {"c", Json::object()}}).dump(2) ==
         "{\n  \"a\": 1,\n  \"b\": [\n    1.0,\n    0.485\n  ],\n  \"c\": {}\n}");
   CHECK(Json("\x1f\x7f").dump() == "\"\\u001F\x7f\"");
+  CHECK(Json("\"\\/\b\f\n\r\t").dump() == R"("\"\\/\b\f\n\r\t")");
+  CHECK(Json(std::string("\0\x01\xC3\xA9", 4)).dump() == "\"\\u0000\\u0001\xC3\xA9\"");
+  for (int code = 0; code < 128; ++code) {
+    const std::string text(1, static_cast<char>(code));
+    CAPTURE(code);
+    CHECK(parse(Json(text).dump()) == Json(text));
+  }
+  // Numbers as Python writes them.
+  CHECK(Json::array({-3.0, 0.5, 1e-6, 1e30, 1e15, -0.0, 7}).dump() == "[-3.0,0.5,1e-06,1e+30,1e+15,-0.0,7]");
 }
 
 TEST_CASE("json: what JSON cannot say is not written") {
@@ -357,7 +366,26 @@ TEST_CASE("json: fields are converted, or named in the error") {
       fields.object("args").get<int>("depth"),
       "config.json: args.depth is \"three\", expected an integer from -2147483648 to 2147483647", FileError);
   CHECK_THROWS_WITH_AS(fields.object("name"), "config.json: name is \"vit\", expected an object", FileError);
+  CHECK_THROWS_WITH_AS(fields.get<int>("flag"),
+                       "config.json: flag is true, expected an integer from -2147483648 to 2147483647",
+                       FileError);
+  CHECK_THROWS_WITH_AS(fields.get<std::string>("eps"), "config.json: eps is 1e-06, expected a string",
+                       FileError);
+  CHECK_THROWS_WITH_AS(fields.get<bool>("none"), "config.json: none is null, expected true or false",
+                       FileError);
   CHECK_THROWS_WITH_AS(JsonFields(Json(1), "x"), "x: is 1, expected an object", FileError);
+}
+
+TEST_CASE("json: one of several names, or all of them in the error") {
+  const Json config = parse(R"({"pool": "avg", "none": null, "wrong": "max", "number": 1.0})");
+  const JsonFields fields(config, "config.json");
+  CHECK(fields.choice("pool", {"token", "avg"}, 0) == 1);
+  CHECK(fields.choice("none", {"token", "avg"}, 1) == 1);
+  CHECK(fields.choice("missing", {"token", "avg"}, 0) == 0);
+  CHECK_THROWS_WITH_AS(fields.choice("wrong", {"token", "avg"}, 0),
+                       "config.json: wrong is \"max\", expected \"token\" or \"avg\"", FileError);
+  CHECK_THROWS_WITH_AS(fields.choice("number", {"a", "b", "c"}, 0),
+                       "config.json: number is 1.0, expected \"a\", \"b\" or \"c\"", FileError);
 }
 
 TEST_CASE("json: long and strange keys do not flood or break error messages") {

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -61,31 +62,11 @@ class Part {
                                      }} {}
 
   void append_to(std::string& out) const {
-    switch (kind_) {
-      case Kind::text:
-        out += text_;
-        return;
-      case Kind::string:
-        out += *string_;
-        return;
-      case Kind::literal:
-        out += literal_;
-        return;
-      case Kind::character:
-        out += character_;
-        return;
-      case Kind::integer:
-        return append_number(out, integer_);
-      case Kind::natural:
-        return append_number(out, natural_);
-      case Kind::single:
-        return append_number(out, single_);
-      case Kind::real:
-        return append_number(out, real_);
-      case Kind::object:
-        out += object_.text(object_.pointer);
-        return;
-    }
+    char buffer[32];  // for a number: the longest is a double, 24 characters
+    if (kind_ == Kind::object)
+      out += object_.text(object_.pointer);
+    else
+      out += plain(buffer);
   }
 
  private:
@@ -95,10 +76,33 @@ class Part {
     std::string (*text)(const void*);
   };
 
-  template <class T>
-  static void append_number(std::string& out, T value) {
-    char buffer[32];  // the longest is a double, 24 characters
-    out.append(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
+  /// The text of all but objects; numbers are written to `buffer`.
+  std::string_view plain(std::span<char> buffer) const {
+    const auto number = [buffer](auto value) {
+      char* const end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
+      return std::string_view(buffer.data(), static_cast<std::size_t>(end - buffer.data()));
+    };
+    switch (kind_) {
+      case Kind::text:
+        return text_;
+      case Kind::string:
+        return *string_;
+      case Kind::literal:
+        return literal_;
+      case Kind::character:
+        return {&character_, 1};
+      case Kind::integer:
+        return number(integer_);
+      case Kind::natural:
+        return number(natural_);
+      case Kind::single:
+        return number(single_);
+      case Kind::real:
+        return number(real_);
+      case Kind::object:
+        break;
+    }
+    return {};
   }
 
   Kind kind_;

@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -113,7 +114,7 @@ class InputFile {
                                           << 30;  // Linux moves at most 2 GiB - 4 KiB at a time
 
   [[noreturn]] void fail(std::string_view why) const {
-    throw FileError(concat("cannot read ", path_.string(), ": ", why));
+    throw FileError(concat("cannot read ", path_.native(), ": ", why));
   }
 
   std::filesystem::path path_;
@@ -125,7 +126,7 @@ class InputFile {
 /// larger.
 inline std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) {
   const InputFile file(path);
-  check<FileError>(file.size() <= max_bytes, "cannot read ", path.string(), ": it has ", file.size(),
+  check<FileError>(file.size() <= max_bytes, "cannot read ", path.native(), ": it has ", file.size(),
                    " bytes, at most ", max_bytes, " are accepted");
   std::string text(static_cast<std::size_t>(file.size()), '\0');
   file.read_at(0, text.data(), text.size());
@@ -147,14 +148,15 @@ inline std::filesystem::path destination(const std::filesystem::path& path) {
   std::filesystem::path target = std::filesystem::canonical(path, error);
   if (error) target = std::filesystem::absolute(path, error);
   if (!target.has_filename()) target = target.parent_path();  // "runs/best/" is "runs/best"
-  check<FileError>(target.has_filename(), "cannot write \"", path.string(), "\": it names no file or folder");
+  check<FileError>(target.has_filename(), "cannot write \"", path.native(), "\": it names no file or folder");
   return target;
 }
 
 /// How the names of everything temporary that belongs to `target` begin. Cut, since a name has at most 255
 /// bytes.
 inline std::string temporary_prefix(const std::filesystem::path& target) {
-  return concat(".", target.filename().string().substr(0, 180), ".minivit-");
+  const std::string_view path = target.native(), name = path.substr(path.rfind('/') + 1);
+  return concat(".", name.substr(0, 180), ".minivit-");
 }
 
 /// A name beside `target` that no other process or time has used.
@@ -164,23 +166,23 @@ inline std::filesystem::path temporary_beside(const std::filesystem::path& targe
 }
 
 /// The entries beside `target` that are named like its temporaries and end in `suffix`.
-inline std::vector<std::filesystem::path> temporaries_of(const std::filesystem::path& target,
-                                                         std::string_view suffix) {
-  std::vector<std::filesystem::path> found;
+inline std::vector<std::string> temporaries_of(const std::filesystem::path& target, std::string_view suffix) {
+  std::vector<std::string> found;
   const std::string prefix = temporary_prefix(target);
-  const std::filesystem::path folder = target.parent_path();
-  DIR* const entries = ::opendir(folder.c_str());
-  if (!entries) return found;
-  while (const dirent* entry = ::readdir(entries)) {
+  const std::string folder = target.parent_path().string();
+  struct Close {
+    void operator()(DIR* entries) const { ::closedir(entries); }
+  };
+  const std::unique_ptr<DIR, Close> entries(::opendir(folder.c_str()));
+  while (const dirent* entry = entries ? ::readdir(entries.get()) : nullptr) {
     const std::string_view name = entry->d_name;
-    if (name.starts_with(prefix) && name.ends_with(suffix)) found.push_back(inside(folder, name));
+    if (name.starts_with(prefix) && name.ends_with(suffix)) found.push_back(concat(folder, "/", name));
   }
-  ::closedir(entries);
   return found;
 }
 
 /// True if `path` still names what `fd` has open.
-inline bool same_file(const FileDescriptor& fd, const std::filesystem::path& path) {
+inline bool same_file(const FileDescriptor& fd, const std::string& path) {
   struct stat opened {
   }, named{};
   return ::fstat(fd.get(), &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
@@ -202,7 +204,7 @@ inline void remove_stale_temporaries(const std::filesystem::path& target) {
 /// Takes the lock that says "in use" for the new temporary `path`; false if another process, seeing it
 /// unlocked for a moment, has tidied it away. File systems without locks are fine: nothing can be found stale
 /// there either.
-inline bool claim(const FileDescriptor& fd, const std::filesystem::path& path) {
+inline bool claim(const FileDescriptor& fd, const std::string& path) {
   retried([&] { return ::flock(fd.get(), LOCK_EX); });
   return same_file(fd, path);
 }
@@ -237,7 +239,7 @@ class AtomicFile {
       fd_ = detail::FileDescriptor(detail::retried(
           [&] { return ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); }));
       if (!fd_ && errno != EEXIST) fail(detail::reason(errno));
-    } while (!fd_ || !detail::claim(fd_, temporary_));
+    } while (!fd_ || !detail::claim(fd_, temporary_.native()));
   }
 
   AtomicFile(AtomicFile&&) = delete;
@@ -265,7 +267,7 @@ class AtomicFile {
     if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(detail::reason(errno));
     fd_.close();
     const int error = detail::sync(target_.parent_path());
-    check<FileError>(error == 0, "wrote ", path_.string(),
+    check<FileError>(error == 0, "wrote ", path_.native(),
                      ", but cannot sync its folder: ", detail::reason(error));
   }
 
@@ -273,7 +275,7 @@ class AtomicFile {
   static constexpr std::size_t kMaxStep = std::size_t{1} << 30;
 
   void check_open() const {
-    check<FileError>(bool(fd_), "cannot write ", path_.string(),
+    check<FileError>(bool(fd_), "cannot write ", path_.native(),
                      ": it was committed before, or an earlier write failed");
   }
 
@@ -288,7 +290,7 @@ class AtomicFile {
     std::error_code error;
     const bool earlier = std::filesystem::is_regular_file(target_, error);
     throw FileError(
-        concat("cannot write ", path_.string(), ": ", why, earlier ? "; the earlier file is untouched" : ""));
+        concat("cannot write ", path_.native(), ": ", why, earlier ? "; the earlier file is untouched" : ""));
   }
 
   std::filesystem::path path_, target_, temporary_;
@@ -371,7 +373,7 @@ class AtomicFolder {
       }
       fd_ = detail::FileDescriptor(::open(temporary_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
       if (!fd_ && errno != ENOENT) fail(detail::reason(errno));
-    } while (!fd_ || !detail::claim(fd_, temporary_));
+    } while (!fd_ || !detail::claim(fd_, temporary_.native()));
   }
 
   AtomicFolder(AtomicFolder&&) = delete;
@@ -383,7 +385,7 @@ class AtomicFolder {
   /// Forces everything in `path()` to the disk and makes it the content of the folder; the earlier content is
   /// removed. Can be called once. Throws FileError if it cannot; the earlier folder is then as it was.
   void commit() {
-    check<FileError>(bool(fd_), "cannot write ", folder_.string(),
+    check<FileError>(bool(fd_), "cannot write ", folder_.native(),
                      ": it was committed before, or that failed");
     sync_all();
     std::error_code ignored;
@@ -402,7 +404,7 @@ class AtomicFolder {
     if (error) fail(detail::reason(error));
     fd_.close();
     error = detail::sync(target_.parent_path());
-    check<FileError>(error == 0, "wrote ", folder_.string(),
+    check<FileError>(error == 0, "wrote ", folder_.native(),
                      ", but cannot sync the folder that holds it: ", detail::reason(error));
     // Not before the new one is safe. What cannot be removed now is removed by the next AtomicFolder.
     if (!earlier.empty()) std::filesystem::remove_all(earlier, ignored);
@@ -433,7 +435,7 @@ class AtomicFolder {
     discard();
     std::error_code error;
     const bool earlier = std::filesystem::is_directory(target_, error);
-    throw FileError(concat("cannot write ", folder_.string(), ": ", why,
+    throw FileError(concat("cannot write ", folder_.native(), ": ", why,
                            earlier ? "; the earlier folder is untouched" : ""));
   }
 

@@ -6,13 +6,13 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/rng.hpp"
+#include "minivit/core/sort.hpp"
 #include "minivit/tensor/tensor.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -119,21 +119,22 @@ inline std::pair<std::vector<std::size_t>, std::vector<std::size_t>> stratified_
     const std::vector<int>& labels, double fraction, std::uint64_t seed) {
   check<ConfigError>(fraction > 0 && fraction < 1, "stratified_split: fraction is ", fraction,
                      ", expected more than 0 and less than 1");
-  std::map<int, std::vector<std::size_t>> classes;
-  for (std::size_t i = 0; i < labels.size(); ++i) classes[labels[i]].push_back(i);
-  std::pair<std::vector<std::size_t>, std::vector<std::size_t>> split;
-  auto& [train, validation] = split;
-  for (auto& [label, samples] : classes) {
+  const auto by_class = sorted_positions(
+      labels.size(), [&](std::uint32_t i, std::uint32_t j) { return labels[i] < labels[j]; });
+  std::vector<char> held_out(labels.size());
+  std::vector<std::size_t> samples;  // of one class
+  for (std::size_t i = 0; i < by_class.size();) {
+    const int label = labels[by_class[i]];
+    samples.clear();
+    for (; i < by_class.size() && labels[by_class[i]] == label; ++i) samples.push_back(by_class[i]);
     detail::shuffle(samples, Rng(seed ^ detail::kSplitSeed, static_cast<std::uint32_t>(label)));
     const std::size_t n = samples.size();
     const auto wanted = static_cast<std::size_t>(std::round(fraction * static_cast<double>(n)));
-    const auto cut =
-        samples.begin() + static_cast<std::ptrdiff_t>(n < 2 ? 0 : std::clamp<std::size_t>(wanted, 1, n - 1));
-    validation.insert(validation.end(), samples.begin(), cut);
-    train.insert(train.end(), cut, samples.end());
+    const std::size_t cut = n < 2 ? 0 : std::clamp<std::size_t>(wanted, 1, n - 1);
+    for (std::size_t k = 0; k < cut; ++k) held_out[samples[k]] = 1;
   }
-  std::ranges::sort(train);
-  std::ranges::sort(validation);
+  std::pair<std::vector<std::size_t>, std::vector<std::size_t>> split;
+  for (std::size_t i = 0; i < labels.size(); ++i) (held_out[i] ? split.second : split.first).push_back(i);
   return split;
 }
 

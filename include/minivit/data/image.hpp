@@ -57,7 +57,7 @@ inline Image decode_image(std::span<const std::uint8_t> bytes, std::string_view 
 /// Decodes an image file, as above. Throws FileError, also if the file cannot be read.
 inline Decoded decode_image(const std::filesystem::path& path, const ChooseReduction& choose) {
   const std::string bytes = read_file(path, kMaxImageFile);
-  return decode_image({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, path.string(),
+  return decode_image({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, path.native(),
                       choose);
 }
 

@@ -26,14 +26,18 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
+inline void sort_paths(std::vector<std::filesystem::path>& paths) {
+  stable_sort(paths, [](const auto& a, const auto& b) { return a.native() < b.native(); });
+}
+
 /// Entries of a folder without hidden ones, sorted by path. Throws FileError if it cannot be read.
 inline std::vector<std::filesystem::path> visible_entries(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> entries;
   std::error_code error;
   for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
     if (!it->path().filename().native().starts_with('.')) entries.push_back(it->path());
-  check<FileError>(!error, folder.string(), ": cannot be read: ", error.message());
-  stable_sort(entries, [](const auto& a, const auto& b) { return a.native() < b.native(); });
+  check<FileError>(!error, folder.native(), ": cannot be read: ", error.message());
+  sort_paths(entries);
   return entries;
 }
 
@@ -47,12 +51,12 @@ inline bool has_image_name(const std::filesystem::path& path) {
 
 /// Appends the images in `folder` and below. `seen` holds the folders entered so far: none is entered twice,
 /// so that links may point anywhere.
-inline void collect_images(const std::filesystem::path& folder, std::set<std::filesystem::path>& seen,
+inline void collect_images(const std::filesystem::path& folder, std::set<std::string>& seen,
                            std::vector<std::filesystem::path>& images) {
   std::error_code error;
   const auto real = std::filesystem::canonical(folder, error);
-  check<FileError>(!error, folder.string(), ": cannot be read: ", error.message());
-  if (!seen.insert(real).second) return;
+  check<FileError>(!error, folder.native(), ": cannot be read: ", error.message());
+  if (!seen.insert(real.native()).second) return;
   for (const auto& entry : visible_entries(folder)) {
     if (std::filesystem::is_directory(entry, error))
       collect_images(entry, seen, images);
@@ -134,18 +138,21 @@ class ImageFolder {
         transform_(std::move(transform)),
         classes_(std::move(options.classes)),
         fast_decode_(options.fast_decode) {
-    std::visit([](const auto& t) { t.validate(); }, transform_);
+    if (const auto* train = std::get_if<TrainTransform>(&transform_))
+      train->validate();
+    else
+      base().validate();
     std::error_code error;
-    check<FileError>(std::filesystem::is_directory(root_, error), root_.string(),
+    check<FileError>(std::filesystem::is_directory(root_, error), root_.native(),
                      ": not a folder, expected one with a sub-folder of images for each class",
                      error ? concat(" (", error.message(), ")") : "");
     std::vector<std::filesystem::path> folders;
     for (auto& entry : detail::visible_entries(root_))
       if (std::filesystem::is_directory(entry, error)) folders.push_back(std::move(entry));
-    check<FileError>(!folders.empty(), root_.string(), ": holds no folders, expected one for each class");
+    check<FileError>(!folders.empty(), root_.native(), ": holds no folders, expected one for each class");
 
     const bool any_class = classes_.empty();
-    check<FileError>(!any_class || folders.size() > 1, root_.string(), ": holds only the class \"",
+    check<FileError>(!any_class || folders.size() > 1, root_.native(), ": holds only the class \"",
                      folders.front().filename().string(), "\", expected at least two");
     if (any_class)
       for (const auto& folder : folders) classes_.push_back(folder.filename().string());
@@ -163,7 +170,7 @@ class ImageFolder {
   const std::vector<std::string>& classes() const { return classes_; }        ///< by label
   const std::vector<int>& labels() const { return labels_; }                  ///< by sample
   const std::vector<std::filesystem::path>& paths() const { return paths_; }  ///< by sample
-  std::string name(std::size_t index) const { return paths_.at(index).string(); }
+  std::string name(std::size_t index) const { return paths_.at(index).native(); }
 
   /// Decodes sample `index`, transforms it into (3, H, W) at `out` and returns its label. Thread-safe.
   /// Throws FileError naming the file if it cannot be decoded, Error if there is no such sample.
@@ -188,18 +195,20 @@ class ImageFolder {
   }
 
   void add_class(const std::filesystem::path& folder) {
-    const auto known = std::ranges::find(classes_, folder.filename().string());
-    check<FileError>(known != classes_.end(), folder.string(), ": class \"", folder.filename().string(),
+    const auto known = std::find(classes_.begin(), classes_.end(), folder.filename().string());
+    check<FileError>(known != classes_.end(), folder.native(), ": class \"", folder.filename().string(),
                      "\" is not among the ", classes_.size(),
                      " known classes; remove the folder or train with it");
-    std::set<std::filesystem::path> seen;
+    std::set<std::string> seen;
     std::vector<std::filesystem::path> images;
     detail::collect_images(folder, seen, images);
-    check<FileError>(!images.empty(), folder.string(), ": class \"", folder.filename().string(),
+    check<FileError>(!images.empty(), folder.native(), ": class \"", folder.filename().string(),
                      "\" holds no images (.jpg, .jpeg, .png, .bmp); add some or remove the folder");
-    stable_sort(images, [](const auto& a, const auto& b) { return a.native() < b.native(); });
-    labels_.insert(labels_.end(), images.size(), static_cast<int>(known - classes_.begin()));
-    paths_.insert(paths_.end(), images.begin(), images.end());
+    detail::sort_paths(images);
+    for (auto& image : images) {
+      paths_.push_back(std::move(image));
+      labels_.push_back(static_cast<int>(known - classes_.begin()));
+    }
   }
 
   // Decoded, for the draws that `rng` is about to make, and brought to its final size where that is the same
@@ -214,7 +223,7 @@ class ImageFolder {
       *loaded = decode_image(paths_[index], [&](int w, int h) { return reduction(w, h, rng); });
       if (fixed) loaded->image = fit_image(*loaded, base());
     } catch (const ShapeError& error) {  // a property of this file, so this sample alone is at fault
-      throw FileError(concat(paths_[index].string(), ": ", error.what()));
+      throw FileError(concat(paths_[index].native(), ": ", error.what()));
     }
     if (cache_) cache_->keep(index, loaded);
     return loaded;

@@ -7,9 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <filesystem>
-#include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -17,6 +16,7 @@
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/file.hpp"
+#include "minivit/experiment/number.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -137,11 +137,9 @@ inline CsvTable read_csv(const std::filesystem::path& path) {
         table.names.emplace_back(field);
         continue;
       }
-      double value = 0;
-      const auto [last, error] = std::from_chars(field.data(), field.data() + field.size(), value);
-      check<FileError>(error == std::errc{} && last == field.data() + field.size(), path.string(), ", line ",
-                       number, ": \"", field, "\" is no number");
-      row.push_back(value);
+      const std::optional<double> value = to_number<double>(field);
+      check<FileError>(value.has_value(), path.string(), ", line ", number, ": \"", field, "\" is no number");
+      row.push_back(*value);
     }
     if (number == 1) continue;
     check<FileError>(row.size() == table.names.size(), path.string(), ", line ", number, ": has ", row.size(),

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "minivit/core/check.hpp"
+#include "minivit/experiment/csv.hpp"
 #include "minivit/experiment/run_info.hpp"
 #include "minivit/experiment/run_table.hpp"
 #include "minivit/experiment/sweep.hpp"
@@ -34,13 +35,14 @@ struct Leaderboard {
   /// As RFC 4180 has it: what contains a comma, quote or line break is in quotes.
   std::string csv() const {
     std::string out = "job,status,val_acc,val_loss,best_epoch,epochs_done,seconds";
-    for (const std::string& name : names) out += concat(',', cell(name));
+    for (const std::string& name : names) out += concat(',', csv_field(name));
     out += '\n';
     const auto number = [](const auto& value) { return value ? concat(*value) : std::string(); };
     for (const auto& [job, run, values] : rows) {
-      out += concat(job, ',', cell(run.status), ',', number(run.best_val_acc), ',', number(run.best_val_loss),
-                    ',', number(run.best_epoch), ',', number(run.epochs_done), ',', number(run.seconds));
-      for (const std::string& value : values) out += concat(',', cell(value));
+      out += concat(job, ',', csv_field(run.status), ',', number(run.best_val_acc), ',',
+                    number(run.best_val_loss), ',', number(run.best_epoch), ',', number(run.epochs_done), ',',
+                    number(run.seconds));
+      for (const std::string& value : values) out += concat(',', csv_field(value));
       out += '\n';
     }
     return out;
@@ -64,14 +66,6 @@ struct Leaderboard {
       table.row(std::move(cells));
     }
     return table.str(width);
-  }
-
- private:
-  static std::string cell(std::string_view text) {
-    if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
-    std::string out = "\"";
-    for (const char c : text) out += c == '"' ? "\"\"" : std::string(1, c);
-    return out + '"';
   }
 };
 
@@ -123,7 +117,7 @@ inline Leaderboard leaderboard(const std::filesystem::path& sweep) {
   std::filesystem::directory_iterator entry(sweep, error);
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
     const std::string name = entry->path().filename().string();
-    const auto number = detail::whole_number<int>(name);
+    const auto number = to_number<int>(name);
     if (number && *number >= 0 && name == concat(*number))
       jobs.push_back({*number, read_run(entry->path()).overrides});
   }

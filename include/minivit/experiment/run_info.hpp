@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <ctime>
@@ -25,6 +24,7 @@
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/file.hpp"
+#include "minivit/experiment/number.hpp"
 #include "minivit/experiment/run_folder.hpp"
 #include "minivit/experiment/yaml_text.hpp"
 #include "minivit/io/json.hpp"
@@ -67,15 +67,6 @@ inline bool fits(std::string_view text, std::string_view pattern) {
                     [](char c, char p) { return p == '0' ? c >= '0' && c <= '9' : c == p; });
 }
 
-/// The number that is all of `text`; nothing if it is none.
-template <class T>
-std::optional<T> whole_number(std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 /// What the names of a run's folders say: …/2026-11-25/17-46-12_2/7.
 struct RunPlace {
   std::string date;  // "2026-11-25 17:46:12"; empty if the names are others
@@ -88,14 +79,14 @@ struct RunPlace {
     std::filesystem::path p = std::filesystem::absolute(path, ignored).lexically_normal();
     if (!p.has_filename()) p = p.parent_path();
     RunPlace place;
-    if (const auto job = whole_number<int>(p.filename().string()); job && *job >= 0) {
+    if (const auto job = to_number<int>(p.filename().string()); job && *job >= 0) {
       place.job = *job;
       p = p.parent_path();
     }
     std::string time = p.filename().string();
     const std::string day = p.parent_path().filename().string();
     if (const auto at = time.find('_'); at != std::string::npos) {
-      place.copy = whole_number<int>(std::string_view(time).substr(at + 1)).value_or(0);
+      place.copy = to_number<int>(std::string_view(time).substr(at + 1)).value_or(0);
       time.resize(at);
     }
     if (!fits(time, "00-00-00") || !fits(day, "0000-00-00") || place.copy < 1) return {};
@@ -149,7 +140,7 @@ inline void read_history(RunInfo& run) {
   const auto cell = [&](std::string_view name) -> std::optional<double> {
     const auto at = std::find(header.begin(), header.end(), name);
     if (at == header.end()) return std::nullopt;
-    const auto value = whole_number<double>(cells[static_cast<std::size_t>(at - header.begin())]);
+    const auto value = to_number<double>(cells[static_cast<std::size_t>(at - header.begin())]);
     return value && std::isfinite(*value) ? value : std::nullopt;
   };
   for (std::string_view rest = text; rest.find('\n') != std::string_view::npos;) {
@@ -244,7 +235,7 @@ inline RunInfo read_run(const std::filesystem::path& path) {
   if (!result && run.status == "unknown" && run.problem.empty() && !run.epochs_done) run.status = "waiting";
   if (!run.epochs)
     if (const std::string* epochs = run.setting("training.epochs"))
-      run.epochs = detail::whole_number<std::int64_t>(*epochs);
+      run.epochs = to_number<std::int64_t>(*epochs);
   if (detail::fits(run.started, "0000-00-00 00:00:00"))
     run.date = run.started;
   else if (run.date = detail::RunPlace::of(path).date; run.date.empty())

@@ -27,7 +27,7 @@ namespace detail {
 /// Equal as texts, or as numbers: 1e-3 is 0.001.
 inline bool same_value(std::string_view a, std::string_view b) {
   if (a == b) return true;
-  const auto x = whole_number<double>(a), y = whole_number<double>(b);
+  const auto x = to_number<double>(a), y = to_number<double>(b);
   return x && y && *x == *y;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <string_view>
@@ -41,10 +42,10 @@ struct Terminal {
   }
 };
 
-/// Characters in a line of standard output if it is a terminal, else 0: any number.
-inline std::size_t terminal_width() {
-  const Terminal t = Terminal::of_stdout();
-  return t.interactive ? static_cast<std::size_t>(t.width) : 0;
+/// Characters in a line of the terminal that `file` writes to; 0, any number, if it is none.
+inline std::size_t terminal_width(std::FILE* file = stdout) {
+  winsize size{};
+  return ::isatty(::fileno(file)) == 1 && ::ioctl(::fileno(file), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

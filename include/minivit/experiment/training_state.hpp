@@ -1,7 +1,6 @@
 // A training that can go on where it was: everything that decides its next step, in `last/`.
 #pragma once
 
-#include <charconv>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -9,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "minivit/experiment/number.hpp"
 #include "minivit/io/model_folder.hpp"
 #include "minivit/train/ema.hpp"
 #include "minivit/train/metrics.hpp"
@@ -54,8 +54,9 @@ inline void parse_field(std::string_view text, std::string& value, bool& ok) {
 }
 template <class T>
 void parse_field(std::string_view text, T& value, bool& ok) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  ok = error == std::errc{} && end == text.data() + text.size();
+  const std::optional<T> number = to_number<T>(text);
+  ok = number.has_value();
+  if (ok) value = *number;
 }
 
 }  // namespace detail

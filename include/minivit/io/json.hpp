@@ -22,6 +22,8 @@
 
 namespace minivit::inline MINIVIT_ABI {
 
+struct JsonMember;
+
 /// A JSON value: null, boolean, 64-bit integer, double, string, array or object. Objects keep the order of
 /// their keys.
 // Plain members and no std::variant, which would cost a second of compile time more.
@@ -68,11 +70,7 @@ class Json {
   }
   static Json array() { return Json(detail::JsonToken{JsonKind::kArray}); }
   /// Members in this order; of two with equal keys the later counts.
-  static Json object(std::initializer_list<std::pair<std::string_view, Json>> members) {
-    Json object = Json::object();
-    for (const auto& [key, value] : members) object.set(key, value);
-    return object;
-  }
+  static Json object(std::initializer_list<JsonMember> members);
   static Json object() { return Json(detail::JsonToken{JsonKind::kObject}); }
 
   JsonKind kind() const { return kind_; }
@@ -92,7 +90,7 @@ class Json {
   std::optional<T> get() const;
 
   /// The member `key` of an object; null pointer if there is none or this is no object.
-  const Json* find(std::string_view key) const {
+  [[gnu::noinline]] const Json* find(std::string_view key) const {
     const auto at = std::find(keys_.begin(), keys_.end(), key);
     return at == keys_.end() ? nullptr : &elements_[static_cast<std::size_t>(at - keys_.begin())];
   }
@@ -154,6 +152,19 @@ class Json {
   std::vector<Json> elements_;
   std::vector<std::string> keys_;
 };
+
+/// A member of an object, as it is written in a program: {"key", value}.
+// No std::pair, whose constructors are templates: one instance for each length of key and type of value.
+struct JsonMember {
+  std::string_view key;
+  Json value;
+};
+
+inline Json Json::object(std::initializer_list<JsonMember> members) {
+  Json object = Json::object();
+  for (const auto& [key, value] : members) object.set(key, value);
+  return object;
+}
 
 template <class T>
 std::optional<T> Json::get() const {
@@ -225,7 +236,7 @@ class JsonBuilder final : public detail::JsonHandler {
     if (token.kind == JsonKind::kArray || token.kind == JsonKind::kObject) open_.push_back(&placed);
   }
 
-  void key(std::string_view key) override { open_.back()->keys_.emplace_back(key); }
+  void key(std::string_view key) override { open_.back()->keys_.push_back(std::string(key)); }
 
   void end() override {
     refuse_duplicates(open_.back()->keys_);
@@ -257,13 +268,13 @@ inline Json parse_json(std::string_view text, std::string_view name, const JsonL
                    limits.max_bytes, " are accepted");
   std::string copy(text);
   JsonBuilder builder(limits.max_values);
-  detail::read_json_text(copy, name, builder, limits.max_depth);
+  detail::read_json_text(copy.data(), copy.size(), name, builder, limits.max_depth);
   return std::move(builder).result();
 }
 
 /// The value in a file, see parse_json.
 inline Json read_json_file(const std::filesystem::path& path, const JsonLimits& limits = {}) {
-  return parse_json(read_file(path, limits.max_bytes), path.string(), limits);
+  return parse_json(read_file(path, limits.max_bytes), path.native(), limits);
 }
 
 /// Writes a value as a file, indented by two spaces, atomically. Throws FileError, and Error as `Json::dump`.
@@ -312,7 +323,9 @@ class JsonFields {
   }
 
   /// The object `key` within this one. Throws FileError if it is missing or not an object.
-  JsonFields object(std::string_view key) const { return JsonFields(member(key), concat(where_, key), '.'); }
+  [[gnu::noinline]] JsonFields object(std::string_view key) const {
+    return JsonFields(member(key), concat(where_, key), '.');
+  }
 
   /// Throws a FileError about the member `key`.
   template <class... Parts>
@@ -321,7 +334,7 @@ class JsonFields {
   }
 
  private:
-  JsonFields(const Json& value, std::string where, char separator)
+  [[gnu::noinline]] JsonFields(const Json& value, std::string where, char separator)
       : object_(&value), where_(std::move(where)) {
     check<FileError>(value.kind() == JsonKind::kObject, where_, " is ", described(value),
                      ", expected an object");

@@ -244,13 +244,13 @@ namespace detail {
 /// deep arrays and objects may nest. Throws FileError, naming file, byte and the keys on the way, for what is
 /// no JSON (RFC 8259), is not UTF-8, has a number beyond 64 bits, nests too deep, has more than 128 MiB, or
 /// is refused by the handler.
-inline void read_json_text(std::span<char> text, std::string_view name, JsonHandler& handler,
+inline void read_json_text(char* text, std::size_t bytes, std::string_view name, JsonHandler& handler,
                            std::size_t max_depth) {
   constexpr std::size_t kMaxBytes = std::size_t{128} << 20;  // RapidJSON counts in 32 bits
   constexpr unsigned kFlags = rapid::kParseInsituFlag | rapid::kParseNumbersAsStringsFlag;
-  check<FileError>(text.size() <= kMaxBytes, name, ": has ", text.size(), " bytes of JSON, at most ",
-                   kMaxBytes, " are accepted");
-  JsonText in{text.data(), text.data() + text.size()};
+  check<FileError>(bytes <= kMaxBytes, name, ": has ", bytes, " bytes of JSON, at most ", kMaxBytes,
+                   " are accepted");
+  JsonText in{text, text + bytes};
   JsonEvents events{handler, max_depth};
   const auto fail = [&](std::size_t byte, std::string_view why) {
     std::string where = concat(name, ": byte ", byte);

@@ -188,7 +188,7 @@ inline ModelConfig model_config_from_json(const Json& json, const std::string& n
   check<FileError>(c.labels.empty() || static_cast<std::int64_t>(c.labels.size()) == v.num_classes, name,
                    ": has ", c.labels.size(), " label_names for ", v.num_classes, " classes");
   if (c.labels.empty())
-    for (std::int64_t i = 0; i < v.num_classes; ++i) c.labels.push_back(std::to_string(i));
+    for (std::int64_t i = 0; i < v.num_classes; ++i) c.labels.push_back(concat(i));
   return c;
 }
 

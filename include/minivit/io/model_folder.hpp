@@ -57,7 +57,7 @@ class NameList {
 inline void load_weights(const SafetensorsFile& file, const std::string& file_name,
                          const std::vector<NamedParameter>& parameters) {
   detail::NameList missing("; missing: "), extra("; not expected: "), misshapen("; of another shape: ");
-  std::vector<bool> expected(file.tensors().size());
+  std::vector<char> expected(file.tensors().size());
   for (const auto& [name, p] : parameters) {
     if (!file.contains(name)) {
       missing.add(name);
@@ -153,17 +153,17 @@ inline Model load_model(const std::filesystem::path& folder) {
   recover_folder(folder);
   const auto config_path = detail::inside(folder, "config.json"),
              weights_path = detail::inside(folder, "model.safetensors");
-  ModelConfig config = model_config_from_json(read_json_file(config_path), config_path.string());
+  ModelConfig config = model_config_from_json(read_json_file(config_path), config_path.native());
   const SafetensorsFile file(weights_path);
   // Before memory is asked for: a configuration may promise anything.
   std::int64_t stored = 0;
   for (const SafetensorsInfo& tensor : file.tensors()) stored += tensor.numel();
-  check<FileError>(config.vit.parameter_count() / 4 <= stored + 1'000'000, weights_path.string(), ": holds ",
-                   stored, " weights, ", config_path.string(), " describes a model of ",
+  check<FileError>(config.vit.parameter_count() / 4 <= stored + 1'000'000, weights_path.native(), ": holds ",
+                   stored, " weights, ", config_path.native(), " describes a model of ",
                    config.vit.parameter_count());
   const SkipInit weights_come_from_the_file;
   Model model{VisionTransformer(config.vit), std::move(config.labels), config.preprocess};
-  load_weights(file, weights_path.string(), model.net);
+  load_weights(file, weights_path.native(), model.net);
   model.net.prepare();
   return model;
 }

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -53,7 +54,7 @@ class SafetensorsFile {
   /// Throws FileError, naming file, tensor and reason, if the file cannot be read or anything in it is not as
   /// the format wants it.
   explicit SafetensorsFile(const std::filesystem::path& path, const SafetensorsLimits& limits = {})
-      : file_(path), name_(path.string()) {
+      : file_(path), name_(path.native()) {
     check<FileError>(file_.size() >= 8, name_, ": it has ", file_.size(),
                      " bytes, a safetensors file has at least 8; it is cut short");
     std::array<unsigned char, 8> prefix{};
@@ -248,7 +249,7 @@ class SafetensorsWriter {
         if (entry.dtype == type) entries.push_back(&entry);
 
     const std::string header = this->header(entries);
-    check<FileError>(header.size() <= SafetensorsLimits{}.max_header_bytes, "cannot write ", path.string(),
+    check<FileError>(header.size() <= SafetensorsLimits{}.max_header_bytes, "cannot write ", path.native(),
                      ": its header would have ", header.size(), " bytes, at most ",
                      SafetensorsLimits{}.max_header_bytes, " can be read again");
     AtomicFile file(path);
@@ -297,7 +298,7 @@ class SafetensorsWriter {
                      limits.max_name_bytes, " bytes or contains a NUL");
     check<FileError>(entries_.size() < limits.max_tensors, "safetensors: more than ", limits.max_tensors,
                      " tensors");
-    const bool is_new = by_name_.emplace(entry.name, entries_.size()).second;
+    const bool is_new = names_.insert(entry.name).second;
     check<FileError>(is_new, "safetensors: there are two tensors named ", detail::quoted(entry.name));
     entries_.push_back(std::move(entry));
   }
@@ -329,7 +330,7 @@ class SafetensorsWriter {
   }
 
   std::vector<Entry> entries_;
-  std::map<std::string, std::size_t, std::less<>> by_name_;
+  std::set<std::string> names_;
   std::map<std::string, std::string> metadata_;
 };
 

@@ -259,7 +259,7 @@ class SafetensorsHeader {
     // 1. JSON, strictly: UTF-8, nothing but white space behind; and each entry by itself, as it is read. Only
     //    what the format knows is accepted, so nothing else is ever built.
     constexpr std::size_t kMaxDepth = 3;  // {"name": {"shape": [
-    read_json_text(text_, file, entries, kMaxDepth);
+    read_json_text(text_.data(), text_.size(), file, entries, kMaxDepth);
     tensors_ = std::move(entries.tensors);
     metadata_ = std::move(entries.metadata);
     // 2. All together.
@@ -276,7 +276,7 @@ class SafetensorsHeader {
   SafetensorsHeader& operator=(SafetensorsHeader&&) = default;
 
   /// In the order of their data.
-  std::span<const SafetensorsInfo> tensors() const { return tensors_; }
+  std::span<const SafetensorsInfo> tensors() const { return {tensors_.data(), tensors_.size()}; }
 
   const SafetensorsInfo* find(std::string_view name) const {
     const auto at =
@@ -285,7 +285,7 @@ class SafetensorsHeader {
     return at != by_name_.end() && tensors_[*at].name == name ? &tensors_[*at] : nullptr;
   }
 
-  std::span<const std::pair<std::string_view, std::string_view>> metadata() const { return metadata_; }
+  const std::vector<std::pair<std::string_view, std::string_view>>& metadata() const { return metadata_; }
 
  private:
   /// Refuses two tensors of the same name (after its escapes are resolved).

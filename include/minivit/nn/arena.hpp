@@ -1,7 +1,6 @@
 // All trained weights of a model in one piece of memory.
 #pragma once
 
-#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,13 +32,14 @@ struct ParameterArena {
 };
 
 /// Moves the trainable parameters of a module into one arena. Call it once, before making an optimizer.
-inline ParameterArena flatten(std::vector<NamedParameter> parameters) {
+inline ParameterArena flatten(const std::vector<NamedParameter>& all) {
   // A parameter starts at a multiple of 16 floats: a cache line, a register.
   constexpr std::int64_t kAlign = 16;
   ParameterArena arena;
-  std::erase_if(parameters, [](const NamedParameter& entry) { return !entry.parameter->trainable; });
-  std::stable_partition(parameters.begin(), parameters.end(),
-                        [](const NamedParameter& entry) { return entry.parameter->decay; });
+  std::vector<NamedParameter> parameters;
+  for (const bool decay : {true, false})
+    for (const NamedParameter& entry : all)
+      if (entry.parameter->trainable && entry.parameter->decay == decay) parameters.push_back(entry);
   std::int64_t n = 0;
   for (const auto& [name, p] : parameters) {
     arena.slots.push_back({name, n, p->value.shape(), p->decay});

@@ -59,7 +59,7 @@ struct EncoderBlock {
 
   /// Packs the weights for prediction, the norms and LayerScales in front of and behind the linear layers
   /// multiplied into them; or drops what was packed.
-  void prepare(bool on) {
+  [[gnu::noinline]] void prepare(bool on) {
     const auto pack = [on](Linear& layer, const LayerNorm* before, const LayerScale* behind) {
       if (!on)
         layer.packed = {};

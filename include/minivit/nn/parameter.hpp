@@ -18,7 +18,7 @@ struct Parameter {
   bool trainable = true;  ///< a frozen parameter is a constant
 
   Parameter() = default;
-  explicit Parameter(Tensor value, bool decay = false, bool trainable = true)
+  [[gnu::noinline]] explicit Parameter(Tensor value, bool decay = false, bool trainable = true)
       : value(std::move(value)), decay(decay), trainable(trainable) {}
 
   // Not inlined, like everything that exists once for each of a model's many parameters.
