@@ -471,10 +471,10 @@ test_sweep() {
 
   # Wrong ones are refused before anything is made.
   refused 2 "the sweep has 1000000 jobs, at most 10000" train data.train="$scratch/pair" -m \
-    model.num_layers="$(seq -s, 100)" training.epochs="$(seq -s, 100)" training.seed="$(seq -s, 100)" output.multirun="$scratch/none"
-  refused 2 "training.lr is \"x\"" train "${all[@]}" -m training.lr=0.1,x output.multirun="$scratch/none"
-  refused 2 "needs --sampler random" train "${all[@]}" -m 'training.lr=uniform(0,1)' output.multirun="$scratch/none"
-  absent "$scratch/none"
+    model.num_layers="$(seq -s, 100)" training.epochs="$(seq -s, 100)" training.seed="$(seq -s, 100)" output.multirun="$scratch/no_sweep"
+  refused 2 "training.lr is \"x\"" train "${all[@]}" -m training.lr=0.1,x output.multirun="$scratch/no_sweep"
+  refused 2 "needs --sampler random" train "${all[@]}" -m 'training.lr=uniform(0,1)' output.multirun="$scratch/no_sweep"
+  absent "$scratch/no_sweep"
 }
 
 test_choose_run() {
@@ -516,8 +516,10 @@ test_choose_run() {
 
   # For scripts, here with the folders that are looked in by default. The best run has other weights than the newest: what is
   # predicted tells which one was taken.
+  tiny data.train="$scratch/pair" training.seed=8 output.dir="$scratch/other_seed"
+  run_folder "$scratch/other_seed"
   pushd "$project" >/dev/null
-  cp "$trained_run/last/model.safetensors" outputs/2026-01-02/10-00-00/best
+  cp "$run_dir/best/model.safetensors" outputs/2026-01-02/10-00-00/best
   run 0 predict --json --run outputs/2026-01-02/10-00-00 "${image[0]}"
   mv "$scratch/out" "$scratch/of_best"
   run 0 predict --json --run outputs/2026-01-03/10-00-00 "${image[0]}"
