@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include <fstream>
+#include "support/file_size_limit.hpp"
 
 using namespace minivit;
 namespace fs = std::filesystem;
@@ -43,21 +44,6 @@ std::string message_of(const Action& action) {
   } catch (const FileError& error) { return error.what(); }
   return "";
 }
-
-/// While it lives no file can grow over `bytes`: writing fails as on a full disk.
-struct FileSizeLimit {
-  rlimit before{};
-  void (*handler)(int) = ::signal(SIGXFSZ, SIG_IGN);
-  explicit FileSizeLimit(rlim_t bytes) {
-    ::getrlimit(RLIMIT_FSIZE, &before);
-    const rlimit limit{bytes, before.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    ::signal(SIGXFSZ, handler);
-  }
-};
 
 /// Runs `body` in a child process and kills it after a while, or waits for its end if `microseconds` is
 /// negative.

@@ -18,7 +18,7 @@ struct Fixture {
   bool flip = false;
   std::string name = "x";
   Settings schema;
-  std::vector<Assignment> assignments{{"training.lr", "0.5", "base.yaml, line 2, column 7"}};
+  std::vector<Assignment> assignments{{"training.lr", "0.5", "base.yaml: line 2, column 7"}};
 
   Fixture() {
     schema.add("training.lr", lr, "", 0.0, 1.0);
@@ -59,9 +59,9 @@ TEST_CASE_FIXTURE(Fixture, "~ takes back, + adds what is not there, ++ sets in a
   CHECK(layers == 3);
   after({"+model.num_layers=4"});  // set by the command line itself: the last one counts
   CHECK(layers == 4);
-  assignments.push_back({"training.lr", "0.5", "base.yaml, line 2, column 7"});
+  assignments.push_back({"training.lr", "0.5", "base.yaml: line 2, column 7"});
   CHECK(complaint("+training.lr=0.2") ==
-        "+training.lr=0.2: already set in base.yaml, line 2, column 7; write it without the + to change it");
+        "+training.lr=0.2: already set in base.yaml: line 2, column 7; write it without the + to change it");
   after({"++training.lr=0.2"});
   CHECK(lr == 0.2);
 }
@@ -76,9 +76,9 @@ TEST_CASE_FIXTURE(Fixture, "what is wrong is named") {
   CHECK(assignments.size() == 1);  // nothing was taken over
   CHECK(message_of<ConfigError>([&] { after({"training.lr=2"}); }) ==
         "training.lr is \"2\", expected a number from 0 to 1");
-  assignments = {{"training.lr", "fast", "base.yaml, line 2, column 7"}};
+  assignments = {{"training.lr", "fast", "base.yaml: line 2, column 7"}};
   CHECK(message_of<ConfigError>([&] { after({}); }) ==
-        "base.yaml, line 2, column 7: training.lr is \"fast\", expected a number from 0 to 1");
+        "base.yaml: line 2, column 7: training.lr is \"fast\", expected a number from 0 to 1");
 }
 
 TEST_CASE("the name in an override") {

@@ -95,7 +95,8 @@ TEST_CASE("sections of settings are read as texts, in their order") {
 }
 
 TEST_CASE("YAML of any other form is refused with its place") {
-  CHECK(yaml_problem("a:\n  b: [1, 2]\n") == "line 2, column 6: found a list, expected name: value");
+  CHECK(yaml_problem("a:\n  b: [1, 2]\n") ==
+        "line 2, column 6: found a list, expected name: value; lists are for sweeps, name=a,b");
   CHECK(yaml_problem("a:\n  b:\n    c: 1\n") ==
         "line 3, column 5: found a section in a section, expected name: value");
   CHECK(yaml_problem("a: 1\na: 2\n") == "line 2, column 1: a appears twice");
@@ -133,7 +134,8 @@ TEST_CASE("hostile YAML is refused in no time and on a small stack") {
   std::string laughs = "a0: &a0 [x]\n";
   for (int i = 1; i < 60; ++i) laughs += concat("a", i, ": &a", i, " [*a", i - 1, ",*a", i - 1, "]\n");
   CHECK(yaml_problem(laughs).find("found a list") != std::string::npos);
-  CHECK(yaml_problem(repeated("[", kMany)) == "line 1, column 1: found a list, expected name: value");
+  CHECK(yaml_problem(repeated("[", kMany)) ==
+        "line 1, column 1: found a list, expected name: value; lists are for sweeps, name=a,b");
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
 }
 

@@ -21,6 +21,7 @@
 #include "data/fixture.hpp"
 #include "minivit/core/rng.hpp"
 #include "minivit/data/image.hpp"
+#include "support/file_size_limit.hpp"
 #include "support/message_of.hpp"
 
 using namespace minivit;
@@ -129,21 +130,6 @@ std::vector<Fields> events(const TensorBoard& board) {
 }
 
 Fields value_of(const Fields& event) { return event.in(5).in(1); }
-
-/// While it lives no file can grow over `bytes`: writing fails as on a full disk.
-struct FileSizeLimit {
-  rlimit before{};
-  void (*handler)(int) = ::signal(SIGXFSZ, SIG_IGN);
-  explicit FileSizeLimit(rlim_t bytes) {
-    ::getrlimit(RLIMIT_FSIZE, &before);
-    const rlimit limit{bytes, before.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    ::signal(SIGXFSZ, handler);
-  }
-};
 
 }  // namespace
 

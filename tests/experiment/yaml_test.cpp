@@ -50,7 +50,7 @@ TEST_CASE_FIXTURE(Files, "sections become names with dots, scalars stay the text
   CHECK(read("training:\n").empty());
   CHECK(read("training:\n  lr: ~\n").empty());
   const auto all = read_yaml(write("c.yaml", "training:\n  lr: 1e-4\n"));
-  CHECK(all[0].origin == (folder.path() / "c.yaml").string() + ", line 2, column 7");
+  CHECK(all[0].origin == (folder.path() / "c.yaml").string() + ": line 2, column 7");
 }
 
 TEST_CASE_FIXTURE(Files, "defaults come first and can be taken back") {
@@ -61,22 +61,26 @@ TEST_CASE_FIXTURE(Files, "defaults come first and can be taken back") {
   CHECK(read("defaults: more.yaml\ntraining: {epochs: null}\n") == "training.lr=0.1\n");
   CHECK(complaint("defaults: c\n") == "c.yaml: includes itself by way of its defaults");
   CHECK(complaint("defaults: [[a]]\n") ==
-        "c.yaml, line 1, column 12: defaults are names of files beside this one, as [base, augment]");
+        "c.yaml: line 1, column 12: found a list in a list, expected names of files beside this one");
+  CHECK(complaint("defaults: [{a: b}]\n").ends_with("found a map, expected names of files beside this one"));
+  CHECK(complaint("defaults:\n").ends_with("expected the name of a file beside this one"));
+  CHECK(complaint("training: {defaults: [a]}\n").find("found a list, expected name: value") !=
+        std::string::npos);
   CHECK(message_of<FileError>([&] { read_yaml(write("c.yaml", "defaults: none\n")); }).find("none.yaml") !=
         std::string::npos);
 }
 
 TEST_CASE_FIXTURE(Files, "malformed files are refused with line and column") {
-  CHECK(complaint("training:\n  lr: [0.1\n").starts_with("c.yaml, line 3, column 1: "));
-  CHECK(complaint("training:\n  lr: 0.1\n bad: 2\n").starts_with("c.yaml, line 3, column 2: "));
-  CHECK(complaint("training:\n\tlr: 1\n").starts_with("c.yaml, line 2, column "));
-  CHECK(complaint("a: *nobody\n").starts_with("c.yaml, line 1, column "));
-  CHECK(complaint("- a\n- b\n") == "c.yaml: expected sections of settings, as training: {lr: 0.001}");
-  CHECK(complaint("training:\n  lr: 1\n  lr: 2\n") == "c.yaml, line 3, column 3: training.lr is there twice");
+  CHECK(complaint("training: {lr: 0.1\n").starts_with("c.yaml: line 2, column 1: "));
+  CHECK(complaint("training:\n  lr: 0.1\n bad: 2\n").starts_with("c.yaml: line 3, column 2: "));
+  CHECK(complaint("training:\n\tlr: 1\n").starts_with("c.yaml: line 2, column "));
+  CHECK(complaint("a: *nobody\n").starts_with("c.yaml: line 1, column "));
+  CHECK(complaint("- a\n- b\n").starts_with("c.yaml: line 1, column 1: found a list, expected name: value"));
+  CHECK(complaint("training:\n  lr: 1\n  lr: 2\n") == "c.yaml: line 3, column 3: training.lr appears twice");
   CHECK(complaint("training:\n  lr: [1, 2]\n") ==
-        "c.yaml, line 2, column 7: training.lr is a list, expected one value; lists are for sweeps, "
-        "--multirun training.lr=a,b");
-  CHECK(complaint("[a, b]: 1\n") == "c.yaml, line 1, column 1: expected the name of a setting");
+        "c.yaml: line 2, column 7: found a list, expected name: value; lists are for sweeps, name=a,b");
+  CHECK(complaint("'': 1\n") == "c.yaml: line 1, column 1: expected the name of a setting");
+  CHECK(complaint("[a, b]: 1\n").starts_with("c.yaml: line 1, column 1: found a list"));
 }
 
 TEST_CASE_FIXTURE(Files, "files made to exhaust memory or stack are refused") {
@@ -86,10 +90,7 @@ TEST_CASE_FIXTURE(Files, "files made to exhaust memory or stack are refused") {
     for (int k = 0; k < 8; ++k) bomb += concat(k ? ", " : "", "k", k, ": *a", i - 1);
     bomb += "}\n";
   }
-  const std::string message = complaint(bomb);
-  const bool refused =
-      message.ends_with("more than 10000 settings") || message.ends_with("is nested too deeply");
-  CHECK_MESSAGE(refused, message);
+  CHECK(complaint(bomb).find("found an alias") != std::string::npos);
   CHECK(complaint(std::string(100000, '[')) != "nothing was thrown");
   CHECK(complaint("a: " + std::string(100000, '{')) != "nothing was thrown");
   CHECK(message_of<FileError>([&] {

@@ -12,6 +12,7 @@
 #include <functional>
 #include <limits>
 
+#include "support/file_size_limit.hpp"
 #include "support/message_of.hpp"
 
 using namespace minivit;
@@ -325,14 +326,11 @@ TEST_CASE("safetensors: a disk that is full leaves the earlier file") {
   const TemporaryFolder folder;
   const NamedTensor old[] = {{"w", Tensor::full({10}, 1.0f)}}, big[] = {{"w", Tensor::zeros({100000})}};
   save_safetensors(folder / "a", old);
-  rlimit before{};
-  ::getrlimit(RLIMIT_FSIZE, &before);
-  const rlimit limit{65536, before.rlim_max};
-  const auto handler = ::signal(SIGXFSZ, SIG_IGN);
-  ::setrlimit(RLIMIT_FSIZE, &limit);
-  const std::string message = message_of<FileError>([&] { save_safetensors(folder / "a", big); });
-  ::setrlimit(RLIMIT_FSIZE, &before);
-  ::signal(SIGXFSZ, handler);
+  std::string message;
+  {
+    const FileSizeLimit limit(65536);
+    message = message_of<FileError>([&] { save_safetensors(folder / "a", big); });
+  }
   CHECK(message ==
         concat("cannot write ", (folder / "a").string(), ": File too large; the earlier file is untouched"));
   CHECK(SafetensorsFile(folder / "a").tensor("w")(9) == 1.0f);

@@ -12,7 +12,7 @@
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// `name = value`, and where that stands: "photos.yaml, line 3, column 7", or empty for the command line.
+/// `name = value`, and where that stands: "photos.yaml: line 3, column 7", or empty for the command line.
 struct Assignment {
   std::string name, value, origin;
 };

@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "minivit/data/image_folder.hpp"
 #include "minivit/experiment/csv.hpp"
 #include "minivit/experiment/machine.hpp"
 #include "minivit/experiment/plots.hpp"
@@ -18,6 +17,7 @@
 #include "minivit/experiment/run_folder.hpp"
 #include "minivit/experiment/run_log.hpp"
 #include "minivit/experiment/run_result.hpp"
+#include "minivit/experiment/sample_images.hpp"
 #include "minivit/experiment/tensorboard.hpp"
 #include "minivit/experiment/train_config.hpp"
 #include "minivit/experiment/training_state.hpp"
@@ -168,7 +168,7 @@ class Recorder {
         for (const ParameterArena::Slot& slot : parameters.slots)
           board_->histogram(concat("weights/", slot.name), number,
                             parameters.values.view(slot.begin, slot.shape).values());
-      show_samples(number, model, images, samples);
+      show_samples(*board_, number, model, images, samples, config_.log.images, config_.preprocess());
     }
     result_.images_per_second = rate;
     result_.epochs_done = number;
@@ -232,67 +232,6 @@ class Recorder {
     result_.best_epoch = state.best_epoch;
     result_.seconds = state.seconds;
     result_.peak_mb = peak_memory_mb();
-  }
-
-  /// Some validation images as the model sees them, framed green if it is right and red if not, and a table
-  /// of what it says.
-  void show_samples(std::int64_t step, const VisionTransformer& model, const ImageFolder& images,
-                    const std::vector<std::size_t>& samples) {
-    const auto n = std::min<std::size_t>(static_cast<std::size_t>(config_.log.images), samples.size());
-    if (n == 0) return;
-    const Preprocess p = config_.preprocess();
-    const Shape shape = images.sample_shape();
-    const std::int64_t H = shape[1], W = shape[2];
-    Tensor batch = Tensor::zeros({static_cast<std::int64_t>(n), 3, H, W});
-    std::vector<int> labels(n);
-    // Spread over all, since they are ordered by class.
-    for (std::size_t i = 0; i < n; ++i) try {
-        Rng none(0);
-        labels[i] = images.load(samples[i * samples.size() / n], none,
-                                batch.data() + static_cast<std::int64_t>(i) * 3 * H * W);
-      } catch (const FileError&) { labels[i] = -1; }  // the evaluation has said so
-    const NoGrad values_only;
-    const Training off(false);
-    const Tensor logits = model(batch).value();
-    const std::int64_t K = logits.size(1);
-    Tensor probabilities = Tensor::empty({K});
-    std::string table = "| image | is | taken for | with |\n|---|---|---|---|\n";
-    for (std::size_t i = 0; i < n; ++i) {
-      if (labels[i] < 0) continue;
-      softmax_row(K, logits.data() + static_cast<std::int64_t>(i) * K, probabilities.data());
-      const auto best =
-          std::max_element(probabilities.data(), probabilities.data() + K) - probabilities.data();
-      const bool right = best == labels[i];
-      board_->image(concat("samples/", i), step,
-                    framed(batch.data() + static_cast<std::int64_t>(i) * 3 * H * W, static_cast<int>(H),
-                           static_cast<int>(W), p, right));
-      char percent[32];
-      std::snprintf(percent, sizeof percent, "%.1f %%", 100.0 * static_cast<double>(probabilities(best)));
-      table += concat("| ", i, " | ", images.classes()[static_cast<std::size_t>(labels[i])], " | ",
-                      images.classes()[static_cast<std::size_t>(best)], " | ", percent, " |\n");
-    }
-    board_->text("samples", step, table);
-  }
-
-  /// A normalised image (3, H, W) as a picture with a frame.
-  static Image framed(const float* x, int H, int W, const Preprocess& p, bool right) {
-    const int edge = std::max(1, std::max(H, W) / 32);
-    Image picture = make_image(W + 2 * edge, H + 2 * edge);
-    const std::uint8_t frame[2][3] = {{213, 94, 0}, {0, 158, 115}};  // red, green for everybody's eyes
-    for (int row = 0; row < picture.height; ++row)
-      for (int column = 0; column < picture.width; ++column)
-        for (int c = 0; c < 3; ++c) {
-          std::uint8_t& pixel = picture.row(row)[3 * column + c];
-          const int i = row - edge, j = column - edge;
-          if (i < 0 || j < 0 || i >= H || j >= W) {
-            pixel = frame[right][c];
-            continue;
-          }
-          const auto channel = static_cast<std::size_t>(c);
-          const float value = x[(c * H + i) * W + j] * p.std[channel] + p.mean[channel];
-          pixel = static_cast<std::uint8_t>(std::clamp(value * 255.0f + 0.5f, 0.0f, 255.0f));
-        }
-    return picture;
   }
 
   std::filesystem::path run_;

@@ -1,4 +1,4 @@
-// The two plain forms of YAML that a run folder has: sections of settings, and a list of texts.
+// The two plain forms of YAML that there are: sections of settings, and a list of texts.
 //
 // yaml-cpp reports what it reads as events. Anything that is in neither form is refused where it appears, so
 // that no tree is built and no alias is followed for a file of a stranger.
@@ -51,13 +51,27 @@ class YamlEvents : public YAML::EventHandler {
   }
 };
 
-/// `section:` with `name: value` below it, or `name: value` without a section.
+/// "line 3, column 7", as people count.
+inline std::string place(const YAML::Mark& mark) {
+  return concat("line ", mark.line + 1, ", column ", mark.column + 1);
+}
+
+/// What stands in a file of sections: a name with dots, its value and where that is.
+struct YamlEntry {
+  std::string name, text, place;
+  bool null = false;
+};
+
+/// `section:` with `name: value` below it, or `name: value` without a section. At the top `defaults: name`
+/// or `defaults: [name, name]` is kept apart.
 class YamlSettings final : public YamlEvents {
  public:
-  SettingTexts settings;
+  std::vector<YamlEntry> settings;
+  std::vector<std::string> defaults;
 
   void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
                   YAML::EmitterStyle::value) override {
+    if (in_defaults_) refuse(mark, "found a map, expected names of files beside this one");
     if (depth_ == 1 && !has_key_) refuse(mark, "found a map as a name");
     if (depth_ == 2) refuse(mark, "found a section in a section, expected name: value");
     if (depth_++ == 1) section_ = std::exchange(key_, {}) + ".";
@@ -69,26 +83,47 @@ class YamlSettings final : public YamlEvents {
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
                        YAML::EmitterStyle::value) override {
-    refuse(mark, "found a list, expected name: value");
+    if (in_defaults_) refuse(mark, "found a list in a list, expected names of files beside this one");
+    if (!names_defaults()) refuse(mark, "found a list, expected name: value; lists are for sweeps, name=a,b");
+    in_defaults_ = true;
   }
-  void OnSequenceEnd() override {}
+  void OnSequenceEnd() override { in_defaults_ = has_key_ = false; }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override {
+    const std::size_t before = settings.size();
+    scalar(mark, "");
+    if (settings.size() > before) settings.back().null = true;
+  }
 
  private:
+  bool names_defaults() const { return depth_ == 1 && has_key_ && key_ == "defaults"; }
+
+  void name_default(const YAML::Mark& mark, const std::string& text) {
+    if (text.empty()) refuse(mark, "expected the name of a file beside this one");
+    defaults.push_back(text);
+  }
+
   void scalar(const YAML::Mark& mark, const std::string& text) override {
     if (depth_ == 0) {
       if (!text.empty()) refuse(mark, "expected name: value");
       return;  // an empty file
     }
-    if (!std::exchange(has_key_, !has_key_)) {
+    if (in_defaults_) return name_default(mark, text);
+    if (!has_key_) {
+      has_key_ = true;
       key_ = text;
+      if (key_.empty()) refuse(mark, "expected the name of a setting");
       if (!names_.insert(section_ + key_).second) refuse(mark, section_ + key_ + " appears twice");
-    } else {
-      settings.emplace_back(section_ + key_, text);
+      return;
     }
+    if (names_defaults())
+      name_default(mark, text);
+    else
+      settings.push_back({section_ + key_, text, place(mark), false});
+    has_key_ = false;
   }
 
   int depth_ = 0;
-  bool has_key_ = false;
+  bool has_key_ = false, in_defaults_ = false;
   std::string section_, key_;
   std::set<std::string> names_;
 };
@@ -120,17 +155,18 @@ class YamlList final : public YamlEvents {
   bool open_ = false;
 };
 
-inline void read_yaml(const std::filesystem::path& path, YamlEvents& events) {
+/// Reads a file; throws E for what is not as it should be, FileError if there is nothing to read.
+template <class E>
+void read_yaml_events(const std::filesystem::path& path, YamlEvents& events) {
   const std::string text = read_file(path, kMaxYamlBytes);
-  check<FileError>(is_utf8(text), path.string(), ": is not valid UTF-8");
+  check<E>(is_utf8(text), path.string(), ": is not valid UTF-8");
   std::istringstream in(text);
   try {
     YAML::Parser parser(in);
     if (parser.HandleNextDocument(events) && parser)
-      throw FileError(concat(path.string(), ": has more than one document"));
+      throw E(concat(path.string(), ": has more than one document"));
   } catch (const YAML::Exception& e) {
-    throw FileError(concat(path.string(), ": line ", e.mark.line + 1, ", column ", e.mark.column + 1, ": ",
-                           std::string_view(e.msg)));
+    throw E(concat(path.string(), ": ", place(e.mark), ": ", std::string_view(e.msg)));
   }
 }
 
@@ -141,14 +177,17 @@ inline void read_yaml(const std::filesystem::path& path, YamlEvents& events) {
 /// else: with a list, deeper sections, aliases, a name that appears twice.
 inline SettingTexts read_yaml_settings(const std::filesystem::path& path) {
   detail::YamlSettings events;
-  detail::read_yaml(path, events);
-  return std::move(events.settings);
+  detail::read_yaml_events<FileError>(path, events);
+  SettingTexts texts;
+  for (detail::YamlEntry& entry : events.settings)
+    texts.emplace_back(std::move(entry.name), std::move(entry.text));
+  return texts;
 }
 
 /// The texts in a file that is a list of them. Throws FileError as read_yaml_settings does.
 inline std::vector<std::string> read_yaml_list(const std::filesystem::path& path) {
   detail::YamlList events;
-  detail::read_yaml(path, events);
+  detail::read_yaml_events<FileError>(path, events);
   return std::move(events.items);
 }
 

@@ -18,8 +18,8 @@ inline Var residual(const Var& x, const Var& branch, const Var& gamma, float p) 
   check<ShapeError>(!gamma.value().defined() || gamma.shape() == Shape{C}, "residual: gamma is ",
                     gamma.shape(), ", expected (", C, ") to match x ", x.shape());
   Tensor scale = Tensor::full({B}, 1.0f);  // of each sample: 0 or 1 / (1 - p)
-  if (is_training() && p > 0.0f && x.numel() > 0)
-    dropout_apply(Generator::local().stream(), 0, B, p, scale.data(), scale.data());
+  const bool drops = is_training() && p > 0.0f && x.numel() > 0;
+  if (drops) dropout_apply(Generator::local().stream(), 0, B, p, scale.data(), scale.data());
   const std::int64_t rows = C > 0 ? x.numel() / C : 0, each = B > 0 ? rows / B : 0;
 
   // f(row, its scale) for every row.
@@ -42,9 +42,10 @@ inline Var residual(const Var& x, const Var& branch, const Var& gamma, float p) 
   const Var kept = gamma.requires_grad() ? branch : Var();  // only gamma's gradient needs its value
   return Tape::local().record(
       std::move(y), {&x, &branch, &gamma},
-      [x = x.edge(), branch = branch.edge(), kept, gamma, scale, for_rows, rows, each, C](Tape& tape,
-                                                                                          const Tensor& dy) {
+      [x = x.edge(), branch = branch.edge(), kept, gamma, drops, scale, for_rows, rows, each, C](
+          Tape& tape, const Tensor& dy) {
         tape.pass(x, dy);
+        if (!drops && !gamma.value().defined()) return tape.pass(branch, dy);  // a plain sum copies nothing
         if (const Sink dv = tape.sink(branch))
           for_rows([&](std::int64_t at, float s) {
             if (gamma.value().defined())

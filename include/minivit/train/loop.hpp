@@ -66,9 +66,9 @@ Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& param
     const std::int64_t number = optimizer.steps();
     // The gradient of the mean; the last step of an epoch may have fewer batches than the others.
     const double mean = 1.0 / static_cast<double>(pending), norm = grad_norm(parameters) * mean;
-    check<NotFinite>(std::isfinite(norm), "step ", number,
-                     ": the gradient is not finite: ", not_finite_gradient(parameters),
-                     "; lower the learning rate");
+    if (!std::isfinite(norm))  // not `check`: to find the tensor, all of them are looked through
+      throw NotFinite(concat("step ", number, ": the gradient is not finite: ",
+                             not_finite_gradient(parameters), "; lower the learning rate"));
     if constexpr (requires { on_step.before_step(number); }) on_step.before_step(number);
     const float clip = options.clip_norm > 0 ? clip_factor(norm, options.clip_norm) : 1.0f;
     const double lr = schedule(number);
