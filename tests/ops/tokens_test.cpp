@@ -14,9 +14,11 @@ using reference::Array;
 namespace {
 
 /// Tokens of B images: `first` and `second` of any number in front, positions added.
-void check_assemble(std::int64_t B, std::int64_t N, std::int64_t C, std::int64_t first, std::int64_t second) {
-  const std::int64_t T = first + second + N;
-  std::vector<op_test::Input> inputs{in({B, N, C}), in({1, T, C})};
+/// or to the patches alone.
+void check_assemble(std::int64_t B, std::int64_t N, std::int64_t C, std::int64_t first, std::int64_t second,
+                    bool all = true) {
+  const std::int64_t T = first + second + N, S = all ? 0 : T - N;
+  std::vector<op_test::Input> inputs{in({B, N, C}), in({1, T - S, C})};
   if (first > 0) inputs.push_back(in({1, first, C}));
   if (second > 0) inputs.push_back(in({1, second, C}));
   const std::size_t at_second = first > 0 ? 3 : 2;
@@ -33,23 +35,26 @@ void check_assemble(std::int64_t B, std::int64_t N, std::int64_t C, std::int64_t
                     const double token = t < first            ? x[2][t * C + c]
                                          : t < first + second ? x[at_second][(t - first) * C + c]
                                                               : x[0][(b * N + t - first - second) * C + c];
-                    y[i++] = token + x[1][t * C + c];
+                    y[i++] = token + (t < S ? 0.0 : x[1][(t - S) * C + c]);
                   }
               return y;
             }});
 }
 
-void check_pool(std::int64_t B, std::int64_t T, std::int64_t C, std::int64_t begin, std::int64_t count) {
+void check_pool(std::int64_t B, std::int64_t T, std::int64_t C, std::int64_t begin, std::int64_t count,
+                bool and_first = false) {
   check_op({concat("pool_tokens ", Shape{B, T, C}, " from ", begin, ": ", count),
             {in({B, T, C})},
-            [=](const std::vector<Var>& x) { return pool_tokens(x[0], begin, count); },
+            [=](const std::vector<Var>& x) { return pool_tokens(x[0], begin, count, and_first); },
             [=](const std::vector<Array>& x) {
-              Array y({B, C});
+              const std::int64_t M = and_first ? C : 0, width = M + C;
+              Array y({B, width});
               for (std::int64_t b = 0; b < B; ++b)
                 for (std::int64_t c = 0; c < C; ++c) {
                   double sum = 0;
                   for (std::int64_t t = begin; t < begin + count; ++t) sum += x[0][(b * T + t) * C + c];
-                  y[b * C + c] = sum / static_cast<double>(count);
+                  if (and_first) y[b * width + c] = x[0][b * T * C + c];
+                  y[b * width + M + c] = sum / static_cast<double>(count);
                 }
               return y;
             }});
@@ -63,6 +68,7 @@ TEST_CASE("assemble_tokens: any number of tokens, odd sizes") {
     check_assemble(3, 4, C, 1, 0);
     check_assemble(2, 5, C, 0, 4);
     check_assemble(2, 3, C, 1, 3);
+    check_assemble(2, 3, C, 1, 3, false);
   }
   check_assemble(0, 3, 4, 1, 2);
   check_assemble(1, 1, 7, 2, 2);
@@ -77,10 +83,12 @@ TEST_CASE("assemble_tokens says what does not fit") {
   CHECK(message_of<ShapeError>([&] {
           assemble_tokens(x, Tensor::zeros({1, 1, 5}), {}, x);
         }) == "assemble_tokens: a token is (1, 1, 5), expected (1, p, 4)");
-  CHECK(message_of<ShapeError>([&] {
-          assemble_tokens(x, Tensor::zeros({1, 1, 4}), {}, Tensor::zeros({1, 3, 4}));
-        }) ==
-        "assemble_tokens: positions are (1, 3, 4), expected (1, 4, 4) for patches (2, 3, 4) and 1 tokens");
+  CHECK(
+      message_of<ShapeError>([&] {
+        assemble_tokens(x, Tensor::zeros({1, 1, 4}), {}, Tensor::zeros({1, 2, 4}));
+      }) ==
+      "assemble_tokens: positions are (1, 2, 4), expected (1, 4, 4) or (1, 3, 4) for patches (2, 3, 4) and 1 "
+      "tokens");
 }
 
 TEST_CASE("pool_tokens: one, some, all") {
@@ -89,6 +97,8 @@ TEST_CASE("pool_tokens: one, some, all") {
     check_pool(3, 5, C, 4, 1);
     check_pool(2, 6, C, 1, 5);
     check_pool(1, 3, C, 0, 3);
+    check_pool(2, 6, C, 2, 4, true);
+    check_pool(3, 3, C, 0, 3, true);
   }
   check_pool(0, 3, 4, 1, 2);
   check_pool(17, 65, 48, 1, 64);

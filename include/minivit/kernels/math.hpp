@@ -92,4 +92,7 @@ inline Vec tanh(Vec x) {
   return a < 0.625f ? small : (x < 0.0f ? -large : large);
 }
 
+/// The logistic function 1 / (1 + exp(-x)), absolute error ≤ 2e-7.
+inline Vec logistic(Vec x) { return 1.0f / (1.0f + exp(-x)); }
+
 }  // namespace minivit::inline MINIVIT_ABI

@@ -26,7 +26,8 @@ inline std::vector<LayerSummary> summarize(const VisionTransformer& net, std::in
   std::vector<LayerSummary> rows;
   rows.push_back({"patch_embed", {B, N, C}, parameter_count(net.patch_embed), B * N * patch * C});
   std::int64_t tokens = 0;
-  for (const Parameter* p : {&net.cls_token, &net.reg_token, &net.pos_embed}) tokens += p->value.numel();
+  for (const Parameter* p : {&net.cls_token, &net.dist_token, &net.reg_token, &net.pos_embed})
+    tokens += p->value.numel();
   rows.push_back({"tokens + positions", {B, T, C}, tokens, 0});
   for (std::size_t i = 0; i < net.encoder.blocks.size(); ++i) {
     const EncoderBlock& block = net.encoder.blocks[i];
@@ -40,11 +41,14 @@ inline std::vector<LayerSummary> summarize(const VisionTransformer& net, std::in
     linear("attn.proj", block.attn.proj, C, C);
     rows.push_back({name + "norm2", {B, T, C}, parameter_count(block.norm2) + parameter_count(block.ls2), 0});
     linear("mlp.fc1", block.mlp.fc1, C, hidden);
-    linear("mlp.fc2", block.mlp.fc2, hidden, C);
+    linear("mlp.fc2", block.mlp.fc2, c.activation == Activation::swiglu ? hidden / 2 : hidden, C);
   }
-  rows.push_back({"norm", {B, C}, parameter_count(net.norm), 0});
+  const std::int64_t F = c.feature_dim();
+  rows.push_back({"norm", {B, F}, parameter_count(net.norm), 0});
   if (net.head.weight.defined())
-    rows.push_back({"head", {B, c.num_classes}, parameter_count(net.head), B * C * c.num_classes});
+    rows.push_back({"head", {B, c.num_classes}, parameter_count(net.head), B * F * c.num_classes});
+  if (net.head_dist.weight.defined())
+    rows.push_back({"head_dist", {B, c.num_classes}, parameter_count(net.head_dist), B * C * c.num_classes});
   return rows;
 }
 

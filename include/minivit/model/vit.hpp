@@ -14,13 +14,16 @@ namespace minivit::inline MINIVIT_ABI {
 struct VisionTransformer {
   ViTConfig config;
   PatchEmbedding patch_embed;
-  Parameter cls_token;  // (1, 1, C), or empty
-  Parameter reg_token;  // (1, R, C), or empty
-  Parameter pos_embed;  // (1, T, C)
+  Parameter cls_token;   // (1, 1, C), or empty
+  Parameter dist_token;  // (1, 1, C), or empty
+  Parameter reg_token;   // (1, R, C), or empty
+  Parameter pos_embed;   // (1, T, C), or (1, N, C) without positions of the prefix
   Dropout pos_drop;
   Encoder encoder;
   LayerNorm norm;
-  Linear head;  // (num_classes, C), or empty
+  Dropout head_drop;
+  Linear head;       // (num_classes, feature_dim), or empty
+  Linear head_dist;  // (num_classes, C), or empty
 
   VisionTransformer() = default;
 
@@ -30,12 +33,14 @@ struct VisionTransformer {
       : config((c.validate(), c)),
         patch_embed(c.channels, c.patch_size, c.embedding_dim),
         cls_token(token(c.class_token ? 1 : 0, c.embedding_dim)),
+        dist_token(token(c.distillation != Distillation::none ? 1 : 0, c.embedding_dim)),
         reg_token(token(c.register_tokens, c.embedding_dim)),
         pos_embed(positions(c)),
         pos_drop{c.input_dropout},
         encoder(c.num_layers, {.dim = c.embedding_dim,
                                .heads = c.num_heads,
                                .hidden = c.hidden_dim(),
+                               .activation = c.activation,
                                .attention_dropout = c.attention_dropout,
                                .dropout = c.dropout,
                                .drop_path = c.drop_path,
@@ -43,24 +48,33 @@ struct VisionTransformer {
                                .eps = c.norm_eps,
                                .qkv_bias = c.qkv_bias}),
         norm(c.embedding_dim, c.norm_eps),
-        head(c.num_classes > 0 ? Linear(c.embedding_dim, c.num_classes) : Linear()) {
+        head_drop{c.head_dropout},
+        head(c.num_classes > 0 ? Linear(c.feature_dim(), c.num_classes) : Linear()),
+        head_dist(c.distillation == Distillation::head ? Linear(c.embedding_dim, c.num_classes) : Linear()) {
     const auto start = [](Linear& layer) {
       init_truncated_normal(layer.weight.value);
       if (layer.bias.defined()) init_zeros(layer.bias.value);
     };
     for (EncoderBlock& block : encoder.blocks)
       for (Linear* layer : {&block.attn.qkv, &block.attn.proj, &block.mlp.fc1, &block.mlp.fc2}) start(*layer);
-    if (head.weight.defined()) start(head);
+    for (Linear* layer : {&head, &head_dist})
+      if (layer->weight.defined()) start(*layer);
     if (pos_embed.trainable) init_truncated_normal(pos_embed.value);
-    for (Parameter* token : {&cls_token, &reg_token})
+    for (Parameter* token : {&cls_token, &dist_token, &reg_token})
       if (token->defined()) init_truncated_normal(token->value);
   }
 
   /// Logits, or features if there is no head. Throws ShapeError unless the images are of the configured size.
   Var operator()(const Var& images) const {
-    const Var x = norm(pool(encoder(embed(images))));
-    return head.weight.defined() ? head(x) : x;
+    const Var x = encoder(embed(images)), y = summarise(x);
+    if (!head.weight.defined()) return y;
+    if (!head_dist.weight.defined()) return head(head_drop(y));
+    // What the distillation token's head says, and the class token's, in equal parts.
+    return head_dist(head_drop(norm(pool_tokens(x, 1))), head(head_drop(y))) * 0.5f;
   }
+
+  /// What the head sees: (B, feature_dim). Throws as the model itself.
+  Var features(const Var& images) const { return summarise(encoder(embed(images))); }
 
   /// Gets ready to predict many times: weights are packed as the products read them, norms and LayerScales
   /// multiplied into them, which doubles their memory. Used where nothing is recorded (`NoGrad`); `flatten`,
@@ -77,13 +91,16 @@ struct VisionTransformer {
                           images.size(2) == config.image_height && images.size(3) == config.image_width,
                       "VisionTransformer: images are ", images.shape(), ", expected (B, ", config.channels,
                       ", ", config.image_height, ", ", config.image_width, ")");
-    return pos_drop(assemble_tokens(patch_embed(images), cls_token, reg_token, pos_embed));
+    return pos_drop(assemble_tokens(patch_embed(images), cls_token,
+                                    dist_token.defined() ? dist_token : reg_token, pos_embed));
   }
 
-  /// What stands for the image: the class token or the mean of the patches, (B, T, C) -> (B, C).
+  /// What stands for the image: the class token, the mean of the patches, or both; (B, T, C) -> (B,
+  /// feature_dim).
   Var pool(const Var& x) const {
     if (config.pooling == Pooling::token) return pool_tokens(x, 0);
-    return pool_tokens(x, config.prefix_tokens(), config.patches());
+    return pool_tokens(x, config.prefix_tokens(), config.patches(),
+                       config.pooling == Pooling::token_and_mean);
   }
 
   /// Attention probabilities of block `layer` (negative: from the end): (B, H, T, T), row i saying how much
@@ -102,24 +119,32 @@ struct VisionTransformer {
 
   static void visit(auto& self, auto&& f) {
     f("cls_token", self.cls_token);
+    f("dist_token", self.dist_token);
     f("reg_token", self.reg_token);
     f("pos_embed", self.pos_embed);
     f("patch_embed", self.patch_embed);
     Encoder::visit(self.encoder, f);
-    f(self.config.pooling == Pooling::token ? "norm" : "fc_norm", self.norm);
+    f(self.config.pooling == Pooling::mean ? "fc_norm" : "norm", self.norm);
     f("head", self.head);
+    f("head_dist", self.head_dist);
   }
 
  private:
+  /// One vector is normalised after pooling, which is less work; of two, every token is before.
+  Var summarise(const Var& x) const {
+    return config.pooling == Pooling::token_and_mean ? pool(norm(x)) : norm(pool(x));
+  }
+
   /// n learned tokens (1, n, C), or an empty parameter.
   static Parameter token(std::int64_t n, std::int64_t C) {
     return n > 0 ? Parameter(Tensor::zeros({1, n, C})) : Parameter();
   }
 
   static Parameter positions(const ViTConfig& c) {
-    if (c.positions == Positions::learned) return Parameter(Tensor::empty({1, c.tokens(), c.embedding_dim}));
+    if (c.positions == Positions::learned)
+      return Parameter(Tensor::empty({1, c.positioned_tokens(), c.embedding_dim}));
     return Parameter(sincos_positions(c.image_height / c.patch_size, c.image_width / c.patch_size,
-                                      c.embedding_dim, c.prefix_tokens()),
+                                      c.embedding_dim, c.prefix_positions ? c.prefix_tokens() : 0),
                      false, false);
   }
 };

@@ -4,11 +4,17 @@
 #include <cstdint>
 
 #include "minivit/core/check.hpp"
+#include "minivit/nn/activation.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// What the classifier sees: the class token, or the mean over the patches.
-enum class Pooling { token, mean };
+/// What the classifier sees: the class token, the mean over the patches, or both behind each other (DINOv2's
+/// classifier: M. Oquab et al., arXiv:2304.07193).
+enum class Pooling { token, mean, token_and_mean };
+
+/// The distillation token of DeiT (H. Touvron et al., arXiv:2012.12877): none, a token only, or with a head
+/// of its own, whose logits are averaged with the class token's.
+enum class Distillation { none, token, head };
 
 /// Position embeddings: learned, or fixed sines and cosines of the row and column.
 enum class Positions { learned, sincos };
@@ -21,15 +27,20 @@ struct ViTConfig {
   std::int64_t num_classes = 1000;   ///< 0: no head, the result is the features
   std::int64_t embedding_dim = 768;  ///< C, divisible by num_heads (and by 4 for sin-cos positions)
   std::int64_t num_layers = 12;
-  std::int64_t num_heads = 12;     ///< H
-  double mlp_ratio = 4.0;          ///< width of the MLP as a multiple of embedding_dim
-  float input_dropout = 0.0f;      ///< after the position embeddings
-  float attention_dropout = 0.0f;  ///< of the attention probabilities
-  float dropout = 0.0f;            ///< in the feed-forward part (MLP)
-  float drop_path = 0.0f;          ///< of the last block; rises from 0 in the first
+  std::int64_t num_heads = 12;  ///< H
+  double mlp_ratio = 4.0;       ///< width of the MLP (rows of fc1) as a multiple of embedding_dim
+  Activation activation = Activation::gelu;  ///< of the MLP
+  float input_dropout = 0.0f;                ///< after the position embeddings
+  float attention_dropout = 0.0f;            ///< of the attention probabilities
+  float dropout = 0.0f;                      ///< in the feed-forward part (MLP)
+  float drop_path = 0.0f;                    ///< of the last block; rises from 0 in the first
+  float head_dropout = 0.0f;                 ///< of what the head sees
   Pooling pooling = Pooling::token;
   bool class_token = true;  ///< must be true for Pooling::token
+  Distillation distillation = Distillation::none;
   Positions positions = Positions::learned;
+  bool prefix_positions = true;  ///< whether the tokens in front of the patches have positions, too (DeiT-III
+                                 ///< has none: H. Touvron et al., arXiv:2204.07118)
   std::int64_t register_tokens =
       0;  ///< extra tokens without a meaning of their own (T. Darcet et al., arXiv:2309.16588)
   float layer_scale = 0.0f;  ///< initial factor of LayerScale; 0: none
@@ -37,12 +48,22 @@ struct ViTConfig {
   bool qkv_bias = true;
 
   std::int64_t patches() const { return (image_height / patch_size) * (image_width / patch_size); }
-  std::int64_t prefix_tokens() const { return (class_token ? 1 : 0) + register_tokens; }
+  std::int64_t prefix_tokens() const {
+    return (class_token ? 1 : 0) + (distillation != Distillation::none ? 1 : 0) + register_tokens;
+  }
 
   /// T: patches, class token and registers.
   std::int64_t tokens() const { return prefix_tokens() + patches(); }
 
-  /// Width of the MLP.
+  /// Tokens that have positions.
+  std::int64_t positioned_tokens() const { return prefix_positions ? tokens() : patches(); }
+
+  /// What the head sees of each image.
+  std::int64_t feature_dim() const {
+    return pooling == Pooling::token_and_mean ? 2 * embedding_dim : embedding_dim;
+  }
+
+  /// Width of the MLP: rows of fc1, half of which are the gate if there is one.
   std::int64_t hidden_dim() const {
     return static_cast<std::int64_t>(static_cast<double>(embedding_dim) * mlp_ratio);
   }
@@ -51,11 +72,13 @@ struct ViTConfig {
   std::int64_t parameter_count() const {
     const std::int64_t C = embedding_dim, hidden = hidden_dim();
     const std::int64_t attention = C * 3 * C + (qkv_bias ? 3 * C : 0) + C * C + C;
-    const std::int64_t mlp = C * hidden + hidden + hidden * C + C;
+    const std::int64_t inner = activation == Activation::swiglu ? hidden / 2 : hidden;
+    const std::int64_t mlp = C * hidden + hidden + inner * C + C;
     const std::int64_t block = attention + mlp + 4 * C + (layer_scale != 0.0f ? 2 * C : 0);
     const std::int64_t embedding =
-        channels * patch_size * patch_size * C + C + (prefix_tokens() + tokens()) * C;
-    return embedding + num_layers * block + 2 * C + num_classes * C + num_classes;
+        channels * patch_size * patch_size * C + C + (prefix_tokens() + positioned_tokens()) * C;
+    const std::int64_t heads = distillation == Distillation::head ? 2 : 1;
+    return embedding + num_layers * block + 2 * C + heads * (num_classes * feature_dim() + num_classes);
   }
 
   /// Throws ConfigError that names the first setting that is out of range or does not fit the others.
@@ -78,6 +101,8 @@ struct ViTConfig {
                        " is not divisible by num_heads ", num_heads);
     check<ConfigError>(mlp_ratio > 0 && mlp_ratio <= 64 && hidden_dim() >= 1, "mlp_ratio is ", mlp_ratio,
                        ", expected above 0 and at most 64");
+    check<ConfigError>(activation != Activation::swiglu || hidden_dim() % 2 == 0,
+                       "swiglu needs an even MLP width, it is ", hidden_dim());
     const auto rate = [](const char* name, float value) {
       check<ConfigError>(value >= 0.0f && value < 1.0f, name, " is ", value,
                          ", expected 0 or more and less than 1");
@@ -86,8 +111,14 @@ struct ViTConfig {
     rate("attention_dropout", attention_dropout);
     rate("dropout", dropout);
     rate("drop_path", drop_path);
-    check<ConfigError>(pooling != Pooling::token || class_token,
+    rate("head_dropout", head_dropout);
+    check<ConfigError>(pooling == Pooling::mean || class_token,
                        "pooling by class token needs class_token true");
+    check<ConfigError>(
+        distillation == Distillation::none || (pooling == Pooling::token && register_tokens == 0),
+        "a distillation token needs pooling by class token and no register tokens");
+    check<ConfigError>(distillation != Distillation::head || num_classes > 0,
+                       "a distillation head needs classes");
     check<ConfigError>(positions != Positions::sincos || embedding_dim % 4 == 0,
                        "sin-cos positions need an embedding_dim "
                        "divisible by 4, it is ",

@@ -15,14 +15,15 @@ namespace minivit::inline MINIVIT_ABI {
 
 /// What an encoder block is made of.
 struct BlockConfig {
-  std::int64_t dim = 0;            ///< C
-  std::int64_t heads = 1;          ///< H, must divide C
-  std::int64_t hidden = 0;         ///< width of the MLP
-  float attention_dropout = 0.0f;  ///< of the attention probabilities
-  float dropout = 0.0f;            ///< in the MLP
-  float drop_path = 0.0f;          ///< of both residual branches
-  float layer_scale = 0.0f;        ///< initial factor of both branches; 0: no factor
-  float eps = 1e-6f;               ///< of the norms
+  std::int64_t dim = 0;                      ///< C
+  std::int64_t heads = 1;                    ///< H, must divide C
+  std::int64_t hidden = 0;                   ///< width of the MLP
+  Activation activation = Activation::gelu;  ///< of the MLP
+  float attention_dropout = 0.0f;            ///< of the attention probabilities
+  float dropout = 0.0f;                      ///< in the MLP
+  float drop_path = 0.0f;                    ///< of both residual branches
+  float layer_scale = 0.0f;                  ///< initial factor of both branches; 0: no factor
+  float eps = 1e-6f;                         ///< of the norms
   bool qkv_bias = true;
 };
 
@@ -42,7 +43,7 @@ struct EncoderBlock {
         attn(c.dim, c.heads, c.attention_dropout, c.qkv_bias),
         ls1(c.dim, c.layer_scale),
         norm2(c.dim, c.eps),
-        mlp(c.dim, c.hidden, c.dropout),
+        mlp(c.dim, c.hidden, c.dropout, c.activation),
         ls2(c.dim, c.layer_scale),
         drop_path{c.drop_path} {}
 

@@ -1,29 +1,37 @@
 // The feed-forward brick of an encoder block.
 #pragma once
 
+#include "minivit/nn/activation.hpp"
 #include "minivit/nn/dropout.hpp"
 #include "minivit/nn/linear.hpp"
 #include "minivit/ops/linear_fused.hpp"
 #include "minivit/ops/residual.hpp"
+#include "minivit/ops/swiglu.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// y = fc2(gelu(fc1(x))), x and y (..., C), with dropout after both layers.
+/// y = fc2(gelu(fc1(x))), x and y (..., C), with dropout after both layers; or with another activation.
 struct MLP {
   Linear fc1;  // (hidden, C)
-  Linear fc2;  // (C, hidden)
+  Linear fc2;  // (C, hidden), for swiglu (C, hidden / 2)
   Dropout drop;
+  Activation activation = Activation::gelu;
 
   MLP() = default;
-  MLP(std::int64_t C, std::int64_t hidden, float dropout = 0.0f)
-      : fc1(C, hidden), fc2(hidden, C), drop{dropout} {}
+  MLP(std::int64_t C, std::int64_t hidden, float dropout = 0.0f, Activation activation = Activation::gelu)
+      : fc1(C, hidden),
+        fc2(activation == Activation::swiglu ? hidden / 2 : hidden, C),
+        drop{dropout},
+        activation(activation) {}
 
   Var operator()(const Var& x) const { return from_hidden(fc1(x)); }
 
   /// What follows fc1: u (..., hidden) -> (..., C) [+ residual].
   Var from_hidden(const Var& u, const Var& residual = {}) const {
-    if (!is_training() || drop.p == 0.0f) return gelu_linear(u, fc2.weight, fc2.bias, residual, &fc2.packed);
-    const Var y = drop(fc2(drop(gelu(u))));
+    const bool drops = is_training() && drop.p > 0.0f;
+    if (activation == Activation::swiglu && !drops) return fc2(swiglu(u), residual);
+    if (!drops) return gelu_linear(u, fc2.weight, fc2.bias, residual, &fc2.packed);
+    const Var y = drop(fc2(drop(activation == Activation::swiglu ? swiglu(u) : gelu(u))));
     return residual.value().defined() ? minivit::residual(residual, y, {}, 0.0f) : y;
   }
 

@@ -10,8 +10,9 @@
 namespace minivit::inline MINIVIT_ABI {
 
 /// y (B, P + N, C) = [first; second; patches] + positions: learned tokens in front of each image's patches
-/// (B, N, C), and positions added to all. first, second: (1, p, C) with p tokens each, or empty (`Var{}`);
-/// positions: (1, P + N, C). Throws ShapeError if the shapes do not fit.
+/// (B, N, C), and positions added to all, or to the patches alone. first, second: (1, p, C) with p tokens
+/// each, or empty (`Var{}`); positions: (1, P + N, C), or (1, N, C). Throws ShapeError if the shapes do not
+/// fit.
 inline Var assemble_tokens(const Var& patches, const Var& first, const Var& second, const Var& positions) {
   check<ShapeError>(patches.rank() == 3, "assemble_tokens: patches are ", patches.shape(),
                     ", expected (B, N, C)");
@@ -23,8 +24,10 @@ inline Var assemble_tokens(const Var& patches, const Var& first, const Var& seco
     return token.size(1);
   };
   const std::int64_t F = count(first), P = F + count(second), T = P + N;
-  check<ShapeError>(positions.shape() == Shape{1, T, C}, "assemble_tokens: positions are ", positions.shape(),
-                    ", expected (1, ", T, ", ", C, ") for patches ", patches.shape(), " and ", P, " tokens");
+  check<ShapeError>(positions.shape() == Shape{1, T, C} || positions.shape() == Shape{1, N, C},
+                    "assemble_tokens: positions are ", positions.shape(), ", expected (1, ", T, ", ", C,
+                    ") or (1, ", N, ", ", C, ") for patches ", patches.shape(), " and ", P, " tokens");
+  const std::int64_t S = T - positions.size(1);  // tokens without a position
   Tensor y = Tensor::empty({B, T, C});
   parallel_for(B * T, grain_for(3 * C), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
@@ -32,14 +35,19 @@ inline Var assemble_tokens(const Var& patches, const Var& first, const Var& seco
       const float* x = t < F   ? first.data() + t * C
                        : t < P ? second.data() + (t - F) * C
                                : patches.data() + (b * N + t - P) * C;
-      Sink{y.data(), false}.write(
-          i * C, C, [](Vec a, Vec p) { return a + p; }, x, positions.data() + t * C);
+      const Sink out{y.data(), false};
+      if (t < S)
+        out.write(
+            i * C, C, [](Vec a) { return a; }, x);
+      else
+        out.write(
+            i * C, C, [](Vec a, Vec p) { return a + p; }, x, positions.data() + (t - S) * C);
     }
   });
   return Tape::local().record(
       std::move(y), {&patches, &first, &second, &positions},
       [patches = patches.edge(), first = first.edge(), second = second.edge(), positions = positions.edge(),
-       B, N, C, F, P, T](Tape& tape, const Tensor& dy) {
+       B, N, C, F, P, S, T](Tape& tape, const Tensor& dy) {
         const auto same = [](Vec v) { return v; };
         if (const Sink dx = tape.sink(patches))
           parallel_for(B * N, grain_for(2 * C), [&](std::int64_t begin, std::int64_t end) {
@@ -51,45 +59,52 @@ inline Var assemble_tokens(const Var& patches, const Var& first, const Var& seco
                    d_positions = tape.sink(positions);
         parallel_for(d_positions ? T : P, grain_for(2 * B * C), [&](std::int64_t begin, std::int64_t end) {
           for (std::int64_t t = begin; t < end; ++t) {
-            const auto add_up = [&](Sink out, std::int64_t row) {
+            const auto add_up = [&](Sink out, std::int64_t row) {  // the sum goes to this row
               if (!out) return;
               for (std::int64_t b = 0; b < B; ++b, out.add = true)
                 out.write(row * C, C, same, dy.data() + (b * T + t) * C);
               if (B == 0 && !out.add) std::fill_n(out.data + row * C, C, 0.0f);
             };
-            add_up(d_positions, t);
+            if (t >= S) add_up(d_positions, t - S);
             if (t < P) add_up(t < F ? d_first : d_second, t < F ? t : t - F);
           }
         });
       });
 }
 
-/// y (B, C) = the mean of tokens [begin, begin + count) of x (B, T, C); one token is that token. Throws
-/// ShapeError if there are no such tokens.
-inline Var pool_tokens(const Var& x, std::int64_t begin, std::int64_t count = 1) {
+/// y (B, C) = the mean of tokens [begin, begin + count) of x (B, T, C); one token is that token. With
+/// `and_first` y (B, 2C) = token 0 and, behind it, that mean. Throws ShapeError if there are no such tokens.
+inline Var pool_tokens(const Var& x, std::int64_t begin, std::int64_t count = 1, bool and_first = false) {
   check<ShapeError>(x.rank() == 3, "pool_tokens: x is ", x.shape(), ", expected (B, T, C)");
   const std::int64_t B = x.size(0), T = x.size(1), C = x.size(2);
   check<ShapeError>(begin >= 0 && count >= 1 && begin + count <= T, "pool_tokens: ", count, " tokens from ",
                     begin, " on of x ", x.shape());
   const float part = 1.0f / static_cast<float>(count);
-  Tensor y = Tensor::empty({B, C});
+  const std::int64_t M = and_first ? C : 0, width = M + C;  // where the mean begins
+  Tensor y = Tensor::empty({B, width});
   parallel_for(B, grain_for(count * C), [&](std::int64_t from, std::int64_t to) {
     for (std::int64_t b = from; b < to; ++b) {
-      Sink out{y.data() + b * C, false};
+      if (and_first) std::copy_n(x.data() + b * T * C, C, y.data() + b * width);
+      Sink out{y.data() + b * width + M, false};
       for (std::int64_t t = begin; t < begin + count; ++t, out.add = true)
         out.write(
             0, C, [part](Vec v) { return v * part; }, x.data() + (b * T + t) * C);
     }
   });
   return Tape::local().record(
-      std::move(y), {&x}, [x = x.edge(), begin, count, part, B, T, C](Tape& tape, const Tensor& dy) {
+      std::move(y), {&x},
+      [x = x.edge(), begin, count, part, B, T, C, M, width](Tape& tape, const Tensor& dy) {
         Sink dx = tape.sink(x);
         if (!dx) return;
         dx.start_from_zero(B * T * C);
         parallel_for(B, grain_for(count * C), [&](std::int64_t from, std::int64_t to) {
-          for (std::int64_t b = from; b < to; ++b)
+          for (std::int64_t b = from; b < to; ++b) {
+            if (M > 0)
+              dx.write(
+                  b * T * C, C, [](Vec v) { return v; }, dy.data() + b * width);
             for (std::int64_t t = begin; t < begin + count; ++t)
-              dx.write((b * T + t) * C, C, [part](Vec v) { return v * part; }, dy.data() + b * C);
+              dx.write((b * T + t) * C, C, [part](Vec v) { return v * part; }, dy.data() + b * width + M);
+          }
         });
       });
 }

@@ -36,8 +36,6 @@ Var unary_by_output(const Var& x, const Tensor& y, const D& derivative) {
   });
 }
 
-inline Vec sigmoid(Vec v) { return 1.0f / (1.0f + exp(-v)); }
-
 }  // namespace detail
 
 /// y = -x, any shape.
@@ -78,7 +76,8 @@ inline Var tanh(const Var& x) {
 
 /// y = 1 / (1 + e^-x), any shape.
 inline Var sigmoid(const Var& x) {
-  return detail::unary_by_output(x, detail::map_elements(x.value(), [](Vec v) { return detail::sigmoid(v); }),
+  return detail::unary_by_output(x,
+                                 detail::map_elements(x.value(), [](Vec v) { return logistic(v); }),
                                  [](Vec y) { return y * (1.0f - y); });
 }
 
@@ -92,8 +91,8 @@ inline Var relu(const Var& x) {
 /// y = x · sigmoid(x), any shape (S. Elfwing et al., arXiv:1702.03118).
 inline Var silu(const Var& x) {
   return detail::unary_by_input(
-      x, detail::map_elements(x.value(), [](Vec v) { return v * detail::sigmoid(v); }), [](Vec v) {
-        const Vec s = detail::sigmoid(v);
+      x, detail::map_elements(x.value(), [](Vec v) { return v * logistic(v); }), [](Vec v) {
+        const Vec s = logistic(v);
         return s * (1.0f + v * (1.0f - s));
       });
 }
