@@ -18,13 +18,14 @@ namespace minivit::inline MINIVIT_ABI {
 /// How an image is made ready for a model when nothing is random: for evaluation, prediction, serving. Images
 /// are RGB.
 struct Preprocess {
-  /// squash: resized to the size, whatever its shape (Hugging Face's ViT).
+  /// squash: resized to floor(size / crop_pct), whatever its shape, centre cut out (Hugging Face's ViT and
+  /// DeiT, timm's "squash" crop mode).
   /// crop: shortest edge resized to floor(size / crop_pct), centre cut out (timm's "center" crop mode).
   enum class Fit { squash, crop };
 
   int height = 224, width = 224;
   Fit fit = Fit::squash;
-  double crop_pct = 1.0;  ///< share of the resized edge that is kept, in (0, 1]; for Fit::crop
+  double crop_pct = 1.0;  ///< share of the resized edge that is kept, in (0, 1]
   Filter filter = Filter::bicubic;
   std::array<float, 3> mean{0.485f, 0.456f,
                             0.406f};  ///< subtracted from values in [0, 1]; default: ImageNet's
@@ -53,12 +54,14 @@ inline int centre_start(int whole, int part) {
   return static_cast<int>(std::nearbyint((whole - part) / 2.0));
 }
 
-/// The size to which timm resizes an image of this size before the centre crop.
+/// The size to which an image of this size is resized before the centre crop.
 inline std::array<int, 2> size_before_crop(int image_width, int image_height, const Preprocess& p) {
   const double target_w = std::floor(p.width / p.crop_pct), target_h = std::floor(p.height / p.crop_pct);
   const double w = image_width, h = image_height;
   std::array<double, 2> size;
-  if (target_w == target_h)  // torchvision's Resize: the longer edge is cut to a whole number
+  if (p.fit == Preprocess::Fit::squash)
+    size = {target_w, target_h};
+  else if (target_w == target_h)  // torchvision's Resize: the longer edge is cut to a whole number
     size = w <= h ? std::array{target_w, std::floor(target_w * h / w)}
                   : std::array{std::floor(target_h * w / h), target_h};
   else {  // timm's ResizeKeepRatio: rounded
@@ -138,8 +141,7 @@ inline Image fit_image(const Image& image, int width, int height, int reduction,
                         (height - 1) / reduction + 1 == image.height,
                     "preprocess: image is ", image.width, "x", image.height, ", expected 1/", reduction,
                     " of ", width, "x", height);
-  const auto [w, h] =
-      p.fit == Preprocess::Fit::squash ? std::array{p.width, p.height} : size_before_crop(width, height, p);
+  const auto [w, h] = size_before_crop(width, height, p);
   const double by = reduction;
   return resize_view(View::of(image), {0, width / by, image.width, w, centre_start(w, p.width), p.width},
                      {0, height / by, image.height, h, centre_start(h, p.height), p.height}, p.filter);
@@ -160,7 +162,6 @@ inline Image fit_image(const Image& image, const Preprocess& p) {
 /// that leaves pixels enough, 1 for Filter::nearest. Throws as that.
 inline int decode_reduction(int width, int height, const Preprocess& p) {
   if (p.filter == Filter::nearest) return 1;  // takes pixels as they are
-  if (p.fit == Preprocess::Fit::squash) return detail::reduction_for(width, height, p.width, p.height);
   const auto [w, h] = detail::size_before_crop(width, height, p);
   return detail::reduction_for(width, height, w, h);
 }

@@ -56,16 +56,51 @@ inline std::array<float, 3> three(const JsonFields& fields, std::string_view key
   return {values[0], values[1], values[2]};
 }
 
+/// timm's name for a family with what model_args cannot say; they say everything else.
+inline const char* timm_architecture(const ViTConfig& v) {
+  return v.distillation != Distillation::none ? "deit_base_distilled_patch16_224"
+         : v.activation == Activation::swiglu ? "vit_giant_patch14_dinov2"
+                                              : "vit_base_patch16_224";
+}
+
+inline constexpr std::string_view kDistillationNames[] = {"none", "token", "head"};
+
+/// What timm's pretrained_cfg says about the preprocessing for a model of this size.
+inline Preprocess preprocess_from_timm(const JsonFields& cfg, const ViTConfig& v) {
+  Preprocess p;
+  p.height = static_cast<int>(v.image_height);
+  p.width = static_cast<int>(v.image_width);
+  p.crop_pct = cfg.get("crop_pct", 0.875);  // timm's default
+  p.mean = three(cfg, "mean", p.mean);
+  p.std = three(cfg, "std", p.std);
+  p.fit =
+      cfg.choice("crop_mode", {"center", "squash"}, 0) == 0 ? Preprocess::Fit::crop : Preprocess::Fit::squash;
+  const auto& filters = kFilterNames;
+  p.filter =
+      filters[cfg.choice("interpolation", {filters[0].name, filters[1].name, filters[2].name}, 2)].filter;
+  p.validate();
+  return p;
+}
+
+/// A name for each of K classes: those of label_names, or numbers.
+inline std::vector<std::string> labels_from_timm(const JsonFields& fields, std::int64_t K) {
+  std::vector<std::string> labels;
+  if (fields.find("label_names")) labels = fields.get<std::vector<std::string>>("label_names");
+  if (!labels.empty() && static_cast<std::int64_t>(labels.size()) != K)
+    fields.fail("label_names", "has ", labels.size(), " names for ", K, " classes");
+  for (auto i = static_cast<std::int64_t>(labels.size()); i < K; ++i) labels.push_back(concat(i));
+  return labels;
+}
+
 }  // namespace detail
 
 /// config.json of a model.
 inline Json to_json(const ModelConfig& c) {
   const ViTConfig& v = c.vit;
   const Preprocess& p = c.preprocess;
-  const char* const pool = v.pooling == Pooling::token ? "token" : "avg";
+  const char* const pool = v.pooling == Pooling::mean ? "avg" : "token";
   return Json::object({
-      {"architecture",
-       "vit_base_patch16_224"},  // timm's name for the family; model_args says everything else
+      {"architecture", detail::timm_architecture(v)},
       {"num_classes", v.num_classes},
       {"num_features", v.embedding_dim},
       {"global_pool", pool},
@@ -80,7 +115,9 @@ inline Json to_json(const ModelConfig& c) {
                                    {"global_pool", pool},
                                    {"class_token", v.class_token},
                                    {"reg_tokens", v.register_tokens},
+                                   {"no_embed_class", !v.prefix_positions},
                                    {"init_values", v.layer_scale != 0.0f ? Json(v.layer_scale) : Json()},
+                                   {"drop_rate", v.head_dropout},
                                    {"pos_drop_rate", v.input_dropout},
                                    {"attn_drop_rate", v.attention_dropout},
                                    {"proj_drop_rate", v.dropout},
@@ -97,9 +134,12 @@ inline Json to_json(const ModelConfig& c) {
                      {"first_conv", "patch_embed.proj"},
                      {"classifier", "head"}})},
       // What timm has no word for.
-      {"minivit", Json::object({{"version", kVersion},
-                                {"positions", v.positions == Positions::learned ? "learned" : "sincos"},
-                                {"norm_eps", v.norm_eps}})},
+      {"minivit",
+       Json::object({{"version", kVersion},
+                     {"positions", v.positions == Positions::learned ? "learned" : "sincos"},
+                     {"class_and_mean", v.pooling == Pooling::token_and_mean},
+                     {"distillation", detail::kDistillationNames[static_cast<int>(v.distillation)]},
+                     {"norm_eps", v.norm_eps}})},
   });
 }
 
@@ -113,9 +153,15 @@ inline Json preprocessor_to_json(const Preprocess& p) {
                             {"resample", detail::filter_name(p.filter).resample},
                             {"rescale_factor", 1.0 / 255}});
   const Json size = Json::object({{"height", p.height}, {"width", p.width}});
-  if (p.fit == Preprocess::Fit::squash) {
+  if (p.fit == Preprocess::Fit::squash && p.crop_pct == 1.0) {
     json.set("image_processor_type", "ViTImageProcessor");
     json.set("size", size);
+  } else if (p.fit == Preprocess::Fit::squash) {
+    const auto before = [&](int edge) { return static_cast<int>(edge / p.crop_pct); };
+    json.set("image_processor_type", "DeiTImageProcessor");  // the one that squashes and crops
+    json.set("size", Json::object({{"height", before(p.height)}, {"width", before(p.width)}}));
+    json.set("do_center_crop", true);
+    json.set("crop_size", size);
   } else {
     json.set("image_processor_type",
              "CLIPImageProcessor");  // the one that resizes the shortest edge and crops
@@ -136,7 +182,7 @@ inline ModelConfig model_config_from_json(const Json& json, const std::string& n
       fields.find("model_args") != nullptr, name,
       ": has no \"model_args\"; expected the configuration of a ViT as "
       "timm writes it",
-      fields.find("model_type") ? ". This one is of transformers, which cannot be read yet" : "");
+      fields.find("model_type") ? ". This one is of transformers: load_pretrained reads it" : "");
   const JsonFields args = fields.object("model_args");
   const Json empty_object = Json::object();
   const Json* const cfg_json = fields.find("pretrained_cfg");
@@ -159,6 +205,8 @@ inline ModelConfig model_config_from_json(const Json& json, const std::string& n
   v.class_token = args.get("class_token", v.class_token);
   v.register_tokens = args.get("reg_tokens", v.register_tokens);
   v.layer_scale = args.get("init_values", 0.0f);
+  v.prefix_positions = !args.get("no_embed_class", false);
+  v.head_dropout = args.get("drop_rate", 0.0f);
   v.input_dropout = args.get("pos_drop_rate", 0.0f);
   v.attention_dropout = args.get("attn_drop_rate", 0.0f);
   v.dropout = args.get("proj_drop_rate", 0.0f);
@@ -166,29 +214,26 @@ inline ModelConfig model_config_from_json(const Json& json, const std::string& n
   v.norm_eps = own.get("norm_eps", v.norm_eps);
   const std::size_t pool =
       args.choice("global_pool", {"token", "avg"}, fields.choice("global_pool", {"token", "avg"}, 0));
-  v.pooling = pool == 0 ? Pooling::token : Pooling::mean;
+  v.pooling = own.get("class_and_mean", false) ? Pooling::token_and_mean
+              : pool == 0                      ? Pooling::token
+                                               : Pooling::mean;
   v.positions =
       own.choice("positions", {"learned", "sincos"}, 0) == 0 ? Positions::learned : Positions::sincos;
+  const auto architecture = fields.get<std::string>("architecture", "");
+  if (architecture.starts_with("vit_giant_patch14") && architecture.find("dinov2") != std::string::npos)
+    v.activation = Activation::swiglu;
+  const auto& distillations = detail::kDistillationNames;
+  v.distillation = static_cast<Distillation>(
+      own.choice("distillation", {distillations[0], distillations[1], distillations[2]},
+                 architecture.find("_distilled") != std::string::npos ? 2 : 0));
+  // What this library has no word for must be timm's default.
+  for (const char* const key : {"act_layer", "norm_layer", "mlp_layer", "block_fn", "embed_layer"})
+    if (const Json* value = args.find(key); value && !value->is_null())
+      fields.fail(concat("model_args.", key),
+                  "is set, expected none; other layers than timm's default are not supported");
   v.validate();
-
-  Preprocess& p = c.preprocess;
-  p.height = static_cast<int>(v.image_height);
-  p.width = static_cast<int>(v.image_width);
-  p.crop_pct = cfg.get("crop_pct", 0.875);  // timm's default
-  p.mean = detail::three(cfg, "mean", p.mean);
-  p.std = detail::three(cfg, "std", p.std);
-  p.fit =
-      cfg.choice("crop_mode", {"center", "squash"}, 0) == 0 ? Preprocess::Fit::crop : Preprocess::Fit::squash;
-  const auto& filters = detail::kFilterNames;
-  p.filter =
-      filters[cfg.choice("interpolation", {filters[0].name, filters[1].name, filters[2].name}, 2)].filter;
-  p.validate();
-
-  if (fields.find("label_names")) c.labels = fields.get<std::vector<std::string>>("label_names");
-  check<FileError>(c.labels.empty() || static_cast<std::int64_t>(c.labels.size()) == v.num_classes, name,
-                   ": has ", c.labels.size(), " label_names for ", v.num_classes, " classes");
-  if (c.labels.empty())
-    for (std::int64_t i = 0; i < v.num_classes; ++i) c.labels.push_back(concat(i));
+  c.preprocess = detail::preprocess_from_timm(cfg, v);
+  c.labels = detail::labels_from_timm(fields, v.num_classes);
   return c;
 }
 

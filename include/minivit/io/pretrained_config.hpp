@@ -1,0 +1,270 @@
+// What the configuration files of timm and transformers say about a model, and what the shapes of its
+// weights say.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "minivit/io/model_config.hpp"
+#include "minivit/io/tensor_names.hpp"
+#include "minivit/model/resample.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// What is known about a model before its weights are looked at.
+struct PretrainedHints {
+  ModelConfig config;
+  bool complete = false;          ///< the configuration says everything, as the library's own
+  bool knows_image_size = false;  ///< config.vit.image_height and image_width are the model's
+  bool knows_heads = false;
+  bool headless = false;                         ///< the class of the model has no classifier
+  bool has_preprocess = false;                   ///< config.preprocess is the model's
+  PositionFilter filter = PositionFilter::timm;  ///< how the library it comes from interpolates positions
+};
+
+namespace detail {
+
+/// Attention heads of the architectures of timm, by what is in their names.
+struct KnownHeads {
+  std::string_view part;
+  std::int64_t heads;
+};
+inline constexpr KnownHeads kKnownHeads[] = {
+    {"vit_giant_patch14_dinov2", 24},
+    {"vit_giant_patch14_reg4_dinov2", 24},
+    {"vit_tiny_", 3},
+    {"deit_tiny_", 3},
+    {"vit_small_", 6},
+    {"deit_small_", 6},
+    {"deit3_small_", 6},
+    {"vit_medium_", 8},
+    {"deit3_medium_", 8},
+    {"vit_base_", 12},
+    {"deit_base_", 12},
+    {"deit3_base_", 12},
+    {"vit_large_", 16},
+    {"deit3_large_", 16},
+    {"vit_huge_", 16},
+    {"deit3_huge_", 16},
+    {"vit_giant_", 16},
+    {"vit_gigantic_", 16},
+};
+
+/// The share of an edge that a crop of `size` pixels keeps of `edge`, such that floor(size / share) is
+/// `edge`.
+inline double crop_share(int size, int edge) {
+  double share = static_cast<double>(size) / edge;
+  while (static_cast<int>(size / share) < edge) share = std::nextafter(share, 0.0);
+  return share;
+}
+
+/// A size in preprocessor_config.json: a number, or an object with height and width.
+inline std::optional<std::array<std::int64_t, 2>> pixels_of(const JsonFields& fields, std::string_view key) {
+  const Json* const value = fields.find(key);
+  if (!value || value->is_null()) return {};
+  if (value->kind() != JsonKind::kObject) {
+    const auto edge = fields.get<std::int64_t>(key);
+    return {{edge, edge}};
+  }
+  const JsonFields size = fields.object(key);
+  if (!size.find("height")) return {};
+  return {{size.get<std::int64_t>("height"), size.get<std::int64_t>("width")}};
+}
+
+}  // namespace detail
+
+/// The heads of timm's architecture of this name, as "vit_small_patch16_224"; nothing if it is not known.
+inline std::optional<std::int64_t> heads_of_architecture(std::string_view name) {
+  for (const auto& [part, heads] : detail::kKnownHeads)
+    if (name.starts_with(part)) return heads;
+  return {};
+}
+
+/// The preprocessing that a preprocessor_config.json of transformers describes, for the image processors of
+/// ViT, DeiT and DINOv2 (BiT). Throws FileError for what it asks for and is not supported.
+inline Preprocess preprocess_from_transformers(const Json& json, const std::string& name) {
+  const JsonFields fields(json, name);
+  Preprocess p;
+  p.mean = p.std = {0.5f, 0.5f, 0.5f};
+  if (fields.get("do_normalize", true)) {
+    p.mean = detail::three(fields, "image_mean", p.mean);
+    p.std = detail::three(fields, "image_std", p.std);
+  } else {
+    p.mean = {0, 0, 0}, p.std = {1, 1, 1};
+  }
+  if (!fields.get("do_rescale", true) || std::fabs(fields.get("rescale_factor", 1.0 / 255) * 255 - 1) > 1e-6)
+    fields.fail("rescale_factor", "is not 1/255, which is the only one supported");
+  const auto resample = fields.get("resample", 2);
+  const auto filter = std::ranges::find(detail::kFilterNames, resample, &detail::FilterName::resample);
+  if (filter == std::end(detail::kFilterNames))
+    fields.fail("resample", "is ", resample, ", expected 0 (nearest), 2 (bilinear) or 3 (bicubic)");
+  p.filter = filter->filter;
+
+  const auto crop = detail::pixels_of(fields, "crop_size"), size = detail::pixels_of(fields, "size");
+  const bool crops = crop && fields.get("do_center_crop", true);
+  const auto set = [&](const std::array<std::int64_t, 2>& pixels) {
+    if (std::min(pixels[0], pixels[1]) < 1 || std::max(pixels[0], pixels[1]) > 16384)
+      fields.fail("size", "is ", pixels[0], "x", pixels[1], ", expected 1 to 16384");
+    p.height = static_cast<int>(pixels[0]), p.width = static_cast<int>(pixels[1]);
+  };
+  const auto check_edge = [&](std::int64_t edge) {
+    if (edge < std::min(p.height, p.width) || edge > 16384)
+      fields.fail("size", "is ", edge, ", expected at least the crop of ", std::min(p.height, p.width));
+    return static_cast<int>(edge);
+  };
+  if (size) {
+    p.fit = Preprocess::Fit::squash;
+    set(crops ? *crop : *size);
+    if (crops) p.crop_pct = detail::crop_share(p.height, check_edge((*size)[0]));
+  } else {
+    p.fit = Preprocess::Fit::crop;
+    const std::int64_t edge = fields.object("size").get<std::int64_t>("shortest_edge");
+    set(crops ? *crop : std::array{edge, edge});
+    p.crop_pct = detail::crop_share(std::min(p.height, p.width), check_edge(edge));
+  }
+  p.validate();
+  return p;
+}
+
+/// What a config.json of transformers says: model types vit, deit, dinov2 and dinov2_with_registers. Throws
+/// FileError for others and for what is not supported.
+inline PretrainedHints hints_from_transformers(const Json& json, const std::string& name) {
+  const JsonFields fields(json, name);
+  const std::size_t type =
+      fields.choice("model_type", {"vit", "deit", "dinov2", "dinov2_with_registers"}, std::size_t(-1));
+  PretrainedHints hints;
+  hints.filter = PositionFilter::transformers;
+  ViTConfig& v = hints.config.vit;
+  const auto size = detail::size_of(fields, "image_size", {224, 224});
+  v.image_height = size[0], v.image_width = size[1];
+  v.num_heads = fields.get<std::int64_t>("num_attention_heads", 12);
+  hints.knows_image_size = hints.knows_heads = true;
+  v.norm_eps = fields.get("layer_norm_eps", type >= 2 ? 1e-6f : 1e-12f);
+  if (!fields.get("use_swiglu_ffn", false) && fields.get<std::string>("hidden_act", "gelu") != "gelu")
+    fields.fail("hidden_act", "is ", fields.get<std::string>("hidden_act"), ", expected \"gelu\"");
+  if (const Json* classes = fields.find("architectures"); classes && !classes->elements().empty())
+    hints.headless = classes->elements()[0].text().ends_with("Model");
+
+  if (const Json* labels = fields.find("id2label"); labels && labels->kind() == JsonKind::kObject) {
+    const JsonFields by_number = fields.object("id2label");
+    for (std::size_t i = 0; i < labels->keys().size(); ++i) {
+      const std::string key = concat(i);
+      if (!by_number.find(key))
+        fields.fail("id2label", "has ", labels->keys().size(), " names, but none for class ", i);
+      hints.config.labels.push_back(by_number.get<std::string>(key));
+    }
+  }
+  // What the published models of the type come with, should preprocessor_config.json be missing.
+  Preprocess& p = hints.config.preprocess;
+  p.height = static_cast<int>(std::clamp<std::int64_t>(v.image_height, 1, 16384));
+  p.width = static_cast<int>(std::clamp<std::int64_t>(v.image_width, 1, 16384));
+  p.fit = type >= 2 ? Preprocess::Fit::crop : Preprocess::Fit::squash;
+  p.filter = type == 0 ? Filter::bilinear : Filter::bicubic;
+  p.crop_pct = type == 0 ? 1.0 : 0.875;
+  if (type == 0) p.mean = p.std = {0.5f, 0.5f, 0.5f};
+  return hints;
+}
+
+/// What a config.json of timm says, or its architecture's name alone. Throws FileError, ConfigError as
+/// model_config_from_json.
+inline PretrainedHints hints_from_timm(const Json& json, const std::string& name) {
+  const JsonFields fields(json, name);
+  PretrainedHints hints;
+  if (fields.find("model_args")) {
+    hints.config = model_config_from_json(json, name);
+    hints.complete = hints.has_preprocess = true;
+    return hints;
+  }
+  const auto architecture = fields.get<std::string>("architecture");
+  if (const auto heads = heads_of_architecture(architecture)) {
+    hints.config.vit.num_heads = *heads;
+    hints.knows_heads = true;
+  }
+  ViTConfig& v = hints.config.vit;
+  if (fields.choice("global_pool", {"token", "avg", ""}, 0) == 1) v.pooling = Pooling::mean;
+  if (fields.find("pretrained_cfg")) {
+    const JsonFields cfg = fields.object("pretrained_cfg");
+    if (cfg.find("input_size")) {
+      const auto size = cfg.get<std::vector<std::int64_t>>("input_size");
+      if (size.size() != 3) cfg.fail("input_size", "has ", size.size(), " numbers, expected 3");
+      v.image_height = std::clamp<std::int64_t>(size[1], 1, 16384);
+      v.image_width = std::clamp<std::int64_t>(size[2], 1, 16384);
+      hints.knows_image_size = true;
+    }
+    hints.config.preprocess = detail::preprocess_from_timm(cfg, v);
+    hints.has_preprocess = true;
+  }
+  if (fields.find("label_names")) hints.config.labels = fields.get<std::vector<std::string>>("label_names");
+  return hints;
+}
+
+/// The configuration of a model whose weights are `tensors`: everything that their shapes say, the rest as
+/// the hints have it. Throws FileError that names what is missing to make it a Vision Transformer.
+inline ViTConfig config_from_shapes(const NamedTensors& tensors, const PretrainedHints& hints) {
+  ViTConfig v = hints.config.vit;
+  const std::string& file = tensors.file_name();
+  const auto shape = [&](const std::string& name, int rank) {
+    const std::optional<Shape> found = tensors.shape(name);
+    if (!found || found->rank() != rank) {
+      std::string known;
+      for (std::size_t i = 0; i < std::min<std::size_t>(tensors.unknown().size(), 3); ++i)
+        known += concat(i == 0 ? "; it has " : ", ", tensors.unknown()[i]);
+      detail::fail<FileError>({file, ": is no Vision Transformer that is known here: ", name,
+                               found ? " has another number of axes" : " is missing", known});
+    }
+    return *found;
+  };
+  const Shape patch = shape("patch_embed.proj.weight", 4), fc1 = shape("blocks.0.mlp.fc1.weight", 2),
+              fc2 = shape("blocks.0.mlp.fc2.weight", 2), positions = shape("pos_embed", 3);
+  v.embedding_dim = patch[0], v.channels = patch[1], v.patch_size = patch[3];
+  v.num_layers = 1;
+  while (tensors.has(concat("blocks.", v.num_layers, ".norm1.weight"))) ++v.num_layers;
+  v.activation = fc2[1] * 2 == fc1[0] ? Activation::swiglu : Activation::gelu;
+  v.mlp_ratio = static_cast<double>(fc1[0]) / static_cast<double>(std::max<std::int64_t>(patch[0], 1));
+  while (v.hidden_dim() < fc1[0]) v.mlp_ratio = std::nextafter(v.mlp_ratio, 1e9);
+  v.qkv_bias = tensors.has("blocks.0.attn.qkv.bias");
+  v.layer_scale = tensors.has("blocks.0.ls1.gamma") ? 1e-5f : 0.0f;
+  v.class_token = tensors.has("cls_token");
+  v.distillation = !tensors.has("dist_token")        ? Distillation::none
+                   : tensors.has("head_dist.weight") ? Distillation::head
+                                                     : Distillation::token;
+  v.register_tokens = tensors.has("reg_token") ? shape("reg_token", 3)[1] : 0;
+  const std::optional<Shape> head = tensors.shape("head.weight");
+  v.num_classes = head && head->rank() == 2 ? (*head)[0] : 0;
+  v.pooling = tensors.has("fc_norm.weight")                             ? Pooling::mean
+              : head && head->rank() == 2 && (*head)[1] == 2 * patch[0] ? Pooling::token_and_mean
+                                                                        : Pooling::token;
+  if (hints.config.vit.pooling == Pooling::mean && v.pooling != Pooling::mean)
+    detail::fail<FileError>(
+        {file, ": pools the mean of normalised tokens (norm, not fc_norm), which is not supported"});
+
+  // Positions: of all tokens, or of the patches alone, or (DINOv2 in transformers) of all but the registers.
+  const std::int64_t rows = positions[1], few = v.prefix_tokens() - v.register_tokens;
+  if (!hints.knows_image_size) {
+    for (const std::int64_t prefix : {v.prefix_tokens(), few, std::int64_t{0}}) {
+      const auto edge = static_cast<std::int64_t>(
+          std::llround(std::sqrt(static_cast<double>(std::max<std::int64_t>(rows - prefix, 0)))));
+      if (edge < 1 || edge * edge != rows - prefix) continue;
+      v.image_height = v.image_width = edge * v.patch_size;
+      break;
+    }
+  }
+  check<FileError>(v.patch_size >= 1 && v.patches() > 0 &&
+                       (rows == v.tokens() || rows == v.patches() || rows == few + v.patches()),
+                   file, ": pos_embed has ", rows, " positions, an image of ", v.image_height, "x",
+                   v.image_width, " has ", v.patches(), " patches of ", v.patch_size, "x", v.patch_size,
+                   " pixels, with ", v.prefix_tokens(), " tokens in front");
+  v.prefix_positions = rows == v.tokens();
+  check<FileError>(hints.knows_heads, file,
+                   ": the number of attention heads is not in the weights; there is no config.json that says "
+                   "it, so name timm's architecture, as vit_small_patch16_224, or the number of heads");
+  v.validate();
+  return v;
+}
+
+}  // namespace minivit::inline MINIVIT_ABI
