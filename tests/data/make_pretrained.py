@@ -124,3 +124,19 @@ of_transformers("hf_dinov2_registers", "Dinov2WithRegistersForImageClassificatio
 of_transformers("hf_dinov2_swiglu", "Dinov2WithRegistersForImageClassification", 33, use_swiglu_ffn=True)
 of_transformers("hf_dinov2_swiglu_new_names", "Dinov2ForImageClassification", 34, use_swiglu_ffn=True,
                 original_names=False)
+
+
+# Positions and patch embeddings of other sizes.
+from timm.layers import resample_abs_pos_embed, resample_patch_embed  # noqa: E402
+
+generator = torch.Generator().manual_seed(50)
+positions, weight = torch.randn(1, 2 + 20, 3, generator=generator), torch.randn(4, 3, 8, 8, generator=generator)
+out = {"positions": positions, "patches": weight}
+for rows, columns in ((4, 5), (7, 9), (3, 2), (5, 4), (1, 1)):
+    out[f"timm_{rows}x{columns}"] = resample_abs_pos_embed(positions, [rows, columns], [4, 5], num_prefix_tokens=2)
+    grid = positions[:, 2:].reshape(1, 4, 5, 3).permute(0, 3, 1, 2)
+    grid = torch.nn.functional.interpolate(grid, size=(rows, columns), mode="bicubic", align_corners=False)
+    out[f"transformers_{rows}x{columns}"] = torch.cat([positions[:, :2], grid.permute(0, 2, 3, 1).reshape(1, -1, 3)], 1)
+for size in (4, 7, 8, 9, 16):
+    out[f"patches_{size}"] = resample_patch_embed(weight, [size, size])
+save_file({k: v.clone().contiguous() for k, v in out.items()}, OUT.parent / "resample.safetensors")

@@ -35,6 +35,15 @@ TEST_CASE("to_tensor writes normalised planes") {
       CHECK(out[c * 20 + i] == (static_cast<float>(image.pixels[i * 3 + c]) / 255.0f - p.mean[c]) / p.std[c]);
 }
 
+TEST_CASE("squashing keeps a share of the edges, too, as DeiT's image processor does") {
+  const Preprocess p{.height = 16, .width = 16, .fit = Preprocess::Fit::squash, .crop_pct = 0.8};
+  CHECK(detail::size_before_crop(100, 50, p) == std::array{20, 20});
+  const Image image = make_image(40, 60);
+  const Image whole = fit_image(image, {.height = 20, .width = 20}), part = fit_image(image, p);
+  for (int y = 0; y < 16; ++y)
+    for (int i = 0; i < 16 * 3; ++i) REQUIRE(part.row(y)[i] == whole.row(y + 2)[i + 2 * 3]);
+}
+
 TEST_CASE("crop geometry is timm's") {
   const Image photo = decode_image(fixture::path("resize/photo.png"));
   Preprocess p{.fit = Preprocess::Fit::crop, .crop_pct = 0.9};  // shortest edge to 248
@@ -43,7 +52,7 @@ TEST_CASE("crop geometry is timm's") {
 
   // The sizes of torchvision's Resize(shortest edge): the longer one is cut, not rounded.
   const auto size = [](int w, int h, int target_w, int target_h) {
-    const Preprocess q{.height = target_h, .width = target_w};
+    const Preprocess q{.height = target_h, .width = target_w, .fit = Preprocess::Fit::crop};
     return detail::size_before_crop(make_image(w, h), q);
   };
   CHECK(size(223, 301, 248, 248) == std::array{248, 334});

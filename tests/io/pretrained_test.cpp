@@ -43,7 +43,7 @@ fs::path scratch(const std::string& name) {
 /// A copy of one of the models, to be changed.
 fs::path copy_of(const std::string& name, const std::string& as) {
   const fs::path folder = scratch(as);
-  fs::copy(kModels / name, folder, fs::copy_options::overwrite_existing);
+  fs::copy(kModels / name, folder, fs::copy_options::recursive);
   return folder;
 }
 
@@ -98,4 +98,155 @@ TEST_CASE("pretrained: every kind of model gives the logits of the library that 
     CHECK(error_of(again.net, name) < 1e-5);
     CHECK(again.preprocess == loaded.model.preprocess);
   }
+}
+
+TEST_CASE("pretrained: a file without a config.json needs timm's architecture, or the heads") {
+  const fs::path folder = copy_of("timm_by_name", "bare");
+  fs::remove(folder / "config.json");
+  const fs::path file = folder / "model.safetensors";
+  CHECK(message_of<FileError>([&] {
+          load_pretrained(file);
+        }).find("the number of attention heads is not in the weights") != std::string::npos);
+  CHECK(message_of<ConfigError>([&] {
+          load_pretrained(file, {.architecture = "resnet50"});
+        }).starts_with("architecture \"resnet50\" is not known"));
+  for (const Pretrained& loaded : {load_pretrained(file, {.architecture = "vit_tiny_patch16_224"}),
+                                   load_pretrained(file, {.num_heads = 3})}) {
+    CHECK(error_of(loaded.model.net, "timm_by_name") < 1e-5);
+    CHECK(loaded.model.labels == std::vector<std::string>{"0", "1", "2", "3", "4"});
+    CHECK(loaded.notes.size() == 1);  // how images are prepared is a guess
+  }
+  CHECK(message_of<ConfigError>([&] { load_pretrained(file, {.num_heads = 5}); }) ==
+        "embedding_dim 12 is not divisible by num_heads 5");
+}
+
+TEST_CASE("pretrained: what is missing, not known or of another shape is named") {
+  const fs::path folder = scratch("strict");
+  const SafetensorsFile whole(kModels / "hf_vit" / "model.safetensors");
+  fs::copy(kModels / "hf_vit" / "config.json", folder);
+  const auto complaint = [&](const std::string& leave_out, const std::string& add, const Shape& shape,
+                             const PretrainedOptions& options = {}) {
+    std::vector<NamedTensor> tensors;
+    for (const std::string& name : whole.names())
+      if (!name.ends_with(leave_out) || leave_out.empty()) tensors.push_back({name, whole.tensor(name)});
+    if (!add.empty()) tensors.push_back({add, Tensor::zeros(shape)});
+    save_safetensors(folder / "model.safetensors", tensors);
+    const std::string text = message_of<FileError>([&] { load_pretrained(folder, options); });
+    const std::size_t at = text.find("model.safetensors: ");
+    return at == std::string::npos ? text : text.substr(at + 19);
+  };
+  CHECK(complaint("", "", {}) == "nothing was thrown");
+  CHECK(complaint("0.output.dense.bias", "", {}) ==
+        "does not hold this model; missing: blocks.0.mlp.fc2.bias");
+  CHECK(complaint("", "vit.something.weight", {2}) ==
+        "does not hold this model; not expected: vit.something.weight");
+  CHECK(complaint("", "vit.encoder.layer.7.layernorm_before.bias", {16}) ==
+        "does not hold this model; not expected: blocks.7.norm1.bias");
+  CHECK(complaint("0.layernorm_before.bias", "vit.encoder.layer.0.layernorm_before.bias", {15}) ==
+        "does not hold this model; of another shape: blocks.0.norm1.bias is (15), expected (16)");
+  CHECK(complaint("0.attention.attention.key.weight", "", {})
+            .find("of another shape: blocks.0.attn.qkv.weight") != std::string::npos);
+  CHECK(complaint("", "blocks.0.norm1.bias", {16}).find("blocks.0.norm1.bias is there twice, once as ") !=
+        std::string::npos);
+  CHECK(complaint("vit.embeddings.patch_embeddings.projection.weight", "", {})
+            .find("patch_embed.proj.weight is missing") != std::string::npos);
+  CHECK(complaint("vit.embeddings.position_embeddings", "vit.embeddings.position_embeddings", {1, 20, 16}) ==
+        "pos_embed has 20 positions, an image of 16x16 has 16 patches of 4x4 pixels, with 1 tokens in front");
+  // The head may be missing only if the caller says so.
+  CHECK(complaint("classifier.weight", "", {}).find("head") != std::string::npos);
+  std::vector<NamedTensor> tensors;
+  for (const std::string& name : whole.names())
+    if (!name.starts_with("classifier")) tensors.push_back({name, whole.tensor(name)});
+  save_safetensors(folder / "model.safetensors", tensors);
+  CHECK(message_of<FileError>([&] { load_pretrained(folder); }).find("missing: head.weight, head.bias") !=
+        std::string::npos);
+  const Pretrained fresh = load_pretrained(folder, {.missing_head = true});
+  CHECK(fresh.model.net.config.num_classes == 5);
+  CHECK(load_pretrained(folder, {.without_head = true}).model.net.config.num_classes == 0);
+}
+
+TEST_CASE("pretrained: other classes keep the rows of those that stay") {
+  for (const char* name : {"timm_vit", "hf_dinov2", "timm_deit_distilled"}) {
+    CAPTURE(name);
+    const Pretrained before = load_pretrained(kModels / name),
+                     after =
+                         load_pretrained(kModels / name, {.classes = {"new", "kind 3", "other", "kind 0"}});
+    CHECK(after.model.labels == std::vector<std::string>{"new", "kind 3", "other", "kind 0"});
+    const Tensor &old = before.model.net.head.weight.value, &now = after.model.net.head.weight.value;
+    REQUIRE(now.shape() == Shape{4, old.size(1)});
+    for (std::int64_t j = 0; j < old.size(1); ++j) {
+      CHECK(now(1, j) == old(3, j));
+      CHECK(now(3, j) == old(0, j));
+      CHECK(std::fabs(now(0, j)) <= 0.04f);  // truncated normal, deviation 0.02
+    }
+    CHECK(after.model.net.head.bias.value(1) == before.model.net.head.bias.value(3));
+    CHECK(after.model.net.head.bias.value(0) == 0.0f);
+    const NoGrad values_only;
+    CHECK(after.model.net(Tensor::zeros({2, 3, 16, 16})).shape() == Shape{2, 4});
+  }
+}
+
+TEST_CASE("pretrained: preprocessing comes from the model's own files") {
+  const Preprocess vit = load_pretrained(kModels / "hf_vit").model.preprocess;
+  CHECK(vit.fit == Preprocess::Fit::squash);
+  CHECK(vit.filter == Filter::bilinear);
+  CHECK(vit.crop_pct == 1.0);
+  CHECK(vit.mean[1] == 0.5f);
+  const Preprocess deit = load_pretrained(kModels / "hf_deit").model.preprocess;  // 18 x 18, then 16 x 16
+  CHECK(deit.fit == Preprocess::Fit::squash);
+  CHECK(deit.filter == Filter::bicubic);
+  CHECK(detail::size_before_crop(100, 50, deit) == std::array{18, 18});
+  const Pretrained dino = load_pretrained(kModels / "hf_dinov2_larger");
+  CHECK(dino.model.preprocess.fit == Preprocess::Fit::crop);
+  CHECK(detail::size_before_crop(100, 50, dino.model.preprocess) == std::array{40, 20});
+  CHECK(dino.model.preprocess.mean[0] == 0.485f);
+  CHECK(dino.notes.size() == 2);
+  CHECK(dino.notes[0] == "not needed and left out: dinov2.embeddings.mask_token");
+  CHECK(dino.notes[1] == "positions interpolated from 7x7 to 4x4 patches");
+  const Preprocess timm = load_pretrained(kModels / "timm_vit").model.preprocess;
+  CHECK(timm.fit == Preprocess::Fit::crop);
+  CHECK(timm.crop_pct == 0.9);
+  for (int edge = 1; edge < 700; ++edge)
+    for (int size = 1; size <= edge; size += 13)
+      REQUIRE(static_cast<int>(size / detail::crop_share(size, edge)) == edge);
+}
+
+TEST_CASE("pretrained: what a configuration asks for and is not there is refused") {
+  const fs::path folder = copy_of("hf_vit", "config");
+  const auto complaint = [&](const char* file, const std::string& from, const std::string& to) {
+    std::ifstream in(kModels / "hf_vit" / file);
+    std::string text{std::istreambuf_iterator<char>(in), {}};
+    const std::size_t at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    std::ofstream(folder / file) << text.replace(at, from.size(), to);
+    const std::string message = message_of<FileError>([&] { load_pretrained(folder); });
+    fs::copy_file(kModels / "hf_vit" / file, folder / file, fs::copy_options::overwrite_existing);
+    return message.substr(std::min(message.size(), message.find("config.json") + 13));
+  };
+  CHECK(complaint("config.json", "\"gelu\"", "\"relu\"") == "hidden_act is relu, expected \"gelu\"");
+  CHECK(complaint("config.json", "\"vit\"", "\"swin\"") ==
+        "model_type is \"swin\", expected \"vit\", \"deit\", \"dinov2\" or \"dinov2_with_registers\"");
+  CHECK(complaint("config.json", "\"4\": \"kind 4\"", "\"6\": \"kind 4\"") ==
+        "id2label has 5 names, but none for class 4");
+  CHECK(complaint("preprocessor_config.json", "\"resample\": 2", "\"resample\": 1") ==
+        "resample is 1, expected 0 (nearest), 2 (bilinear) or 3 (bicubic)");
+  CHECK(complaint("preprocessor_config.json", "0.00392156862745098", "1.0") ==
+        "rescale_factor is not 1/255, which is the only one supported");
+  fs::remove(folder / "model.safetensors");
+  std::ofstream(folder / "pytorch_model.bin") << "x";
+  CHECK(message_of<FileError>([&] { load_pretrained(folder); }).find("convert it to safetensors") !=
+        std::string::npos);
+}
+
+TEST_CASE("pretrained: another image size, patch size, grey") {
+  const Pretrained larger = load_pretrained(kModels / "timm_vit", {.image_height = 24, .image_width = 32});
+  CHECK(larger.model.net.pos_embed.value.shape() == Shape{1, 1 + 6 * 8, 16});
+  CHECK(larger.model.preprocess.height == 24);
+  CHECK(larger.notes == std::vector<std::string>{"positions interpolated from 4x4 to 6x8 patches"});
+  const Pretrained finer = load_pretrained(kModels / "timm_vit", {.patch_size = 2});
+  CHECK(finer.model.net.patch_embed.weight.value.shape() == Shape{16, 3, 2, 2});
+  CHECK(finer.notes.size() == 2);
+  CHECK(load_pretrained(kModels / "timm_vit", {.grey = true}).model.net.config.channels == 1);
+  CHECK(message_of<ConfigError>([&] { load_pretrained(kModels / "timm_vit", {.patch_size = 3}); }) ==
+        "image size 16x16 is not divisible by patch_size 3");
 }

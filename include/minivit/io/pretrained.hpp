@@ -13,17 +13,17 @@ namespace minivit::inline MINIVIT_ABI {
 
 /// What `load_pretrained` cannot know, and what is to be different from the file.
 struct PretrainedOptions {
-  std::string architecture;    ///< timm's name, as "vit_small_patch16_224", if there is no config.json
+  std::string architecture{};  ///< timm's name, as "vit_small_patch16_224", if there is no config.json
   std::int64_t num_heads = 0;  ///< or this, for an architecture whose name is not known; 0: not given
   bool without_head = false;   ///< features only: the file's head, if there is one, is left out
   bool missing_head = false;   ///< the head may be missing in the file and is then new
 
   /// Another image size: positions are interpolated. 0: the file's (of its preprocessing, if that differs).
   std::int64_t image_height = 0, image_width = 0;
-  std::int64_t patch_size = 0;       ///< another patch size: the patch embedding is resampled; 0: the file's
-  bool grey = false;                 ///< one input channel: the sum of the three
-  std::vector<std::string> classes;  ///< other classes: those of the same name keep their row of the head,
-                                     ///< the others are new; empty: the file's
+  std::int64_t patch_size = 0;  ///< another patch size: the patch embedding is resampled; 0: the file's
+  bool grey = false;            ///< one input channel: the sum of the three
+  std::vector<std::string> classes{};  ///< other classes: those of the same name keep their row of the head,
+                                       ///< the others are new; empty: the file's
 };
 
 /// A model and where it comes from.
@@ -182,18 +182,17 @@ inline Pretrained load_pretrained(const std::filesystem::path& path, const Pretr
   const auto note = [&](const auto&... parts) { out.notes.push_back(concat(parts...)); };
   for (const std::string& name : tensors.unused()) note("not needed and left out: ", name);
   const bool has_head = tensors.has("head.weight");
+  // What the configuration promises is expected.
+  if (!has_head && !hints.complete && !hints.headless && !hints.config.labels.empty())
+    v.num_classes = static_cast<std::int64_t>(hints.config.labels.size());
   bool new_head = false;
   if (options.without_head) {
     new_head = has_head;
     v.num_classes = 0;
     if (v.distillation == Distillation::head) v.distillation = Distillation::token;
-    if (v.pooling == Pooling::token_and_mean && !has_head) v.pooling = Pooling::token;
   } else if (!has_head && options.missing_head && v.num_classes > 0) {
     new_head = true;
     note("the head is missing and new");
-  } else if (!has_head && !hints.complete && !hints.headless && !options.missing_head &&
-             !hints.config.labels.empty()) {
-    v.num_classes = static_cast<std::int64_t>(hints.config.labels.size());  // expected, and missing: an error
   }
   // Before memory is asked for: a configuration may promise anything.
   check<FileError>(v.parameter_count() / 4 <= tensors.numel() + 1'000'000, weights.native(), ": holds ",
