@@ -110,3 +110,18 @@ TEST_CASE("pool_tokens: one, some, all") {
           pool_tokens(Tensor::zeros({3, 4}), 0);
         }) == "pool_tokens: x is (3, 4), expected (B, T, C)");
 }
+
+TEST_CASE("mean_of: half the sum") {
+  for (const std::int64_t n : op_test::odd_sizes())
+    check_op({concat("mean_of ", n),
+              {in({2, n}), in({2, n})},
+              [](const std::vector<Var>& x) { return mean_of(x[0], x[1]); },
+              [=](const std::vector<Array>& x) {
+                Array y({2, n});
+                for (std::int64_t i = 0; i < 2 * n; ++i) y[i] = (x[0][i] + x[1][i]) / 2;
+                return y;
+              }});
+  CHECK(message_of<ShapeError>([] {
+          mean_of(Tensor::zeros({2, 3}), Tensor::zeros({3, 2}));
+        }) == "mean_of: a is (2, 3), b (3, 2), expected the same shape");
+}

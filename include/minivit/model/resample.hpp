@@ -55,8 +55,8 @@ inline SmallMatrix resize_matrix(std::int64_t in, std::int64_t out, PositionFilt
 
 /// out (rows', columns', depth) = vertical · x · horizontalᵀ for x (rows, columns, depth), each matrix (to,
 /// from).
-inline void apply_separable(const SmallMatrix& vertical, const SmallMatrix& horizontal,
-                            std::int64_t depth, const float* x, float* out) {
+inline void apply_separable(const SmallMatrix& vertical, const SmallMatrix& horizontal, std::int64_t depth,
+                            const float* x, float* out) {
   const std::int64_t rows = vertical.cols(), columns = horizontal.cols();
   SmallMatrix plane(rows, columns), result;
   for (std::int64_t d = 0; d < depth; ++d) {
@@ -108,7 +108,7 @@ inline Tensor resample_patches(const Tensor& weight, std::int64_t patch_size) {
   Tensor out = Tensor::empty({weight.size(0), weight.size(1), patch_size, patch_size});
   // Resizing a patch is R x Rᵀ; its pseudo-inverse, transposed, is the same with R's.
   const detail::SmallMatrix r = detail::resize_matrix(P, patch_size, PositionFilter::timm),
-                        inverse = r.completeOrthogonalDecomposition().pseudoInverse().transpose();
+                            inverse = r.completeOrthogonalDecomposition().pseudoInverse().transpose();
   for (std::int64_t i = 0; i < planes; ++i)
     detail::apply_separable(inverse, inverse, 1, weight.data() + i * P * P,
                             out.data() + i * patch_size * patch_size);

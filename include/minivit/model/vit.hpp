@@ -70,7 +70,7 @@ struct VisionTransformer {
     if (!head.weight.defined()) return y;
     if (!head_dist.weight.defined()) return head(head_drop(y));
     // What the distillation token's head says, and the class token's, in equal parts.
-    return head_dist(head_drop(norm(pool_tokens(x, 1))), head(head_drop(y))) * 0.5f;
+    return mean_of(head(head_drop(y)), head_dist(head_drop(norm(pool_tokens(x, 1)))));
   }
 
   /// What the head sees: (B, feature_dim). Throws as the model itself.

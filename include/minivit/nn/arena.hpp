@@ -1,6 +1,7 @@
 // All trained weights of a model in one piece of memory.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,9 +22,17 @@ struct ParameterArena {
     bool decay;
   };
 
-  Tensor values, grads;      // (n)
-  std::vector<Slot> slots;   // those with weight decay first
-  std::int64_t decayed = 0;  // elements [0, decayed) have weight decay, the others have not
+  /// Parameters that the optimizer treats alike: elements [begin, end).
+  struct Group {
+    std::int64_t begin, end;
+    bool decay;
+    float lr_scale;
+  };
+
+  Tensor values, grads;       // (n)
+  std::vector<Slot> slots;    // those with weight decay first
+  std::vector<Group> groups;  // one behind the other, all of the arena
+  std::int64_t decayed = 0;   // elements [0, decayed) have weight decay, the others have not
 
   std::int64_t size() const { return values.numel(); }
 
@@ -37,13 +46,21 @@ inline ParameterArena flatten(const std::vector<NamedParameter>& all) {
   constexpr std::int64_t kAlign = 16;
   ParameterArena arena;
   std::vector<NamedParameter> parameters;
-  for (const bool decay : {true, false})
-    for (const NamedParameter& entry : all)
-      if (entry.parameter->trainable && entry.parameter->decay == decay) parameters.push_back(entry);
+  for (const NamedParameter& entry : all)
+    if (entry.parameter->trainable) parameters.push_back(entry);
+  // The order of the model, but those that are treated alike together: with decay first, fast ones first.
+  std::stable_sort(parameters.begin(), parameters.end(), [](const auto& a, const auto& b) {
+    const Parameter &p = *a.parameter, &q = *b.parameter;
+    return p.decay != q.decay ? p.decay : p.lr_scale > q.lr_scale;
+  });
   std::int64_t n = 0;
   for (const auto& [name, p] : parameters) {
     arena.slots.push_back({name, n, p->value.shape(), p->decay});
+    auto& groups = arena.groups;
+    if (groups.empty() || groups.back().decay != p->decay || groups.back().lr_scale != p->lr_scale)
+      groups.push_back({n, n, p->decay, p->lr_scale});
     n += (p->value.numel() + kAlign - 1) / kAlign * kAlign;
+    groups.back().end = n;
     if (p->decay) arena.decayed = n;
   }
   arena.values = Tensor::zeros({n});

@@ -61,19 +61,10 @@ struct EncoderBlock {
   /// Packs the weights for prediction, the norms and LayerScales in front of and behind the linear layers
   /// multiplied into them; or drops what was packed.
   [[gnu::noinline]] void prepare(bool on) {
-    const auto pack = [on](Linear& layer, const LayerNorm* before, const LayerScale* behind) {
-      if (!on)
-        layer.packed = {};
-      else if (before)
-        layer.packed =
-            PackedLinear(layer.weight.value, layer.bias.value, before->weight.value, before->bias.value);
-      else
-        layer.packed = PackedLinear(layer.weight.value, layer.bias.value, {}, {}, behind->gamma.value);
-    };
-    pack(attn.qkv, &norm1, nullptr);
-    pack(attn.proj, nullptr, &ls1);
-    pack(mlp.fc1, &norm2, nullptr);
-    pack(mlp.fc2, nullptr, &ls2);
+    attn.qkv.pack(on, norm1.weight.value, norm1.bias.value);
+    attn.proj.pack(on, {}, {}, ls1.gamma.value);
+    mlp.fc1.pack(on, norm2.weight.value, norm2.bias.value);
+    mlp.fc2.pack(on, {}, {}, ls2.gamma.value);
   }
 
   static void visit(auto& self, auto&& f) {

@@ -21,7 +21,7 @@ struct LayerNorm {
   /// next((*this)(x)), without ever storing what is in between. If `next` is prepared, it is so with this
   /// norm.
   Var then(const Linear& next, const Var& x) const {
-    return norm_linear(x, weight, bias, eps, next.weight, next.bias, &next.packed);
+    return norm_linear(x, weight, bias, eps, next.weight_in_use(), next.bias, &next.packed);
   }
 
   static void visit(auto& self, auto&& f) {

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "minivit/nn/init.hpp"
-#include "minivit/nn/module.hpp"
+#include "minivit/nn/lora.hpp"
 #include "minivit/ops/linear.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -13,6 +13,7 @@ namespace minivit::inline MINIVIT_ABI {
 struct Linear {
   Parameter weight;     // (out, in)
   Parameter bias;       // (out), or empty
+  Lora lora;            // an adapter on the weight, or empty
   PackedLinear packed;  // for prediction, made by the model's `prepare`
 
   Linear() = default;
@@ -28,12 +29,31 @@ struct Linear {
 
   /// x (..., in) -> (..., out) [+ residual].
   Var operator()(const Var& x, const Var& residual = {}) const {
-    return linear(x, weight, bias, residual, &packed);
+    return linear(x, weight_in_use(), bias, residual, &packed);
+  }
+
+  /// The weight, with the adapter's part if there is one.
+  Var weight_in_use() const { return lora.on(weight); }
+
+  /// Packs the layer for prediction, what stands before and behind it multiplied in (see PackedLinear), or
+  /// drops what was packed. One with an adapter is not packed: merge it first.
+  void pack(bool on, const Tensor& gamma = {}, const Tensor& beta = {}, const Tensor& factor = {}) {
+    packed =
+        on && !lora.defined() ? PackedLinear(weight.value, bias.value, gamma, beta, factor) : PackedLinear();
+  }
+
+  /// Makes the adapter's part one with the weight.
+  void merge_lora() {
+    if (!lora.defined()) return;
+    const NoGrad values_only;
+    weight.value.copy_from(weight_in_use().value());
+    lora = {};
   }
 
   static void visit(auto& self, auto&& f) {
     f("weight", self.weight);
     f("bias", self.bias);
+    f("lora", self.lora);
   }
 };
 

@@ -30,7 +30,7 @@ struct MLP {
   Var from_hidden(const Var& u, const Var& residual = {}) const {
     const bool drops = is_training() && drop.p > 0.0f;
     if (activation == Activation::swiglu && !drops) return fc2(swiglu(u), residual);
-    if (!drops) return gelu_linear(u, fc2.weight, fc2.bias, residual, &fc2.packed);
+    if (!drops) return gelu_linear(u, fc2.weight_in_use(), fc2.bias, residual, &fc2.packed);
     const Var y = drop(fc2(drop(activation == Activation::swiglu ? swiglu(u) : gelu(u))));
     return residual.value().defined() ? minivit::residual(residual, y, {}, 0.0f) : y;
   }

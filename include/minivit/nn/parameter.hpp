@@ -16,6 +16,7 @@ struct Parameter {
   bool decay =
       false;  ///< whether weight decay applies: to matrices, not to biases, norms, tokens and positions
   bool trainable = true;  ///< a frozen parameter is a constant
+  float lr_scale = 1.0f;  ///< factor of the learning rate, above 0
 
   Parameter() = default;
   [[gnu::noinline]] explicit Parameter(Tensor value, bool decay = false, bool trainable = true)
@@ -23,13 +24,17 @@ struct Parameter {
 
   // Not inlined, like everything that exists once for each of a model's many parameters.
   [[gnu::noinline]] Parameter(const Parameter& other)
-      : value(other.value.clone()), decay(other.decay), trainable(other.trainable) {}
+      : value(other.value.clone()),
+        decay(other.decay),
+        trainable(other.trainable),
+        lr_scale(other.lr_scale) {}
   [[gnu::noinline]] Parameter(Parameter&&) noexcept = default;
   [[gnu::noinline]] Parameter& operator=(Parameter other) noexcept {
     value = std::move(other.value);
     grad = std::move(other.grad);
     decay = other.decay;
     trainable = other.trainable;
+    lr_scale = other.lr_scale;
     return *this;
   }
   [[gnu::noinline]] ~Parameter() = default;

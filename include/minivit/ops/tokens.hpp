@@ -109,4 +109,21 @@ inline Var pool_tokens(const Var& x, std::int64_t begin, std::int64_t count = 1,
       });
 }
 
+/// y = (a + b) / 2, of the same shape. Throws ShapeError if the shapes differ.
+inline Var mean_of(const Var& a, const Var& b) {
+  check<ShapeError>(a.shape() == b.shape(), "mean_of: a is ", a.shape(), ", b ", b.shape(),
+                    ", expected the same shape");
+  Tensor y = Tensor::empty(a.shape());
+  map(
+      y.numel(), y.data(), [](Vec ai, Vec bi) { return (ai + bi) * 0.5f; }, a.data(), b.data());
+  return Tape::local().record(std::move(y), {&a, &b},
+                              [a = a.edge(), b = b.edge()](Tape& tape, const Tensor& dy) {
+                                Tensor half = Tensor::empty(dy.shape());
+                                map(
+                                    half.numel(), half.data(), [](Vec d) { return d * 0.5f; }, dy.data());
+                                tape.pass(a, half);
+                                tape.pass(b, half.clone());
+                              });
+}
+
 }  // namespace minivit::inline MINIVIT_ABI

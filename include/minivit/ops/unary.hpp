@@ -76,8 +76,7 @@ inline Var tanh(const Var& x) {
 
 /// y = 1 / (1 + e^-x), any shape.
 inline Var sigmoid(const Var& x) {
-  return detail::unary_by_output(x,
-                                 detail::map_elements(x.value(), [](Vec v) { return logistic(v); }),
+  return detail::unary_by_output(x, detail::map_elements(x.value(), [](Vec v) { return logistic(v); }),
                                  [](Vec y) { return y * (1.0f - y); });
 }
 
@@ -90,11 +89,11 @@ inline Var relu(const Var& x) {
 
 /// y = x · sigmoid(x), any shape (S. Elfwing et al., arXiv:1702.03118).
 inline Var silu(const Var& x) {
-  return detail::unary_by_input(
-      x, detail::map_elements(x.value(), [](Vec v) { return v * logistic(v); }), [](Vec v) {
-        const Vec s = logistic(v);
-        return s * (1.0f + v * (1.0f - s));
-      });
+  return detail::unary_by_input(x, detail::map_elements(x.value(), [](Vec v) { return v * logistic(v); }),
+                                [](Vec v) {
+                                  const Vec s = logistic(v);
+                                  return s * (1.0f + v * (1.0f - s));
+                                });
 }
 
 inline Var operator-(const Var& x) { return neg(x); }

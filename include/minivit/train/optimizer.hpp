@@ -32,17 +32,15 @@ inline double clip_grad_norm(ParameterArena& parameters, double max_norm) {
 
 namespace detail {
 
-/// f(begin, count, weight decay of these) for pieces of the arena, on all threads. Pieces are whole vectors,
-/// since the arena is padded.
+/// f(begin, count, weight decay of these, factor of their learning rate) for pieces of the arena, on all
+/// threads. Pieces are whole vectors, since the arena is padded.
 template <class F>
 void for_each_piece(const ParameterArena& parameters, float weight_decay, const F& f) {
   constexpr std::int64_t kPiece = 8192;
-  const auto range = [&](std::int64_t first, std::int64_t last, float decay) {
-    parallel_for(last - first, kPiece,
-                 [&](std::int64_t begin, std::int64_t end) { f(first + begin, end - begin, decay); });
-  };
-  range(0, parameters.decayed, weight_decay);
-  range(parameters.decayed, parameters.size(), 0.0f);
+  for (const ParameterArena::Group& g : parameters.groups)
+    parallel_for(g.end - g.begin, kPiece, [&](std::int64_t begin, std::int64_t end) {
+      f(g.begin + begin, end - begin, g.decay ? weight_decay : 0.0f, g.lr_scale);
+    });
 }
 
 }  // namespace detail
@@ -70,10 +68,12 @@ class AdamW {
   void step(float lr, float scale = 1.0f, bool clear = false) {
     ++steps_;
     const float beta1 = options_.beta1, beta2 = options_.beta2, eps = options_.eps;
-    const float rate = lr / static_cast<float>(1.0 - std::pow(double{beta1}, steps_));
+    const float correction = static_cast<float>(1.0 - std::pow(double{beta1}, steps_));
     const float root2 = static_cast<float>(std::sqrt(1.0 - std::pow(double{beta2}, steps_)));
     detail::for_each_piece(
-        *parameters_, options_.weight_decay, [&](std::int64_t begin, std::int64_t n, float decay) {
+        *parameters_, options_.weight_decay,
+        [&](std::int64_t begin, std::int64_t n, float decay, float lr_scale) {
+          const float own = lr * lr_scale, rate = own / correction;
           float *p = parameters_->values.data() + begin, *g = parameters_->grads.data() + begin;
           float *m = m_.data() + begin, *v = v_.data() + begin;
           for (const float* const end = p + n; p < end; p += kLanes, g += kLanes, m += kLanes, v += kLanes) {
@@ -82,7 +82,7 @@ class AdamW {
                       vi = load(v) * beta2 + gi * gi * (1.0f - beta2);
             store(m, mi);
             store(v, vi);
-            store(p, load(p) * (1.0f - lr * decay) - rate * mi / (sqrt(vi) / root2 + eps));
+            store(p, load(p) * (1.0f - own * decay) - rate * mi / (sqrt(vi) / root2 + eps));
             if (clear) store(g, Vec{});
           }
         });
@@ -123,13 +123,15 @@ class Sgd {
     ++steps_;
     const float mu = options_.momentum;
     detail::for_each_piece(
-        *parameters_, options_.weight_decay, [&](std::int64_t begin, std::int64_t n, float decay) {
+        *parameters_, options_.weight_decay,
+        [&](std::int64_t begin, std::int64_t n, float decay, float lr_scale) {
+          const float own = lr * lr_scale;
           float *p = parameters_->values.data() + begin, *g = parameters_->grads.data() + begin;
           float* b = momentum_.data() + begin;
           for (const float* const end = p + n; p < end; p += kLanes, g += kLanes, b += kLanes) {
             const Vec gi = load(g) * scale + load(p) * decay, bi = load(b) * mu + gi;
             store(b, bi);
-            store(p, load(p) - lr * (options_.nesterov ? gi + mu * bi : bi));
+            store(p, load(p) - own * (options_.nesterov ? gi + mu * bi : bi));
             if (clear) store(g, Vec{});
           }
         });
