@@ -58,9 +58,12 @@ struct VisionTransformer {
 
   /// Logits, or features if there is no head. Throws ShapeError unless the images are of the configured size.
   Var operator()(const Var& images) const {
-    const Var x = norm(pool(encoder(embed(images))));
+    const Var x = features(images);
     return head.weight.defined() ? head(x) : x;
   }
+
+  /// What the head sees, (B, C). Throws as above.
+  Var features(const Var& images) const { return norm(pool(encoder(embed(images)))); }
 
   /// Gets ready to predict many times: weights are packed as the products read them, norms and LayerScales
   /// multiplied into them, which doubles their memory. Used where nothing is recorded (`NoGrad`); `flatten`,
