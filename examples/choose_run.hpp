@@ -14,6 +14,7 @@
 #include "minivit/experiment/run_info.hpp"
 #include "minivit/experiment/run_table.hpp"
 #include "minivit/experiment/terminal.hpp"
+#include "minivit/io/pretrained.hpp"
 
 /// Writes `question` and reads a line, without the blanks around it. Nothing at the end of the input.
 inline std::optional<std::string> ask(std::FILE* out, const char* question) {
@@ -59,6 +60,7 @@ struct RunRoots {
 
 /// The command-line options that say which model, and what they mean.
 struct ModelChoice {
+  std::string architecture;
   std::optional<std::string> run, model;  // an empty name is a name, if a wrong one: nobody is asked then
   bool latest = false, best = false;
   RunRoots roots;
@@ -67,11 +69,23 @@ struct ModelChoice {
   void add_to(CLI::App& app, bool required) {
     auto* source = app.add_option_group("model", "which model")->require_option(required ? 1 : 0, 1);
     source->add_option("--run", run, "run folder of `train`: its best model");
-    source->add_option("--model", model, "model folder: config.json and model.safetensors");
+    source->add_option("--model", model,
+                       "model folder, or safetensors file, of minivit, timm or transformers");
     source->add_flag("--latest", latest, "the run that began last, of those below outputs and multirun");
     source->add_flag("--best", best, "the run with the highest validation accuracy, of the same");
+    app.add_option("--architecture", architecture,
+                   "timm's name of the model, as vit_small_patch16_224, if it has no config.json");
     roots.add_to(app);
   }
+
+  /// Reads the model of a folder that was chosen. Says on standard error what had to be guessed.
+  minivit::Model load(const std::filesystem::path& folder) const {
+    minivit::Pretrained loaded = minivit::load_pretrained(folder, {.architecture = architecture});
+    for (const std::string& guess : loaded.guesses)
+      std::fprintf(stderr, "%s: %s\n", folder.c_str(), guess.c_str());
+    return std::move(loaded.model);
+  }
+  minivit::Model load() const { return load(folder()); }
 
   /// True if the options say which model.
   bool made() const { return run || model || latest || best; }

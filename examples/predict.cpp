@@ -99,7 +99,7 @@ int predict(const Options& options) {
   const bool asked = !options.choice.made();
   const auto folder = asked ? options.choice.ask_for_folder(out) : options.choice.folder();
   if (asked) std::fprintf(out, "%s\n", printable(folder.string()).c_str());
-  const Model model = load_model(folder);
+  const Model model = options.choice.load(folder);
   check<ConfigError>(!model.labels.empty(), folder.string(), ": the model has no classes");
   return options.images.empty() ? ask_for_images(model, options, out)
                                 : predict_images(model, options.images, options);

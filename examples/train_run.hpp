@@ -9,7 +9,9 @@
 #include <minivit/experiment/train_config.hpp>
 #include <minivit/experiment/training_state.hpp>
 #include <minivit/experiment/yaml.hpp>
+#include <minivit/io/pretrained.hpp>
 #include <minivit/io/transfer.hpp>
+#include <minivit/train/fine_tuning.hpp>
 #include <minivit/vit.hpp>
 #include <optional>
 #include <span>
@@ -75,8 +77,14 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
 
   TrainingState state{.data = images.digest()};
   const auto save_best = [&] {
-    if (ema) ema->swap();  // the average is what was evaluated
-    save_model(run / "best", model, images.classes(), c.preprocess());
+    if (ema) ema->swap();   // the average is what was evaluated
+    if (has_lora(model)) {  // an ordinary model for everybody else
+      VisionTransformer merged = model;
+      merge_lora(merged);
+      save_model(run / "best", merged, images.classes(), c.preprocess());
+    } else {
+      save_model(run / "best", model, images.classes(), c.preprocess());
+    }
     if (ema) ema->swap();
   };
   // Where to begin: a run without a checkpoint has not come far enough to have one, and begins anew.
@@ -190,14 +198,23 @@ inline int train_model(const fs::path& run, const minivit::TrainConfig& c, const
   manual_seed(c.training.seed);
   VisionTransformer model(size);
   if (!c.pretrained.empty() && !fs::exists(run / "last")) {
-    Model before = load_model(c.pretrained);
+    manual_seed(c.training.seed);  // of the new rows of the head
+    Pretrained before = load_pretrained(c.pretrained, {.architecture = c.architecture,
+                                                       .image_height = size.image_height,
+                                                       .image_width = size.image_width,
+                                                       .patch_size = size.patch_size,
+                                                       .classes = images.classes()});
+    for (const auto* lines : {&before.guesses, &before.notes})
+      for (const std::string& line : *lines)
+        std::fprintf(stderr, "%s: %s\n", c.pretrained.c_str(), line.c_str());
     try {
-      take_weights(model, images.classes(), before);
+      take_weights(model, images.classes(), before.model);
     } catch (const ConfigError& e) {
       throw ConfigError(concat("model.pretrained=", c.pretrained, ": ", e.what(),
-                               "; give its sizes as model.*, they are in its config.json"));
+                               "; leave out the model.* that change its sizes"));
     }
   }
+  prepare_fine_tuning(model, c.training.fine_tuning);
   model.encoder.checkpointed = c.training.checkpoint;
   ParameterArena parameters = flatten(model);
   const auto& t = c.training;
@@ -250,7 +267,7 @@ inline int resume_run(const std::filesystem::path& folder, std::span<const std::
                        ": a run goes on as it began; only training.time_limit, training.patience, "
                        "training.save_seconds, data.workers, data.cache_mb and log.* may change");
   }
-  const TrainConfig config = TrainConfig::from(assignments);
+  const TrainConfig config = TrainConfig::from(assignments, true);
   const RunLock lock(run);
   const TrainingImages images = TrainingImages::open(config);
   return training::train_model(run, config, images, until_epoch);

@@ -102,7 +102,7 @@ inline Plan read_plan(const fs::path& sweep) {
 }
 
 inline std::int64_t epochs_of(const fs::path& job) {
-  return minivit::TrainConfig::from(minivit::read_yaml(job / "config.yaml")).training.epochs;
+  return minivit::TrainConfig::from(minivit::read_yaml(job / "config.yaml"), true).training.epochs;
 }
 
 /// Whether a job has nothing more to do before epoch `end`.

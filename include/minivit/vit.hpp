@@ -2,7 +2,8 @@
 //
 // In reading order, from memory to models. Each folder uses only the folders above it. Asked for by name,
 // since they would cost everybody compile time: minivit/tensor/eigen.hpp, which shows tensors as Eigen
-// matrices, and experiment/.
+// matrices, io/npy.hpp, which writes them for NumPy, train/probe.hpp, which measures features, and
+// experiment/.
 #pragma once
 
 #include "minivit/autograd/gradcheck.hpp"  // is my gradient right?

@@ -102,6 +102,19 @@ TEST_CASE("AtomicFile shows nothing before commit") {
   CHECK(entries(folder.path) == Names{"a"});
 }
 
+TEST_CASE("AtomicFile rewrites what is there and goes on at the end") {
+  const TemporaryFolder folder;
+  AtomicFile file(folder / "a");
+  file.write("0 rows:");
+  file.write(" one");
+  file.rewrite(0, "2");
+  file.write(" two");
+  file.rewrite(2, "ROWS");
+  file.commit();
+  CHECK(content(folder / "a") == "2 ROWS: one two");
+  CHECK(message_of([&] { file.rewrite(0, "3"); }).find("committed before") != std::string::npos);
+}
+
 TEST_CASE("AtomicFile refuses what it cannot replace, and says so") {
   const TemporaryFolder folder;
   fs::create_directory(folder / "dir");

@@ -114,7 +114,7 @@ TEST_CASE("pretrained: a file without a config.json needs timm's architecture, o
                                    load_pretrained(file, {.num_heads = 3})}) {
     CHECK(error_of(loaded.model.net, "timm_by_name") < 1e-5);
     CHECK(loaded.model.labels == std::vector<std::string>{"0", "1", "2", "3", "4"});
-    CHECK(loaded.notes.size() == 1);  // how images are prepared is a guess
+    CHECK(loaded.guesses.size() == 1);  // how images are prepared
   }
   CHECK(message_of<ConfigError>([&] { load_pretrained(file, {.num_heads = 5}); }) ==
         "embedding_dim 12 is not divisible by num_heads 5");

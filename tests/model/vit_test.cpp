@@ -63,6 +63,10 @@ TEST_CASE("images of any shape, logits or features") {
       const VisionTransformer net = fresh(config);
       CHECK(net.embed(images).shape() == Shape{3, 7, 16});
       CHECK(net(images).shape() == Shape{3, classes > 0 ? 5 : 16});
+      const Var features = net.features(images);
+      CHECK(features.shape() == Shape{3, 16});
+      const Var logits = classes > 0 ? net.head(features) : features;
+      CHECK(std::ranges::equal(logits.value().values(), net(images).value().values()));
     }
   CHECK(fresh(kSmall)(Tensor::zeros({0, 3, 8, 12})).shape() == Shape{0, 5});
 }

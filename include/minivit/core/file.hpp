@@ -259,6 +259,20 @@ class AtomicFile {
   }
   void write(std::string_view text) { write(text.data(), text.size()); }
 
+  /// Writes over what was written before, from byte `offset` on: a header that counts what follows it. What
+  /// `write` appends goes on at the end. Throws FileError if it cannot be written.
+  void rewrite(std::uint64_t offset, std::string_view text) {
+    check_open();
+    while (!text.empty()) {
+      const ssize_t n = detail::retried([&] {
+        return ::pwrite(fd_.get(), text.data(), std::min(text.size(), kMaxStep), static_cast<off_t>(offset));
+      });
+      if (n < 0) fail(detail::reason(errno));
+      text.remove_prefix(static_cast<std::size_t>(n));
+      offset += static_cast<std::uint64_t>(n);
+    }
+  }
+
   /// Forces the file to the disk and renames it. Afterwards nothing more can be written. Throws FileError if
   /// it cannot.
   void commit() {

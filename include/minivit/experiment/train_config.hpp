@@ -1,6 +1,9 @@
 // The settings of a training: what `train` understands.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <iterator>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,7 +13,9 @@
 #include "minivit/data/transform.hpp"
 #include "minivit/experiment/overrides.hpp"
 #include "minivit/experiment/settings.hpp"
+#include "minivit/io/pretrained.hpp"
 #include "minivit/model/vit_config.hpp"
+#include "minivit/train/fine_tuning.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -31,8 +36,8 @@ struct TrainConfig {
     int workers = 1;
   } data;
 
-  std::string preset = "seed", pretrained, image_size = "224";
-  std::string pooling = "token", positions = "learned";
+  std::string preset = "seed", pretrained, architecture, image_size = "224";
+  std::string pooling = "token", positions = "learned", activation = "gelu", distillation = "none";
   ViTConfig model = ViTConfig::seed();
 
   struct Training {
@@ -43,6 +48,7 @@ struct TrainConfig {
     float label_smoothing = 0.0f, ema = 0.0f;
     bool checkpoint = false;
     double clip_norm = 1.0;
+    FineTuning fine_tuning;
     std::int64_t patience = 0;
     double time_limit = 0.0, save_seconds = 300.0;
     std::uint64_t seed = 0;
@@ -66,8 +72,8 @@ struct TrainConfig {
     s.add("data.fit", data.fit, "centre crop, or squash to the model's size", {"crop", "squash"});
     s.add("data.crop_pct", data.crop_pct, "part of the edge that a centre crop keeps", 0.1, 1.0);
     s.add("data.interpolation", data.interpolation, "of resizing", {"nearest", "bilinear", "bicubic"});
-    s.add("data.normalization", data.normalization, "mean and deviation of ImageNet, or 0.5 and 0.5",
-          {"imagenet", "half"});
+    s.add("data.normalization", data.normalization,
+          "imagenet, half (0.5 and 0.5), or mean and deviation of each channel as 0.5 0.5 0.5 / 0.2 0.2 0.2");
     s.add("data.scale_min", data.scale_min, "least part of the area in a random crop; 1: no random crop",
           0.01, 1.0);
     s.add("data.hflip", data.hflip, "probability of mirroring", 0.0, 1.0);
@@ -79,7 +85,9 @@ struct TrainConfig {
     s.add("data.workers", data.workers, "threads that load images; 0: none", 0, 64);
     s.add("model.preset", preset, "sizes to start from", {"tiny", "small", "base", "large", "seed"});
     s.add("model.pretrained", pretrained,
-          "model folder whose weights to begin with; the head is new if the classes are others");
+          "model folder or safetensors file of minivit, timm or transformers to begin with: its sizes and "
+          "preprocessing are the defaults, the head is new for classes that it does not know");
+    s.add("model.architecture", architecture, "timm's name of model.pretrained, if it has no config.json");
     s.add("model.image_size", image_size, "pixels: 224, or height x width as 224x160");
     s.add("model.patch_size", model.patch_size, "pixels; divides the image size", std::int64_t{1},
           std::int64_t{1024});
@@ -93,9 +101,18 @@ struct TrainConfig {
     s.add("model.attention_dropout", model.attention_dropout, "of attention probabilities", 0.0f, 0.99f);
     s.add("model.dropout", model.dropout, "in the feed-forward part", 0.0f, 0.99f);
     s.add("model.drop_path", model.drop_path, "of residual branches, in the last block", 0.0f, 0.99f);
-    s.add("model.pooling", pooling, "class token, or mean of the patches", {"token", "mean"});
+    s.add("model.head_dropout", model.head_dropout, "before the head", 0.0f, 0.99f);
+    s.add("model.activation", activation, "of the MLP", {"gelu", "swiglu"});
+    s.add("model.pooling", pooling, "class token, mean of the patches, or both",
+          {"token", "mean", "token_and_mean"});
     s.add("model.class_token", model.class_token, "whether there is one");
     s.add("model.positions", positions, "position embeddings", {"learned", "sincos"});
+    s.add("model.prefix_positions", model.prefix_positions,
+          "whether class token and registers have positions");
+    s.add("model.distillation", distillation, "distillation token: none, alone, or with a head",
+          {"none", "token", "head"});
+    s.add("model.qkv_bias", model.qkv_bias, "whether queries, keys and values have one");
+    s.add("model.norm_eps", model.norm_eps, "added to variances", 1e-30f, 0.1f);
     s.add("model.register_tokens", model.register_tokens, "extra tokens", std::int64_t{0},
           std::int64_t{1024});
     s.add("model.layer_scale", model.layer_scale, "initial LayerScale; 0: none", 0.0f, 10.0f);
@@ -115,6 +132,17 @@ struct TrainConfig {
     s.add("training.label_smoothing", training.label_smoothing, "part of the target that all classes share",
           0.0f, 1.0f);
     s.add("training.clip_norm", training.clip_norm, "largest norm of the gradient; 0: any", 0.0, 1e9);
+    s.add("training.freeze", training.fine_tuning.freeze,
+          "what is not trained: none, backbone (all but the head), all_but_norm, or the first N blocks");
+    s.add("training.layer_decay", training.fine_tuning.layer_decay,
+          "factor of the learning rate from each layer to the one below it", 0.01, 1.0);
+    s.add("training.backbone_lr", training.fine_tuning.backbone_lr,
+          "factor of the learning rate of all but the head", 1e-6, 1000.0);
+    s.add("training.lora_rank", training.fine_tuning.lora_rank,
+          "of adapters (LoRA) on qkv and proj, trained in place of the backbone; 0: none", std::int64_t{0},
+          std::int64_t{65536});
+    s.add("training.lora_alpha", training.fine_tuning.lora_alpha, "scale of the adapters times their rank",
+          0.0f, 1e6f);
     s.add("training.ema", training.ema, "decay of the weights' moving average; 0: none", 0.0f, 0.99999f);
     s.add("training.checkpoint", training.checkpoint,
           "keep only the blocks' inputs and compute the rest again: less memory, a third more time");
@@ -137,19 +165,25 @@ struct TrainConfig {
     return s;
   }
 
-  /// Defaults, the preset's sizes, then the assignments in their order; a preset counts first wherever it
-  /// stands: it is what the others change. Throws ConfigError that says where the wrong value stands.
-  static TrainConfig from(std::span<const Assignment> assignments) {
+  /// Defaults, the sizes of the preset or of the pretrained model, then the assignments in their order;
+  /// preset and pretrained model count first wherever they stand: they are what the others change. Throws
+  /// ConfigError that says where the wrong value stands, FileError for the pretrained model. If
+  /// `complete` the assignments are a whole configuration, and the pretrained model is not looked at.
+  static TrainConfig from(std::span<const Assignment> assignments, bool complete = false) {
     TrainConfig c;
     Settings settings = c.settings();
     std::vector<Assignment> preset(assignments.begin(), assignments.end());
-    std::erase_if(preset, [](const Assignment& a) { return a.name != "model.preset"; });
+    std::erase_if(preset, [](const Assignment& a) {
+      return a.name != "model.preset" && a.name != "model.pretrained" && a.name != "model.architecture";
+    });
     assign(settings, preset);
     c.model = c.preset == "tiny"    ? ViTConfig::tiny()
               : c.preset == "small" ? ViTConfig::small()
               : c.preset == "base"  ? ViTConfig::base()
               : c.preset == "large" ? ViTConfig::large()
                                     : ViTConfig::seed();
+    if (!c.pretrained.empty() && !complete)
+      c.adopt(read_pretrained_config(c.pretrained, {.architecture = c.architecture}));
     assign(settings, assignments);
     for (const Assignment& a : assignments)
       if (a.name.starts_with(kNotes)) c.note(a.name.substr(kNotes.size()), a.value);
@@ -184,7 +218,25 @@ struct TrainConfig {
     p.filter = data.interpolation == "nearest"    ? Filter::nearest
                : data.interpolation == "bilinear" ? Filter::bilinear
                                                   : Filter::bicubic;
-    if (data.normalization == "half") p.mean = p.std = {0.5f, 0.5f, 0.5f};
+    if (data.normalization != "imagenet") p.mean = p.std = {0.5f, 0.5f, 0.5f};
+    if (data.normalization != "imagenet" && data.normalization != "half") {
+      float* const numbers[] = {&p.mean[0], &p.mean[1], &p.mean[2], &p.std[0], &p.std[1], &p.std[2]};
+      std::string_view rest = data.normalization;
+      bool right = true;
+      for (int i = 0; i < 6; ++i) {
+        const auto skip = [&](std::string_view what) {
+          rest.remove_prefix(std::min(rest.find_first_not_of(what), rest.size()));
+        };
+        skip(" ");
+        if (i == 3 && rest.starts_with("/")) rest.remove_prefix(1), skip(" ");
+        const std::string_view number = rest.substr(0, rest.find_first_of(" /"));
+        right = right && detail::parse_number(number, *numbers[i]);
+        rest.remove_prefix(number.size());
+      }
+      check<ConfigError>(right && rest.empty(), "data.normalization is \"", data.normalization,
+                         "\", expected imagenet, half, or three means and three deviations as "
+                         "0.5 0.5 0.5 / 0.2 0.2 0.2");
+    }
     return p;
   }
 
@@ -196,6 +248,25 @@ struct TrainConfig {
   }
 
  private:
+  /// Takes sizes and preprocessing of a trained model as defaults; its dropout rates are its own business.
+  void adopt(const ModelConfig& other) {
+    const Preprocess& p = other.preprocess;
+    const auto texts = [](const std::array<float, 3>& v) { return concat(v[0], " ", v[1], " ", v[2]); };
+    model = other.vit;
+    model.input_dropout = model.attention_dropout = model.dropout = model.drop_path = model.head_dropout = 0;
+    image_size = p.height == p.width ? concat(p.height) : concat(p.height, "x", p.width);
+    pooling = detail::kPoolingNames[static_cast<int>(model.pooling)];
+    positions = model.positions == Positions::learned ? "learned" : "sincos";
+    activation = model.activation == Activation::gelu ? "gelu" : "swiglu";
+    distillation = detail::kDistillationNames[static_cast<int>(model.distillation)];
+    data.fit = p.fit == Preprocess::Fit::crop ? "crop" : "squash";
+    data.crop_pct = p.crop_pct;
+    data.interpolation = detail::filter_name(p.filter).name;
+    data.normalization = p.mean == Preprocess().mean && p.std == Preprocess().std
+                             ? "imagenet"
+                             : concat(texts(p.mean), " / ", texts(p.std));
+  }
+
   void note(std::string name, std::string text) {
     for (auto& [known, old] : notes)
       if (known == name) return static_cast<void>(old = std::move(text));
@@ -214,7 +285,12 @@ struct TrainConfig {
     check<ConfigError>(
         detail::parse_number(height, model.image_height) && detail::parse_number(width, model.image_width),
         "model.image_size is \"", image_size, "\", expected pixels as 224, or height x width as 224x160");
-    model.pooling = pooling == "token" ? Pooling::token : Pooling::mean;
+    const auto index = [](const auto& names, const std::string& name) {
+      return static_cast<int>(std::ranges::find(names, name) - std::begin(names));
+    };
+    model.pooling = static_cast<Pooling>(index(detail::kPoolingNames, pooling));
+    model.distillation = static_cast<Distillation>(index(detail::kDistillationNames, distillation));
+    model.activation = activation == "gelu" ? Activation::gelu : Activation::swiglu;
     model.positions = positions == "learned" ? Positions::learned : Positions::sincos;
     model.validate();
     preprocess().validate();

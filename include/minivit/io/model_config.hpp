@@ -63,6 +63,7 @@ inline const char* timm_architecture(const ViTConfig& v) {
                                               : "vit_base_patch16_224";
 }
 
+inline constexpr std::string_view kPoolingNames[] = {"token", "mean", "token_and_mean"};
 inline constexpr std::string_view kDistillationNames[] = {"none", "token", "head"};
 
 /// What timm's pretrained_cfg says about the preprocessing for a model of this size.

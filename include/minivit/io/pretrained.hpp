@@ -29,9 +29,10 @@ struct PretrainedOptions {
 /// A model and where it comes from.
 struct Pretrained {
   Model model;
-  Naming naming = Naming::timm;    ///< of the file's tensors
-  std::string family;              ///< "ViT", "DeiT (distilled)", "DINOv2 with registers", …
-  std::vector<std::string> notes;  ///< what was changed or left out, a sentence each
+  Naming naming = Naming::timm;      ///< of the file's tensors
+  std::string family;                ///< "ViT", "DeiT (distilled)", "DINOv2 with registers", …
+  std::vector<std::string> notes;    ///< what was changed or left out, one each
+  std::vector<std::string> guesses;  ///< what the files do not say and was assumed
 };
 
 namespace detail {
@@ -164,6 +165,74 @@ inline std::size_t change_classes(Linear& head, const std::vector<std::string>& 
 
 }  // namespace detail
 
+namespace detail {
+
+/// A file of weights and what is known about the model, before any weight is read.
+struct PretrainedSource {
+  std::filesystem::path weights;
+  PretrainedHints hints;
+  SafetensorsFile file;
+  NamedTensors tensors;
+  ViTConfig config;  // as the file has it
+  bool new_head = false;
+
+  PretrainedSource(const std::filesystem::path& path, const PretrainedOptions& options)
+      : weights(weights_file(path)),
+        hints(pretrained_hints(weights.parent_path(), options)),
+        file(weights),
+        tensors(file),
+        config(hints.complete ? hints.config.vit : config_from_shapes(tensors, hints)) {
+    ViTConfig& v = config;
+    const bool has_head = tensors.has("head.weight");
+    std::vector<std::string>& labels = hints.config.labels;
+    // What the configuration promises is expected.
+    if (!has_head && !hints.complete && !hints.headless && !labels.empty())
+      v.num_classes = static_cast<std::int64_t>(labels.size());
+    if (options.without_head) {
+      new_head = has_head;
+      v.num_classes = 0;
+      if (v.distillation == Distillation::head) v.distillation = Distillation::token;
+    } else if (!has_head && options.missing_head && v.num_classes > 0) {
+      new_head = true;
+    }
+    // Before memory is asked for: a configuration may promise anything.
+    check<FileError>(v.parameter_count() / 4 <= tensors.numel() + 1'000'000, weights.native(), ": holds ",
+                     tensors.numel(), " weights, its configuration describes a model of ",
+                     v.parameter_count());
+    if (v.num_classes == 0) labels.clear();
+    check<FileError>(labels.empty() || static_cast<std::int64_t>(labels.size()) == v.num_classes,
+                     weights.native(), ": the head has ", v.num_classes, " classes, config.json names ",
+                     labels.size());
+    for (auto i = static_cast<std::int64_t>(labels.size()); i < v.num_classes; ++i)
+      labels.push_back(concat(i));
+  }
+
+  /// The configuration that is wanted.
+  ModelConfig wanted(const PretrainedOptions& options) const {
+    ModelConfig c{config, hints.config.labels, hints.config.preprocess};
+    if (hints.has_preprocess)
+      c.vit.image_height = c.preprocess.height, c.vit.image_width = c.preprocess.width;
+    if (options.image_height > 0) c.vit.image_height = options.image_height;
+    if (options.image_width > 0) c.vit.image_width = options.image_width;
+    if (options.patch_size > 0) c.vit.patch_size = options.patch_size;
+    if (options.grey) c.vit.channels = 1;
+    c.vit.validate();
+    c.preprocess.height = static_cast<int>(c.vit.image_height);
+    c.preprocess.width = static_cast<int>(c.vit.image_width);
+    c.preprocess.validate();
+    return c;
+  }
+};
+
+}  // namespace detail
+
+/// The configuration that the model would have which `load_pretrained` reads, from the configuration files
+/// and the header of the weights. Throws as that.
+inline ModelConfig read_pretrained_config(const std::filesystem::path& path,
+                                          const PretrainedOptions& options = {}) {
+  return detail::PretrainedSource(path, options).wanted(options);
+}
+
 /// Reads a model of timm or transformers, or of this library: a folder with model.safetensors, config.json
 /// and preprocessor_config.json, or a safetensors file (with config.json beside it or without). Tensors are
 /// F32, F16, BF16 or F64. Strict: tensors that are missing, not known or of another shape are an error that
@@ -172,60 +241,28 @@ inline std::size_t change_classes(Linear& head, const std::vector<std::string>& 
 inline Pretrained load_pretrained(const std::filesystem::path& path, const PretrainedOptions& options = {}) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) recover_folder(path);
-  const std::filesystem::path weights = detail::weights_file(path);
-  const PretrainedHints hints = detail::pretrained_hints(weights.parent_path(), options);
-  const SafetensorsFile file(weights);
-  const NamedTensors tensors(file);
-
-  ViTConfig v = hints.complete ? hints.config.vit : config_from_shapes(tensors, hints);
-  Pretrained out{{}, tensors.naming(), {}, {}};
+  const detail::PretrainedSource source(path, options);
+  const ViTConfig& v = source.config;
+  const std::vector<std::string>& labels = source.hints.config.labels;
+  ModelConfig wanted = source.wanted(options);
+  const ViTConfig& to = wanted.vit;
+  Pretrained out{{}, source.tensors.naming(), detail::family_of(v, source.tensors.naming()), {}, {}};
   const auto note = [&](const auto&... parts) { out.notes.push_back(concat(parts...)); };
-  for (const std::string& name : tensors.unused()) note("not needed and left out: ", name);
-  const bool has_head = tensors.has("head.weight");
-  // What the configuration promises is expected.
-  if (!has_head && !hints.complete && !hints.headless && !hints.config.labels.empty())
-    v.num_classes = static_cast<std::int64_t>(hints.config.labels.size());
-  bool new_head = false;
-  if (options.without_head) {
-    new_head = has_head;
-    v.num_classes = 0;
-    if (v.distillation == Distillation::head) v.distillation = Distillation::token;
-  } else if (!has_head && options.missing_head && v.num_classes > 0) {
-    new_head = true;
-    note("the head is missing and new");
-  }
-  // Before memory is asked for: a configuration may promise anything.
-  check<FileError>(v.parameter_count() / 4 <= tensors.numel() + 1'000'000, weights.native(), ": holds ",
-                   tensors.numel(), " weights, its configuration describes a model of ", v.parameter_count());
+  for (const std::string& name : source.tensors.unused()) note("not needed and left out: ", name);
 
   const auto build = [](const ViTConfig& config) {
     const SkipInit weights_come_from_the_file;
     return VisionTransformer(config);
   };
   VisionTransformer net = build(v);
-  detail::read_weights(tensors, net, new_head);
-  if (new_head && v.num_classes > 0) {
+  detail::read_weights(source.tensors, net, source.new_head);
+  if (source.new_head && v.num_classes > 0) {
+    note("the head is missing and new");
     net.head = detail::new_head(v.feature_dim(), v.num_classes);
     if (net.head_dist.weight.defined()) net.head_dist = detail::new_head(v.embedding_dim, v.num_classes);
   }
-  out.family = detail::family_of(v, out.naming);
 
-  std::vector<std::string> labels = hints.config.labels;
-  if (v.num_classes == 0) labels.clear();
-  check<FileError>(labels.empty() || static_cast<std::int64_t>(labels.size()) == v.num_classes,
-                   weights.native(), ": the head has ", v.num_classes, " classes, config.json names ",
-                   labels.size());
-  for (auto i = static_cast<std::int64_t>(labels.size()); i < v.num_classes; ++i) labels.push_back(concat(i));
-
-  // What the caller wants to be different.
-  Preprocess preprocess = hints.config.preprocess;
-  ViTConfig to = net.config;
-  if (hints.has_preprocess) to.image_height = preprocess.height, to.image_width = preprocess.width;
-  if (options.image_height > 0) to.image_height = options.image_height;
-  if (options.image_width > 0) to.image_width = options.image_width;
-  if (options.patch_size > 0) to.patch_size = options.patch_size;
-  if (options.grey) to.channels = 1;
-  to.validate();
+  // What the caller, or the preprocessing, wants to be different.
   if (to.image_height != v.image_height || to.image_width != v.image_width || to.patch_size != v.patch_size ||
       to.channels != v.channels) {
     if (PatchGrid(to) != PatchGrid(v))
@@ -234,16 +271,14 @@ inline Pretrained load_pretrained(const std::filesystem::path& path, const Pretr
     if (to.patch_size != v.patch_size)
       note("patch embedding resampled from ", v.patch_size, " to ", to.patch_size, " pixels");
     if (to.channels != v.channels) note("input channels summed to one");
-    net = resized(std::move(net), to, hints.filter);
+    net = resized(std::move(net), to, source.hints.filter);
   }
-  preprocess.height = static_cast<int>(to.image_height);
-  preprocess.width = static_cast<int>(to.image_width);
-  preprocess.validate();
-  if (!hints.has_preprocess)
-    note("the files do not say how images are prepared: assumed ", preprocess.width, "x", preprocess.height,
-         ", ", detail::filter_name(preprocess.filter).name,
-         preprocess.fit == Preprocess::Fit::crop ? ", centre crop" : ", squashed", ", mean ",
-         preprocess.mean[0], ", deviation ", preprocess.std[0]);
+  const Preprocess& p = wanted.preprocess;
+  if (!source.hints.has_preprocess)
+    out.guesses.push_back(concat("the files do not say how images are prepared, assumed: ", p.width, "x",
+                                 p.height, ", ", detail::filter_name(p.filter).name,
+                                 p.fit == Preprocess::Fit::crop ? ", centre crop" : ", squashed", ", mean ",
+                                 p.mean[0], ", deviation ", p.std[0]));
   if (!options.classes.empty() && options.classes != labels) {
     const std::size_t kept =
         detail::change_classes(net.head, labels, options.classes, net.config.feature_dim());
@@ -251,10 +286,10 @@ inline Pretrained load_pretrained(const std::filesystem::path& path, const Pretr
       detail::change_classes(net.head_dist, labels, options.classes, net.config.embedding_dim);
     note("the head is new",
          kept > 0 ? concat(", but for ", kept, " classes of the same name") : std::string());
-    labels = options.classes;
-    net.config.num_classes = static_cast<std::int64_t>(labels.size());
+    wanted.labels = options.classes;
+    net.config.num_classes = static_cast<std::int64_t>(options.classes.size());
   }
-  out.model = Model{std::move(net), std::move(labels), preprocess};
+  out.model = Model{std::move(net), std::move(wanted.labels), p};
   out.model.net.prepare();
   return out;
 }
