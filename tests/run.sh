@@ -1,20 +1,22 @@
 #!/usr/bin/env bash
 # All checks, on a bare Debian 12 too:   bash tests/run.sh
 #
-# Formatting; then build and tests with g++, with clang, and with the sanitizers. Prints one line for each step and, where
-# one fails, its output. Every step is tried; ends with 1 if any failed.
+# Formatting; then build and tests with g++, with clang, and with the sanitizers; a minute of fuzzing the readers of files.
+# Prints one line for each step and, where one fails, its output. Every step is tried; ends with 1 if any failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-bash .ci/install g++ clang clang-format cmake gnuplot-nox ninja-build doctest-dev libcli11-dev libeigen3-dev \
-  libjpeg62-turbo-dev libomp-dev libpng-dev libprotozero-dev libstb-dev libyaml-cpp-dev nlohmann-json3-dev rapidjson-dev
+bash .ci/install g++ clang clang-format cmake gnuplot-nox ninja-build doctest-dev libclang-rt-14-dev libcli11-dev \
+  libeigen3-dev libjpeg62-turbo-dev libomp-dev libpng-dev libprotozero-dev libstb-dev libyaml-cpp-dev nlohmann-json3-dev \
+  rapidjson-dev
 for tool in g++ clang++ clang-format cmake ctest ninja; do
   command -v "$tool" >/dev/null || { echo "run.sh: $tool is needed and was not found" >&2; exit 1; }
 done
 
 jobs=$(nproc)
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+fuzz_log=$(mktemp)
+trap 'rm -f "$log" "$fuzz_log"' EXIT
 failed=()
 
 # step NAME COMMAND…: runs the command, quietly if it succeeds.
@@ -49,12 +51,25 @@ format() {
   return $result
 }
 
+# The result of what runs in the background as process $fuzz.
+fuzzed() {
+  local result=0
+  wait "$fuzz" || result=$?
+  cat "$fuzz_log"
+  return $result
+}
+
 step "formatting" format || true
 # All parts, whatever an earlier use of the same build folders left out.
 parts=(-DMINIVIT_BUILD_TESTS=ON -DMINIVIT_BUILD_EXAMPLES=ON -DMINIVIT_BUILD_BENCHMARKS=ON)
 check release g++ all -DMINIVIT_WERROR=ON -DMINIVIT_TEST_PORTABLE=ON "${parts[@]}"
-check clang clang++ all -DMINIVIT_WERROR=ON -DMINIVIT_TEST_HEADERS=OFF "${parts[@]}"  # g++ has tried the headers
+# g++ has tried the headers.
+check clang clang++ all -DMINIVIT_WERROR=ON -DMINIVIT_TEST_HEADERS=OFF -DMINIVIT_FUZZ=ON "${parts[@]}"
+# Takes one core for a minute, while the next check is built.
+bash tests/fuzz/run.sh build/clang/tests/minivit_fuzz 60 &>"$fuzz_log" </dev/null &
+fuzz=$!
 check asan g++ minivit_tests -DMINIVIT_BUILD_TESTS=ON -DMINIVIT_BUILD_EXAMPLES=OFF -DMINIVIT_BUILD_BENCHMARKS=OFF
+step "fuzz 60 s" fuzzed || true
 
 echo "total $SECONDS s"
 if ((${#failed[@]})); then

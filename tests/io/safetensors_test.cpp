@@ -2,6 +2,7 @@
 #include "minivit/io/safetensors.hpp"
 
 #include <doctest/doctest.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -301,10 +302,10 @@ TEST_CASE("safetensors: a file cut anywhere is refused") {
   writer.set_metadata("k", "v");
   writer.save(folder / "a");
   const std::string whole = read_file(folder / "a", 1000);
-  int accepted = 0;
+  int not_named = 0;
   for (std::size_t size = 0; size < whole.size(); ++size)
-    accepted += refusal(folder / "cut", whole.substr(0, size)).empty();
-  CHECK(accepted == 0);
+    not_named += !contains(refusal(folder / "cut", whole.substr(0, size)), "; it is cut short");
+  CHECK(not_named == 0);
   CHECK(refusal(folder / "cut", whole).empty());
 }
 
@@ -347,48 +348,99 @@ TEST_CASE("safetensors: a disk that is full leaves the earlier file") {
 #endif
 #if defined(MINIVIT_TEST_MEMORY)
 
+namespace {
+
+/// Checks that opening a file of these bytes takes no more memory than its size and 16 MiB, in a process of
+/// its own that gets no more, and that it is refused for this reason; accepted, if there is none.
+void expect_frugal(const fs::path& path, const std::string& bytes, std::string_view reason) {
+  enum Exit { as_expected, out_of_memory, another_result, no_statm };
+  write(path, bytes);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::malloc_trim(0);  // what earlier tests have freed would come on top
+    const int fd = ::open("/proc/self/statm", O_RDONLY);
+    char pages[64] = {};
+    if (::read(fd, pages, sizeof pages - 1) <= 0) ::_exit(no_statm);
+    const rlim_t now = std::strtoull(pages, nullptr, 10) * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
+    const rlim_t allowed = now + bytes.size() + (rlim_t{16} << 20);
+    const rlimit limit{allowed, allowed};
+    ::setrlimit(RLIMIT_AS, &limit);
+    std::string message;
+    try {
+      const SafetensorsFile file(path);
+    } catch (const FileError& error) { message = error.what(); } catch (...) {
+      ::_exit(out_of_memory);
+    }
+    ::_exit(message.empty() == reason.empty() && contains(message, reason) && message.size() < 600
+                ? as_expected
+                : another_result);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  INFO(bytes.substr(8, 40), ": ", reason);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == as_expected);
+}
+
+}  // namespace
+
 TEST_CASE("safetensors: opening takes less memory than the file's size and 16 MiB") {
   const TemporaryFolder folder;
   constexpr std::size_t kHeader = std::size_t{16} << 20;
-  const auto filled = [&](std::size_t most, const auto& unit) {  // as many units as fit
+  const auto expect = [&](const std::string& header, std::string_view reason, std::int64_t length = -1) {
+    expect_frugal(folder / "a", file_of(header, "", length), reason);
+  };
+  // A header of 16 MiB: `begin`, `unit` as often as it fits, and `end`.
+  const auto filled = [&](const std::string& begin, const std::string& unit, const std::string& end) {
+    std::string out = begin;
+    out.reserve(kHeader);
+    while (out.size() + unit.size() + end.size() <= kHeader) out += unit;
+    return out + end;
+  };
+  const auto tensors = [](int count, const std::string& name_end) {
     std::string out = "{";
-    for (std::size_t i = 0; i < most && out.size() + 1200 < kHeader; ++i)
-      out += (i > 0 ? "," : "") + unit(std::to_string(i));
+    for (int i = 0; i < count; ++i)
+      out += (i > 0 ? "," : "") + entry(std::to_string(i) + name_end, "U8", "[0]", "[0,0]");
     return out + "}";
   };
-  const std::string padding(200, 'x');
-  const std::string headers[] = {
-      filled(65536, [](const std::string& i) { return entry(i, "U8", "[0]", "[0,0]"); }),
-      filled(65536, [&](const std::string& i) { return entry(i + padding, "U8", "[0]", "[0,0]"); }),
-      "{\"__metadata__\":" + filled(65536, [](const std::string& i) { return "\"" + i + "\":\"\""; }) + "}",
-      "{\"__metadata__\":" + filled(65537, [](const std::string& i) { return "\"" + i + "\":\"\""; }) + "}",
-      "{\"__metadata__\":{\"" + std::string(kHeader - 100, 'a') + "\":\"\"}}",
-      "{\"w\":{\"shape\":[" + filled(kHeader, [](const std::string&) { return std::string("0"); }),
+  const auto texts = [](int count) {
+    std::string out = "{\"__metadata__\":{";
+    for (int i = 0; i < count; ++i) out += (i > 0 ? ",\"" : "\"") + std::to_string(i) + "\":\"\"";
+    return out + "}}";
   };
-  for (const std::string& header : headers) {
-    write(folder / "a", file_of(header));
-    const pid_t child = ::fork();
-    REQUIRE(child >= 0);
-    if (child == 0) {
-      const int fd = ::open("/proc/self/statm", O_RDONLY);
-      char pages[64] = {};
-      if (::read(fd, pages, sizeof pages - 1) <= 0) ::_exit(4);
-      const rlim_t now = std::strtoull(pages, nullptr, 10) * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
-      const rlim_t allowed = now + header.size() + (rlim_t{16} << 20);
-      const rlimit limit{allowed, allowed};
-      ::setrlimit(RLIMIT_AS, &limit);
-      try {
-        SafetensorsFile file(folder / "a");
-      } catch (const FileError&) {
-      } catch (...) { ::_exit(3); }
-      ::_exit(0);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    INFO(header.substr(0, 40));
-    CHECK(WIFEXITED(status));
-    CHECK(WEXITSTATUS(status) == 0);
-  }
+
+  // so many of them
+  expect(tensors(65536, ""), "");
+  expect(tensors(65536, std::string(200, 'x')), "");
+  expect(tensors(65537, ""), "more than 65536 tensors");
+  const std::string same = entry("a", "U8", "[0]", "[0,0]");
+  expect(filled("{" + same, "," + same, "}"), "more than 65536 tensors");
+  expect(texts(65536), "");
+  expect(texts(65537), "more than 65536 entries");
+  expect(filled("{\"w\":{\"shape\":[0", ",0", "]}}"), "more than 8 numbers");
+  expect(filled("{\"w\":{\"data_offsets\":[0", ",0", "]}}"), "more than 8 numbers");
+  // so long
+  expect(filled("{\"", "n", "\":{}}"), "at most 1024 are accepted");
+  expect(filled("{\"", "\\u006e", "\":{}}"), "at most 1024 are accepted");
+  expect(filled("{\"", "n", ""), "Missing a closing quotation mark");
+  expect(filled("{\"w\":{\"", "k", "\":1}}"), "unknown key");
+  expect(filled("{\"w\":{\"dtype\":\"", "F", "\"}}"), "is not supported");
+  expect(filled("{\"w\":{\"shape\":[", "9", "]}}"), "Number too big");
+  expect(filled("{\"__metadata__\":{\"", "k", "\":\"\"}}"), "");
+  expect(filled("{\"__metadata__\":{\"k\":\"", "\\n", "\"}}"), "");
+  expect(filled("{\"__metadata__\":{\"", "k", "\":1}}"), "expected a string, found a number");
+  expect(filled("{", " ", "}"), "");
+  // so deep
+  expect(filled("{\"w\":", "[", ""), "expected an object, found an array");
+  expect(filled("{\"w\":{\"shape\":", "[", ""), "nested deeper than 3 levels");
+  expect(filled("{\"__metadata__\":{\"k\":", "[", ""), "expected a string, found an array");
+  expect(filled("", "{\"w\":", ""), "unknown key");
+  // said to be so long, and not
+  expect("{}", "at most 16777216 are accepted", kHeader + 1);
+  expect("{}", "at most 16777216 are accepted", INT64_MAX);
+  expect("{}", "its header has 16777216 bytes, the file only 2 more", kHeader);
+  expect("{" + entry("w", "U8", "[1099511627776]", "[0,1099511627776]") + "}", "the file holds 0");
 }
 
 #endif
