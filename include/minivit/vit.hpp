@@ -2,7 +2,7 @@
 //
 // In reading order, from memory to models. Each folder uses only the folders above it. Asked for by name,
 // since they would cost everybody compile time: minivit/tensor/eigen.hpp, which shows tensors as Eigen
-// matrices, and experiment/.
+// matrices, minivit/io/onnx.hpp, which writes ONNX files, and experiment/.
 #pragma once
 
 #include "minivit/autograd/gradcheck.hpp"  // is my gradient right?
