@@ -1,9 +1,9 @@
 // minivit: Vision Transformers in C++. One include trains, fine-tunes and serves them.
 //
 // In reading order, from memory to models. Each folder uses only the folders above it. Asked for by name,
-// since they would cost everybody compile time: minivit/tensor/eigen.hpp, which shows tensors as Eigen
-// matrices, io/npy.hpp, which writes them for NumPy, train/probe.hpp, which measures features, and
-// experiment/.
+// since they would cost everybody compile time: tensor/eigen.hpp, which shows tensors as Eigen matrices,
+// io/pretrained.hpp, which reads the models of timm and transformers, io/export.hpp and io/onnx.hpp, which
+// write them, io/npy.hpp, train/fine_tuning.hpp, train/probe.hpp, and experiment/.
 #pragma once
 
 #include "minivit/autograd/gradcheck.hpp"  // is my gradient right?

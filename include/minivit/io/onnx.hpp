@@ -1,0 +1,108 @@
+// A model as an ONNX file (github.com/onnx/onnx), which other runtimes open: ONNX Runtime, TensorRT,
+// OpenVINO.
+//
+// Not part of minivit/vit.hpp. Needs protozero, which minivit::experiment links.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "minivit/io/json.hpp"
+#include "minivit/io/model_config.hpp"
+#include "minivit/io/model_folder.hpp"
+#include "minivit/io/onnx_graph.hpp"
+#include "minivit/io/onnx_proto.hpp"
+#include "minivit/io/onnx_transformer.hpp"
+#include "minivit/model/vit.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+namespace detail::onnx {
+
+/// The settings that shape the model, as ViTConfig names them.
+inline Json architecture_json(const ViTConfig& c) {
+  constexpr const char* kPooling[] = {"token", "mean", "token_and_mean"};
+  constexpr const char* kDistillation[] = {"none", "token", "head"};
+  return Json::object({{"image_height", c.image_height},
+                       {"image_width", c.image_width},
+                       {"patch_size", c.patch_size},
+                       {"channels", c.channels},
+                       {"num_classes", c.num_classes},
+                       {"embedding_dim", c.embedding_dim},
+                       {"num_layers", c.num_layers},
+                       {"num_heads", c.num_heads},
+                       {"mlp_ratio", c.mlp_ratio},
+                       {"activation", c.activation == Activation::swiglu ? "swiglu" : "gelu"},
+                       {"pooling", kPooling[static_cast<int>(c.pooling)]},
+                       {"class_token", c.class_token},
+                       {"distillation", kDistillation[static_cast<int>(c.distillation)]},
+                       {"positions", c.positions == Positions::sincos ? "sincos" : "learned"},
+                       {"prefix_positions", c.prefix_positions},
+                       {"register_tokens", c.register_tokens},
+                       {"layer_scale", c.layer_scale},
+                       {"norm_eps", c.norm_eps},
+                       {"qkv_bias", c.qkv_bias}});
+}
+
+/// What has to happen to an image's RGB values in [0, 1].
+inline Json preprocessing_json(const Preprocess& p) {
+  return Json::object({{"height", p.height},
+                       {"width", p.width},
+                       {"fit", p.fit == Preprocess::Fit::crop ? "crop" : "squash"},
+                       {"crop_pct", p.crop_pct},
+                       {"interpolation", filter_name(p.filter).name},
+                       {"mean", Json::array(p.mean)},
+                       {"std", Json::array(p.std)}});
+}
+
+}  // namespace detail::onnx
+
+/// Writes a model as an ONNX file (opset 17, IR version 8) that ONNX Runtime and others open.
+///
+/// Input `pixel_values` (batch, channels, height, width), normalised as `preprocess` says; output `logits`
+/// (batch, num_classes), or `features` (batch, feature_dim) if there is no head; a batch of any size. It
+/// predicts: there is no dropout. The metadata hold `labels`, `preprocessing` and `architecture` as JSON. Of
+/// more weights than fit into the file (see OnnxOptions) all but the smallest are written to `file`.data, to
+/// be kept beside it. Memory is needed for the graph alone, weights are streamed.
+///
+/// Each file is written atomically, the data first: a crash between the two leaves an earlier model with new
+/// data. Throws FileError (a full disk, a folder that is not there), ConfigError unless there is a label for
+/// each class and the options are in range, Error if the model has no weights or a label is not UTF-8.
+inline void save_onnx(const std::filesystem::path& file, const VisionTransformer& net,
+                      const std::vector<std::string>& labels, const Preprocess& preprocess,
+                      const OnnxOptions& options = {}) {
+  using namespace detail::onnx;
+  check(net.patch_embed.weight.defined(), "save_onnx: the model has no weights");
+  check<ConfigError>(static_cast<std::int64_t>(labels.size()) == net.config.num_classes,
+                     "save_onnx: ", labels.size(), " labels given for ", net.config.num_classes, " classes");
+  check<ConfigError>(options.max_embedded_bytes >= 0 && options.max_embedded_bytes <= 2'000'000'000,
+                     "save_onnx: max_embedded_bytes is ", options.max_embedded_bytes,
+                     ", expected 0 to 2000000000");
+  std::string head;
+  {
+    using enum ModelField;
+    Message<ModelField> model(head);
+    model.add_int64(kIrVersion, 8);
+    model.add_string(kProducerName, "minivit");
+    model.add_string(kProducerVersion, kVersion);
+    {
+      Message<OpsetField> opset(model, kOpset);
+      opset.add_string(OpsetField::kDomain, "");  // the standard's own operators
+      opset.add_int64(OpsetField::kVersion, 17);
+    }
+    add_entry(model, kMetadata, "labels", Json::array(labels).dump());
+    add_entry(model, kMetadata, "preprocessing", preprocessing_json(preprocess).dump());
+    add_entry(model, kMetadata, "architecture", architecture_json(net.config).dump());
+  }
+  TransformerGraph(net).graph().save(file, head, options);
+}
+
+/// The same for what `load_model` returns.
+inline void save_onnx(const std::filesystem::path& file, const Model& model,
+                      const OnnxOptions& options = {}) {
+  save_onnx(file, model.net, model.labels, model.preprocess, options);
+}
+
+}  // namespace minivit::inline MINIVIT_ABI

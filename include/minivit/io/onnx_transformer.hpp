@@ -1,0 +1,218 @@
+// A Vision Transformer in the operators of ONNX.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "minivit/io/onnx_graph.hpp"
+#include "minivit/model/vit.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+namespace detail::onnx {
+
+/// The graph of a Vision Transformer, brick by brick as the model has them.
+class TransformerGraph {
+ public:
+  explicit TransformerGraph(const VisionTransformer& net) : net_(net), config_(net.config) {
+    const ViTConfig& c = config_;
+    graph_.input(kImages, {c.channels, c.image_height, c.image_width});
+    std::string x = embed();
+    for (std::size_t i = 0; i < net.encoder.blocks.size(); ++i)
+      x = block(concat("blocks.", i), net.encoder.blocks[i], x);
+    finish(x);
+  }
+
+  const Graph& graph() const { return graph_; }
+
+ private:
+  static constexpr const char* kImages = "pixel_values";
+  static constexpr std::int64_t kZero = 0, kOne = 1, kLast = -1;
+  using Name = std::string;  // of a value
+
+  /// Images -> tokens (B, T, C).
+  Name embed() {
+    const std::int64_t P = config_.patch_size;
+    const PatchEmbedding& patches = net_.patch_embed;
+    Name x = graph_.node("Conv", "patch_embed",
+                         {kImages, graph_.weight("patch_embed.proj.weight", patches.weight.value),
+                          graph_.weight("patch_embed.proj.bias", patches.bias.value)},
+                         {{"kernel_shape", Integers{P, P}}, {"strides", Integers{P, P}}});
+    x = reshape("patch_embed", x, {0, config_.embedding_dim, config_.patches()});
+    x = transpose("patch_embed", x, {0, 2, 1});
+    const bool patches_only = net_.pos_embed.value.size(1) == config_.patches();
+    if (patches_only) x = add_positions(x);
+    x = with_prefix(x);
+    return patches_only ? x : add_positions(x);
+  }
+
+  Name add_positions(const Name& x) {
+    return graph_.node("Add", "pos_embed", {x, graph_.weight("pos_embed", net_.pos_embed.value)});
+  }
+
+  /// The learned tokens, the same for each image, in front of the patches.
+  Name with_prefix(const Name& patches) {
+    const std::pair<const char*, const Parameter*> all[] = {
+        {"cls_token", &net_.cls_token}, {"dist_token", &net_.dist_token}, {"reg_token", &net_.reg_token}};
+    Name shape;  // (B, 1, 1), to which each is repeated
+    std::vector<Name> parts;
+    for (const auto& [name, token] : all) {
+      if (!token->defined()) continue;
+      if (parts.empty()) {
+        const Name batch = graph_.node("Shape", "batch", {kImages}, {{"start", kZero}, {"end", kOne}});
+        shape = join("batch", {batch, graph_.integers({1, 1})}, 0);
+      }
+      parts.push_back(graph_.node("Expand", name, {graph_.weight(name, token->value), shape}));
+    }
+    if (parts.empty()) return patches;
+    parts.push_back(patches);
+    return join("tokens", parts, 1);
+  }
+
+  /// y = x + ls1(attn(norm1(x))), then y + ls2(mlp(norm2(y))).
+  Name block(const Name& name, const EncoderBlock& block, const Name& x) {
+    Name branch = norm(name + ".norm1", block.norm1, x);
+    branch = scaled(name + ".ls1", block.ls1, attention(name + ".attn", block.attn, branch));
+    const Name y = graph_.node("Add", name + ".residual1", {x, branch});
+    branch = norm(name + ".norm2", block.norm2, y);
+    branch = scaled(name + ".ls2", block.ls2, mlp(name + ".mlp", block.mlp, branch));
+    return graph_.node("Add", name + ".residual2", {y, branch});
+  }
+
+  Name attention(const Name& name, const MultiHeadAttention& layer, const Name& x) {
+    const std::int64_t T = config_.tokens(), C = config_.embedding_dim, H = layer.heads, D = C / H;
+    const std::vector<Name> packed = graph_.split(name + ".qkv", linear(name + ".qkv", layer.qkv, x), 2, 3);
+    // (B, T, C) -> (B, H, T, D), or (B, H, D, T) where it is the second factor.
+    const auto heads = [&](const char* part, const Name& value, Integers order) {
+      const Name scope = name + part;
+      return transpose(scope, reshape(scope, value, {0, T, H, D}), std::move(order));
+    };
+    Name q = heads(".q", packed[0], {0, 2, 1, 3});
+    const Name k = heads(".k", packed[1], {0, 2, 3, 1}), v = heads(".v", packed[2], {0, 2, 1, 3});
+    q = graph_.node("Mul", name + ".q", {q, graph_.number(1.0f / std::sqrt(static_cast<float>(D)))});
+    const Name scores = graph_.node("MatMul", name + ".scores", {q, k});
+    const Name map = graph_.node("Softmax", name, {scores}, {{"axis", kLast}});
+    Name y = graph_.node("MatMul", name + ".heads", {map, v});
+    y = transpose(name + ".heads", y, {0, 2, 1, 3});
+    return linear(name + ".proj", layer.proj, reshape(name + ".heads", y, {0, T, C}));
+  }
+
+  Name mlp(const Name& name, const MLP& layer, const Name& x) {
+    const Name u = linear(name + ".fc1", layer.fc1, x);
+    return linear(
+        name + ".fc2", layer.fc2,
+        layer.activation == Activation::swiglu ? swiglu(name + ".swiglu", u) : gelu(name + ".gelu", u));
+  }
+
+  /// x (1 + erf(x / √2)) / 2: opset 17 has no Gelu. Written as runtimes know it, who make one operation of
+  /// it.
+  Name gelu(const Name& name, const Name& x) {
+    const Name scaled = graph_.node("Div", name, {x, graph_.number(std::sqrt(2.0f))});
+    const Name cdf = graph_.node("Add", name, {graph_.node("Erf", name, {scaled}), graph_.number(1.0f)});
+    return graph_.node("Mul", name + ".half", {graph_.node("Mul", name, {x, cdf}), graph_.number(0.5f)});
+  }
+
+  /// silu(a) · b, a and b being the halves of x.
+  Name swiglu(const Name& name, const Name& x) {
+    const std::vector<Name> halves = graph_.split(name, x, 2, 2);
+    const Name silu =
+        graph_.node("Mul", name + ".silu", {halves[0], graph_.node("Sigmoid", name, {halves[0]})});
+    return graph_.node("Mul", name, {silu, halves[1]});
+  }
+
+  /// Tokens (B, T, C) -> the graph's output.
+  void finish(const Name& x) {
+    const Name features = summarise(x);
+    if (!net_.head.weight.defined()) {
+      graph_.node("Identity", "features", {features}, {}, "features");
+      return graph_.output("features", {config_.feature_dim()});
+    }
+    graph_.output("logits", {config_.num_classes});
+    if (!net_.head_dist.weight.defined()) {
+      classifier("head", net_.head, features, "logits");
+      return;
+    }
+    const Name distilled = norm("dist_norm", "norm", net_.norm, token("dist_pool", x, 1));
+    const Name sum = graph_.node(
+        "Add", "heads",
+        {classifier("head", net_.head, features), classifier("head_dist", net_.head_dist, distilled)});
+    graph_.node("Mul", "heads", {sum, graph_.number(0.5f)}, {}, "logits");
+  }
+
+  /// What the head sees: (B, feature_dim).
+  Name summarise(const Name& x) {
+    if (config_.pooling == Pooling::token) return norm("norm", net_.norm, token("pool", x, 0));
+    if (config_.pooling == Pooling::mean) return norm("fc_norm", net_.norm, mean_of_patches(x));
+    const Name y = norm("norm", net_.norm, x);
+    return join("pool", {token("pool", y, 0), mean_of_patches(y)}, 1);
+  }
+
+  Name token(const Name& name, const Name& x, std::int64_t position) {
+    return graph_.node("Gather", name, {x, graph_.integer(position)}, {{"axis", kOne}});
+  }
+
+  Name mean_of_patches(Name x) {
+    const std::int64_t begin = config_.prefix_tokens();
+    if (begin > 0)
+      x = graph_.node(
+          "Slice", "pool",
+          {x, graph_.integers({begin}), graph_.integers({config_.tokens()}), graph_.integers({1})});
+    return graph_.node("ReduceMean", "pool", {x}, {{"axes", Integers{1}}, {"keepdims", kZero}});
+  }
+
+  // The layers. Weights have timm's names; a matrix that is stored as (in, out) ends in "weight_t".
+
+  Name norm(const Name& name, const LayerNorm& layer, const Name& x) { return norm(name, name, layer, x); }
+
+  /// The same for a layer whose weights have another name than the node.
+  Name norm(const Name& scope, const Name& name, const LayerNorm& layer, const Name& x) {
+    return graph_.node("LayerNormalization", scope,
+                       {x, graph_.weight(name + ".weight", layer.weight.value),
+                        graph_.weight(name + ".bias", layer.bias.value)},
+                       {{"axis", kLast}, {"epsilon", layer.eps}});
+  }
+
+  /// x (B, T, in) -> (B, T, out).
+  Name linear(const Name& name, const Linear& layer, const Name& x) {
+    const Name y =
+        graph_.node("MatMul", name, {x, graph_.transposed(name + ".weight_t", layer.weight.value)});
+    if (!layer.bias.defined()) return y;
+    return graph_.node("Add", name, {y, graph_.weight(name + ".bias", layer.bias.value)});
+  }
+
+  /// x (B, in) -> (B, out).
+  Name classifier(const Name& name, const Linear& layer, const Name& x, const Name& output = {}) {
+    return graph_.node("Gemm", name,
+                       {x, graph_.weight(name + ".weight", layer.weight.value),
+                        graph_.weight(name + ".bias", layer.bias.value)},
+                       {{"transB", kOne}}, output);
+  }
+
+  Name scaled(const Name& name, const LayerScale& layer, const Name& x) {
+    if (!layer.gamma.defined()) return x;
+    return graph_.node("Mul", name, {x, graph_.weight(name + ".gamma", layer.gamma.value)});
+  }
+
+  /// An extent of 0 is that of x.
+  Name reshape(const Name& scope, const Name& x, const Integers& shape) {
+    return graph_.node("Reshape", scope, {x, graph_.integers(shape)});
+  }
+  Name transpose(const Name& scope, const Name& x, const Integers& order) {
+    return graph_.node("Transpose", scope, {x}, {{"perm", order}});
+  }
+  Name join(const Name& scope, const std::vector<Name>& parts, std::int64_t axis) {
+    return graph_.node("Concat", scope, parts, {{"axis", axis}});
+  }
+
+  const VisionTransformer& net_;
+  const ViTConfig& config_;
+  Graph graph_;
+};
+
+}  // namespace detail::onnx
+
+}  // namespace minivit::inline MINIVIT_ABI
