@@ -33,11 +33,23 @@ std::string help() {
       "with\n--resume).");
 }
 
+/// True for a setting that a pretrained model answers.
+bool is_of_the_model(const std::string& name) {
+  return name.starts_with("model.") || name == "data.fit" || name == "data.crop_pct" ||
+         name == "data.interpolation" || name == "data.normalization";
+}
+
 /// The file's settings, then the command line's.
 std::vector<Assignment> assignments_of(const Options& options, std::span<const std::string> overrides) {
-  const std::filesystem::path file = find_configuration(options.configuration);
+  const ConfigurationChoice& chosen = options.configuration;
+  const std::filesystem::path file = find_configuration(chosen);
   std::vector<Assignment> all;
   if (!file.empty()) all = read_yaml(file);
+  // Nobody asked for the sizes in the configuration that is read if none is named: the model has its own.
+  const bool pretrained = std::ranges::any_of(
+      overrides, [](const std::string& text) { return text.starts_with("model.pretrained="); });
+  if (pretrained && chosen.file.empty() && chosen.name.empty())
+    std::erase_if(all, [](const Assignment& a) { return is_of_the_model(a.name); });
   TrainConfig names;
   const Settings schema = names.settings();
   for (const std::string& text : overrides) apply_override(all, text, schema);
