@@ -3,11 +3,13 @@
 
 #include <doctest/doctest.h>
 
+#include <fstream>
 #include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "minivit/experiment/yaml.hpp"
 #include "support/message_of.hpp"
 
 using namespace minivit;
@@ -204,4 +206,59 @@ TEST_CASE("the settings of a run, written down and given again, are the same") {
   TrainConfig again = TrainConfig::from(views);
   CHECK(again.settings().yaml() == yaml);
   CHECK(again.model.embedding_dim == 192);
+}
+
+TEST_CASE("a pretrained model's sizes and preprocessing are the defaults") {
+  const std::string models = std::string(MINIVIT_TEST_DATA) + "/pretrained/";
+  const auto with = [&](const char* name, std::initializer_list<std::string_view> more) {
+    const std::string pretrained = concat("model.pretrained=", models, name);
+    std::vector<std::string_view> all{"data.train=photos", pretrained};
+    all.insert(all.end(), more);
+    return TrainConfig::from(all);
+  };
+  const TrainConfig c = with("hf_dinov2", {});
+  CHECK(c.model.embedding_dim == 16);
+  CHECK(c.model.num_layers == 2);
+  CHECK(c.model.num_heads == 2);
+  CHECK(c.model.image_height == 16);
+  CHECK(c.model.patch_size == 4);
+  CHECK(c.model.pooling == Pooling::token_and_mean);
+  CHECK(c.model.layer_scale > 0);
+  CHECK(c.model.norm_eps == 1e-6f);
+  CHECK(c.preprocess() == read_pretrained_config(models + "hf_dinov2").preprocess);
+  CHECK(c.data.normalization == "imagenet");
+  const TrainConfig deit =
+      with("hf_deit_teacher", {"model.image_size=24", "model.dropout=0.1", "data.fit=crop"});
+  CHECK(deit.model.distillation == Distillation::head);
+  CHECK(deit.model.image_width == 24);
+  CHECK(deit.model.dropout == 0.1f);
+  CHECK(deit.data.fit == "crop");
+  CHECK(with("timm_dinov2_giant", {}).model.activation == Activation::swiglu);
+  CHECK_FALSE(with("timm_deit3", {}).model.prefix_positions);
+  CHECK_FALSE(with("hf_vit_no_bias", {}).model.qkv_bias);
+
+  // The resolved configuration says all of it, without the model.
+  const TrainConfig swiglu = with("hf_dinov2_swiglu", {});
+  std::ofstream("pretrained_config.yaml") << swiglu.yaml();
+  std::vector<Assignment> all = read_yaml("pretrained_config.yaml");
+  for (Assignment& a : all)
+    if (a.name == "model.pretrained") a.value = "gone";
+  const TrainConfig again = TrainConfig::from(all, true);
+  CHECK(again.preprocess() == swiglu.preprocess());
+  CHECK(again.model.pooling == swiglu.model.pooling);
+  CHECK(again.model.hidden_dim() == swiglu.model.hidden_dim());
+  CHECK(again.model.register_tokens == 4);
+  CHECK(message_of<FileError>([&] { TrainConfig::from(all); }).find("gone") != std::string::npos);
+}
+
+TEST_CASE("mean and deviation by numbers") {
+  const Preprocess p = config_of({"data.normalization=0.1 0.2 0.3 / 0.4 0.5 0.6"}).preprocess();
+  CHECK(p.mean == std::array{0.1f, 0.2f, 0.3f});
+  CHECK(p.std == std::array{0.4f, 0.5f, 0.6f});
+  for (const char* const wrong :
+       {"data.normalization=inception", "data.normalization=1 2 3", "data.normalization=1 2 3 / 4 5",
+        "data.normalization=1 2 3 / 4 5 6 7", "data.normalization=1 2 x / 4 5 6"})
+    CHECK(complaint({wrong}).starts_with("data.normalization is \""));
+  CHECK(complaint({"data.normalization=0 0 0 / 0 1 1"})
+            .starts_with("preprocess: mean 0 and std 0 of channel 0"));
 }

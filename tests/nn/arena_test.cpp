@@ -124,3 +124,25 @@ TEST_CASE("a module without parameters has an empty arena") {
   CHECK(arena.slots.empty());
   CHECK(arena.decayed == 0);
 }
+
+TEST_CASE("parameters that are treated alike lie together, in groups that make up the arena") {
+  Encoder net(2, kBlock);
+  for (const auto& [name, p] : named_parameters(net))
+    p->lr_scale = name.starts_with("blocks.0.") ? 0.5f : 1.0f;
+  const ParameterArena arena = flatten(net);
+  REQUIRE(arena.groups.size() == 4);
+  std::int64_t end = 0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    const ParameterArena::Group& g = arena.groups[i];
+    CHECK(g.begin == end);
+    CHECK(g.decay == (i < 2));
+    CHECK(g.lr_scale == (i % 2 == 0 ? 1.0f : 0.5f));
+    for (const ParameterArena::Slot& slot : arena.slots)
+      if (slot.begin >= g.begin && slot.begin < g.end) {
+        CHECK(slot.decay == g.decay);
+        CHECK(slot.name.starts_with(g.lr_scale == 1.0f ? "blocks.1." : "blocks.0."));
+      }
+    end = g.end;
+  }
+  CHECK(end == arena.size());
+}

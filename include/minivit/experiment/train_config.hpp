@@ -294,6 +294,7 @@ struct TrainConfig {
     model.positions = positions == "learned" ? Positions::learned : Positions::sincos;
     model.validate();
     preprocess().validate();
+    training.fine_tuning.frozen_blocks(model);  // for what it throws
   }
 };
 

@@ -26,6 +26,28 @@ struct FineTuning {
   std::int64_t lora_rank = 0;  ///< of adapters on qkv and proj of every block, which are then trained with
                                ///< the head in place of the rest; 0: none
   float lora_alpha = 16.0f;    ///< an adapter's scale times its rank
+
+  /// Blocks that are frozen together with what stands before them; -1 for another `freeze`. Throws
+  /// ConfigError for a setting that is out of range for a model of this configuration.
+  std::int64_t frozen_blocks(const ViTConfig& model) const {
+    std::int64_t blocks = -1;
+    if (freeze != "none" && freeze != "backbone" && freeze != "all_but_norm") {
+      const char* const end = freeze.data() + freeze.size();
+      const auto [at, error] = std::from_chars(freeze.data(), end, blocks);
+      check<ConfigError>(error == std::errc() && at == end && blocks >= 0 && blocks <= model.num_layers,
+                         "freeze is \"", freeze,
+                         "\", expected none, backbone, all_but_norm or a number of blocks from 0 to ",
+                         model.num_layers);
+    }
+    check<ConfigError>(layer_decay > 0 && layer_decay <= 1, "layer_decay is ", layer_decay,
+                       ", expected more than 0 and at most 1");
+    check<ConfigError>(backbone_lr > 0, "backbone_lr is ", backbone_lr, ", expected more than 0");
+    check<ConfigError>(lora_rank >= 0 && lora_rank <= model.embedding_dim, "lora_rank is ", lora_rank,
+                       ", expected 0 to ", model.embedding_dim);
+    check<ConfigError>(lora_rank == 0 || freeze == "none", "freeze is \"", freeze, "\" and lora_rank ",
+                       lora_rank, "; adapters freeze all but themselves and the head, leave freeze out");
+    return blocks;
+  }
 };
 
 namespace detail {
@@ -48,22 +70,7 @@ inline std::int64_t layer_of(std::string_view name, std::int64_t depth) {
 /// it before `flatten`. Adapters take the next stream of `Generator::local()`. Throws ConfigError for a
 /// setting out of range.
 inline void prepare_fine_tuning(VisionTransformer& net, const FineTuning& t) {
-  const std::int64_t depth = net.config.num_layers;
-  std::int64_t blocks = -1;  // frozen ones, with what stands before them
-  if (t.freeze != "none" && t.freeze != "backbone" && t.freeze != "all_but_norm") {
-    const char* const end = t.freeze.data() + t.freeze.size();
-    const auto [at, error] = std::from_chars(t.freeze.data(), end, blocks);
-    check<ConfigError>(error == std::errc() && at == end && blocks >= 0 && blocks <= depth, "freeze is \"",
-                       t.freeze, "\", expected none, backbone, all_but_norm or a number of blocks from 0 to ",
-                       depth);
-  }
-  check<ConfigError>(t.layer_decay > 0 && t.layer_decay <= 1, "layer_decay is ", t.layer_decay,
-                     ", expected more than 0 and at most 1");
-  check<ConfigError>(t.backbone_lr > 0, "backbone_lr is ", t.backbone_lr, ", expected more than 0");
-  check<ConfigError>(t.lora_rank >= 0 && t.lora_rank <= net.config.embedding_dim, "lora_rank is ",
-                     t.lora_rank, ", expected 0 to ", net.config.embedding_dim);
-  check<ConfigError>(t.lora_rank == 0 || t.freeze == "none", "freeze is \"", t.freeze, "\" and lora_rank ",
-                     t.lora_rank, "; adapters freeze all but themselves and the head, leave freeze out");
+  const std::int64_t depth = net.config.num_layers, blocks = t.frozen_blocks(net.config);
   if (t.lora_rank > 0)
     for (EncoderBlock& block : net.encoder.blocks)
       for (Linear* layer : {&block.attn.qkv, &block.attn.proj})
