@@ -32,7 +32,7 @@ struct ImageFiles {
   Preprocess preprocess;
 
   std::size_t size() const { return paths.size(); }
-  Shape sample_shape() const { return {3, preprocess.height, preprocess.width}; }
+  Shape sample_shape() const { return {preprocess.channels, preprocess.height, preprocess.width}; }
   std::string name(std::size_t i) const { return paths[i].string(); }
   int load(std::size_t i, Rng&, float* out) const {
     try {

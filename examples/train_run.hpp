@@ -203,6 +203,7 @@ inline int train_model(const fs::path& run, const minivit::TrainConfig& c, const
                                                        .image_height = size.image_height,
                                                        .image_width = size.image_width,
                                                        .patch_size = size.patch_size,
+                                                       .grey = size.channels == 1,
                                                        .classes = images.classes()});
     for (const auto* lines : {&before.guesses, &before.notes})
       for (const std::string& line : *lines)

@@ -44,6 +44,31 @@ TEST_CASE("squashing keeps a share of the edges, too, as DeiT's image processor 
     for (int i = 0; i < 16 * 3; ++i) REQUIRE(part.row(y)[i] == whole.row(y + 2)[i + 2 * 3]);
 }
 
+TEST_CASE("a grey picture is the luma of the normalised channels, in training, too") {
+  const Image image = make_image(20, 16);
+  Image colours = image;
+  for (std::size_t i = 0; i < colours.pixels.size(); ++i)
+    colours.pixels[i] = static_cast<std::uint8_t>(i * 37 % 256);
+  Preprocess p{.height = 16, .width = 20};
+  std::vector<float> planes(3 * 16 * 20), grey(16 * 20), trained(16 * 20);
+  preprocess(colours, p, planes.data());
+  p.channels = 1;
+  preprocess(colours, p, grey.data());
+  TrainTransform t{.base = p, .scale_min = 1.0, .hflip = 1.0};
+  Rng rng(1);
+  t(colours, rng, trained.data());
+  for (std::size_t y = 0; y < 16; ++y)
+    for (std::size_t x = 0; x < 20; ++x) {
+      const std::size_t i = y * 20 + x;
+      const float luma = 0.299f * planes[i] + 0.587f * planes[320 + i] + 0.114f * planes[640 + i];
+      REQUIRE(grey[i] == doctest::Approx(luma).epsilon(1e-5));
+      REQUIRE(trained[y * 20 + 19 - x] == grey[i]);
+    }
+  p.channels = 2;
+  CHECK(message_of<ConfigError>([&] { p.validate(); }) ==
+        "preprocess: channels is 2, expected 3, or 1 for grey");
+}
+
 TEST_CASE("crop geometry is timm's") {
   const Image photo = decode_image(fixture::path("resize/photo.png"));
   Preprocess p{.fit = Preprocess::Fit::crop, .crop_pct = 0.9};  // shortest edge to 248

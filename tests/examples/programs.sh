@@ -596,6 +596,13 @@ test_pretrained() {
     training.backbone_lr=0.5 model.head_dropout=0.1 model.image_size=24 output.dir="$scratch/giant"
   says "$scratch/err" "positions interpolated from 4x4 to 6x6 patches"
   says "$scratch/err" "the head is new"
+  # Grey; and a little more at a higher resolution at the end.
+  run 0 train "${common[@]}" model.pretrained="$data/hf_vit" model.channels=1 log.tensorboard=yes output.dir="$scratch/grey"
+  says "$scratch/err" "input channels summed to one"
+  run_folder "$scratch/grey"
+  run 0 predict --run "$run_dir" "${image[0]}"
+  run 0 train "${common[@]}" model.pretrained="$run_dir/best" model.image_size=24 training.epochs=1 output.dir="$scratch/finer"
+  says "$scratch/err" "positions interpolated from 4x4 to 6x6 patches"
   refused 2 'freeze is "3", expected' train "${common[@]}" model.pretrained="$data/hf_vit" training.freeze=3 output.dir="$scratch/none"
   refused 1 "nowhere" train "${common[@]}" model.pretrained="$scratch/nowhere" output.dir="$scratch/none"
   absent "$scratch/none"

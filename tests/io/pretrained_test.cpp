@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "minivit/io/export_transformers.hpp"
 #include "minivit/io/model_folder.hpp"
 #include "support/message_of.hpp"
 
@@ -246,7 +247,20 @@ TEST_CASE("pretrained: another image size, patch size, grey") {
   const Pretrained finer = load_pretrained(kModels / "timm_vit", {.patch_size = 2});
   CHECK(finer.model.net.patch_embed.weight.value.shape() == Shape{16, 3, 2, 2});
   CHECK(finer.notes.size() == 2);
-  CHECK(load_pretrained(kModels / "timm_vit", {.grey = true}).model.net.config.channels == 1);
+  // A grey model sees a grey image as the old one saw it in three channels; saved and exported it still does.
+  const Model colour = load_pretrained(kModels / "hf_vit").model,
+              grey = load_pretrained(kModels / "hf_vit", {.grey = true}).model;
+  CHECK(grey.net.config.channels == 1);
+  Image image = make_image(16, 16);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i)
+    image.pixels[i] = static_cast<std::uint8_t>(i / 3 * 7 % 256);
+  const Tensor expected = colour.logits({&image, 1});
+  CHECK(distance(grey.logits({&image, 1}), expected) < 1e-5);
+  const fs::path folder = scratch("grey");
+  save_model(folder / "own", grey.net, grey.labels, grey.preprocess);
+  CHECK(distance(load_model(folder / "own").logits({&image, 1}), expected) < 1e-5);
+  write_transformers_files(folder, grey.net, grey.labels, grey.preprocess);
+  CHECK(distance(load_pretrained(folder).model.logits({&image, 1}), expected) < 1e-5);
   CHECK(message_of<ConfigError>([&] { load_pretrained(kModels / "timm_vit", {.patch_size = 3}); }) ==
         "image size 16x16 is not divisible by patch_size 3");
 }

@@ -162,8 +162,8 @@ class ImageFolder {
 
   std::size_t size() const { return paths_.size(); }
 
-  /// (3, H, W), of the transform.
-  Shape sample_shape() const { return {3, base().height, base().width}; }
+  /// (channels, H, W), of the transform.
+  Shape sample_shape() const { return {base().channels, base().height, base().width}; }
 
   const std::filesystem::path& root() const { return root_; }
   const Transform& transform() const { return transform_; }
@@ -172,7 +172,7 @@ class ImageFolder {
   const std::vector<std::filesystem::path>& paths() const { return paths_; }  ///< by sample
   std::string name(std::size_t index) const { return paths_.at(index).native(); }
 
-  /// Decodes sample `index`, transforms it into (3, H, W) at `out` and returns its label. Thread-safe.
+  /// Decodes sample `index`, transforms it into (channels, H, W) at `out` and returns its label. Thread-safe.
   /// Throws FileError naming the file if it cannot be decoded, Error if there is no such sample.
   int load(std::size_t index, Rng& rng, float* out) const {
     check(index < size(), "ImageFolder: sample ", index, " of ", size());

@@ -16,7 +16,7 @@
 namespace minivit::inline MINIVIT_ABI {
 
 /// How an image is made ready for a model when nothing is random: for evaluation, prediction, serving. Images
-/// are RGB.
+/// are RGB, what the model sees may be grey.
 struct Preprocess {
   /// squash: resized to floor(size / crop_pct), whatever its shape, centre cut out (Hugging Face's ViT and
   /// DeiT, timm's "squash" crop mode).
@@ -24,6 +24,7 @@ struct Preprocess {
   enum class Fit { squash, crop };
 
   int height = 224, width = 224;
+  int channels = 3;  ///< what the model sees: 3, or 1 for the luma (ITU-R BT.601) of the normalised channels
   Fit fit = Fit::squash;
   double crop_pct = 1.0;  ///< share of the resized edge that is kept, in (0, 1]
   Filter filter = Filter::bicubic;
@@ -36,6 +37,8 @@ struct Preprocess {
     check<ConfigError>(height >= 1 && width >= 1 && std::int64_t{height} * width <= kMaxPixels,
                        "preprocess: size is ", width, "x", height, ", expected at least 1x1 and at most ",
                        kMaxPixels, " pixels");
+    check<ConfigError>(channels == 1 || channels == 3, "preprocess: channels is ", channels,
+                       ", expected 3, or 1 for grey");
     check<ConfigError>(crop_pct > 0 && crop_pct <= 1, "preprocess: crop_pct is ", crop_pct,
                        ", expected more than 0 and at most 1");
     for (std::size_t c = 0; c < 3; ++c)
@@ -92,14 +95,16 @@ inline void check_rgb(const char* op, const Image& image) {
   check<ShapeError>(image.channels == 3, op, ": image has ", image.channels, " channels, expected 3 (RGB)");
 }
 
-/// What each value of each channel becomes: (v / 255 - mean) / std.
+/// What each value of each channel becomes: (v / 255 - mean) / std, and for a grey picture its part of that.
 using NormalTables = std::array<std::array<float, 256>, 3>;
 
 inline NormalTables normal_tables(const Preprocess& p) {
+  constexpr std::array<float, 3> kLuma{0.299f, 0.587f, 0.114f};
   NormalTables tables;
   for (std::size_t c = 0; c < 3; ++c)
     for (int v = 0; v < 256; ++v)
-      tables[c][static_cast<std::size_t>(v)] = (static_cast<float>(v) / 255.0f - p.mean[c]) / p.std[c];
+      tables[c][static_cast<std::size_t>(v)] =
+          (static_cast<float>(v) / 255.0f - p.mean[c]) / p.std[c] * (p.channels == 1 ? kLuma[c] : 1.0f);
   return tables;
 }
 
@@ -112,8 +117,10 @@ inline NormalTables normal_tables(const Preprocess& p, const ChannelTables& repl
   return tables;
 }
 
-/// Writes the image (H, W, 3) as planes (3, H, W) of what the tables say, mirrored if asked.
-inline void look_up_planes(const Image& image, const NormalTables& tables, bool mirrored, float* out) {
+/// Writes the image (H, W, 3) as planes (3, H, W) of what the tables say, or as their sum (1, H, W); mirrored
+/// if asked.
+inline void look_up_planes(const Image& image, const NormalTables& tables, bool mirrored, int channels,
+                           float* out) {
   const std::size_t width = static_cast<std::size_t>(image.width),
                     plane = width * static_cast<std::size_t>(image.height);
   const std::ptrdiff_t step = mirrored ? -3 : 3;
@@ -121,7 +128,11 @@ inline void look_up_planes(const Image& image, const NormalTables& tables, bool 
     for (std::size_t c = 0; c < 3; ++c) {  // a row of one channel at a time: one table, one place to write to
       const float* const table = tables[c].data();
       const std::uint8_t* in = image.row(y) + c + (mirrored ? 3 * (width - 1) : 0);
-      float* const to = out + c * plane;
+      float* const to = channels == 1 ? out : out + c * plane;
+      if (channels == 1 && c > 0) {
+        for (std::size_t x = 0; x < width; ++x, in += step) to[x] += table[*in];
+        continue;
+      }
 #pragma GCC unroll 8
       for (std::size_t x = 0; x < width; ++x, in += step) to[x] = table[*in];
     }
@@ -166,14 +177,14 @@ inline int decode_reduction(int width, int height, const Preprocess& p) {
   return detail::reduction_for(width, height, w, h);
 }
 
-/// Writes an image of the size of `p` as planes (3, height, width), each value (v / 255 - mean) / std.
+/// Writes an image of the size of `p` as planes (channels, height, width), each value (v / 255 - mean) / std.
 /// Throws ShapeError if the image has another size or is not RGB.
 inline void to_tensor(const Image& image, const Preprocess& p, float* out) {
   detail::check_size("to_tensor", image, p, "; see fit_image");
-  detail::look_up_planes(image, detail::normal_tables(p), false, out);
+  detail::look_up_planes(image, detail::normal_tables(p), false, p.channels, out);
 }
 
-/// The evaluation transform: geometry, then normalisation; writes (3, p.height, p.width). Throws as
+/// The evaluation transform: geometry, then normalisation; writes (channels, p.height, p.width). Throws as
 /// `fit_image`.
 inline void preprocess(const Image& image, const Preprocess& p, float* out) {
   to_tensor(fit_image(image, p), p, out);
@@ -246,8 +257,8 @@ struct TrainTransform {
     return detail::reduction_for(box.width, box.height, base.width, base.height);
   }
 
-  /// Writes (3, base.height, base.width). What is drawn depends on the size of the file alone, not on the
-  /// reduction. Throws as `fit_image`.
+  /// Writes (channels, base.height, base.width). What is drawn depends on the size of the file alone, not on
+  /// the reduction. Throws as `fit_image`.
   void operator()(const Decoded& decoded, Rng& rng, float* out) const {
     transform(decoded.image, decoded.width, decoded.height, decoded.reduction, rng, out);
   }
@@ -264,12 +275,14 @@ struct TrainTransform {
     // One pass from the image to the floats: it mirrors, and what an operation does to values is in its
     // tables.
     if (const auto tables = detail::value_tables(a.op, image, a.magnitude))
-      return detail::look_up_planes(image, detail::normal_tables(base, *tables), mirrored, out);
+      return detail::look_up_planes(image, detail::normal_tables(base, *tables), mirrored, base.channels,
+                                    out);
     const detail::NormalTables normal = detail::normal_tables(base);
-    if (a.op == AugmentOp::identity) return detail::look_up_planes(image, normal, mirrored, out);
+    if (a.op == AugmentOp::identity)
+      return detail::look_up_planes(image, normal, mirrored, base.channels, out);
     if (is_geometric(a.op) && mirrored)
-      return detail::look_up_planes(apply(a.op, flip(image), a.magnitude), normal, false, out);
-    detail::look_up_planes(apply(a.op, image, a.magnitude), normal, mirrored, out);
+      return detail::look_up_planes(apply(a.op, flip(image), a.magnitude), normal, false, base.channels, out);
+    detail::look_up_planes(apply(a.op, image, a.magnitude), normal, mirrored, base.channels, out);
   }
 
  private:

@@ -16,7 +16,7 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
-/// A normalised image (3, H, W) as a picture with a frame.
+/// A normalised image (channels, H, W) as a picture with a frame.
 inline Image framed(const float* x, int H, int W, const Preprocess& p, bool right) {
   const int edge = std::max(1, std::max(H, W) / 32);
   Image picture = make_image(W + 2 * edge, H + 2 * edge);
@@ -31,7 +31,7 @@ inline Image framed(const float* x, int H, int W, const Preprocess& p, bool righ
           continue;
         }
         const auto channel = static_cast<std::size_t>(c);
-        const float value = x[(c * H + i) * W + j] * p.std[channel] + p.mean[channel];
+        const float value = x[((p.channels == 1 ? 0 : c) * H + i) * W + j] * p.std[channel] + p.mean[channel];
         pixel = static_cast<std::uint8_t>(std::clamp(value * 255.0f + 0.5f, 0.0f, 255.0f));
       }
   return picture;
@@ -48,13 +48,13 @@ inline void show_samples(TensorBoard& board, std::int64_t step, const VisionTran
   if (n == 0) return;
   const Shape shape = images.sample_shape();
   const std::int64_t H = shape[1], W = shape[2];
-  Tensor batch = Tensor::zeros({static_cast<std::int64_t>(n), 3, H, W});
+  Tensor batch = Tensor::zeros({static_cast<std::int64_t>(n), shape[0], H, W});
   std::vector<int> labels(n);
   // Spread over all, since they are ordered by class.
   for (std::size_t i = 0; i < n; ++i) try {
       Rng none(0);
       labels[i] = images.load(samples[i * samples.size() / n], none,
-                              batch.data() + static_cast<std::int64_t>(i) * 3 * H * W);
+                              batch.data() + static_cast<std::int64_t>(i) * shape[0] * H * W);
     } catch (const FileError&) { labels[i] = -1; }  // the evaluation has said so
   const NoGrad values_only;
   const Training off(false);
@@ -68,8 +68,8 @@ inline void show_samples(TensorBoard& board, std::int64_t step, const VisionTran
     const auto best = std::max_element(probabilities.data(), probabilities.data() + K) - probabilities.data();
     const bool right = best == labels[i];
     board.image(concat("samples/", i), step,
-                detail::framed(batch.data() + static_cast<std::int64_t>(i) * 3 * H * W, static_cast<int>(H),
-                               static_cast<int>(W), p, right));
+                detail::framed(batch.data() + static_cast<std::int64_t>(i) * shape[0] * H * W,
+                               static_cast<int>(H), static_cast<int>(W), p, right));
     char percent[32];
     std::snprintf(percent, sizeof percent, "%.1f %%", 100.0 * static_cast<double>(probabilities(best)));
     table += concat("| ", i, " | ", images.classes()[static_cast<std::size_t>(labels[i])], " | ",

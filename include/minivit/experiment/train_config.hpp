@@ -91,6 +91,8 @@ struct TrainConfig {
     s.add("model.image_size", image_size, "pixels: 224, or height x width as 224x160");
     s.add("model.patch_size", model.patch_size, "pixels; divides the image size", std::int64_t{1},
           std::int64_t{1024});
+    s.add("model.channels", model.channels, "what the model sees: 3, or 1 for grey", std::int64_t{1},
+          std::int64_t{3});
     s.add("model.embedding_dim", model.embedding_dim, "channels of a token", std::int64_t{1},
           std::int64_t{65536});
     s.add("model.num_layers", model.num_layers, "encoder blocks", std::int64_t{1}, std::int64_t{1024});
@@ -213,6 +215,7 @@ struct TrainConfig {
     Preprocess p;
     p.height = static_cast<int>(model.image_height);
     p.width = static_cast<int>(model.image_width);
+    p.channels = static_cast<int>(model.channels);
     p.fit = data.fit == "crop" ? Preprocess::Fit::crop : Preprocess::Fit::squash;
     p.crop_pct = data.crop_pct;
     p.filter = data.interpolation == "nearest"    ? Filter::nearest

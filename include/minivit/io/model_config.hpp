@@ -2,6 +2,7 @@
 // open the folder, and preprocessor_config.json as transformers has it.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -52,8 +53,14 @@ inline std::array<float, 3> three(const JsonFields& fields, std::string_view key
                                   std::array<float, 3> fallback) {
   if (!fields.find(key)) return fallback;
   const auto values = fields.get<std::vector<float>>(key);
+  if (values.size() == 1) return {values[0], values[0], values[0]};  // of a grey picture
   if (values.size() != 3) fields.fail(key, "has ", values.size(), " numbers, expected 3");
   return {values[0], values[1], values[2]};
+}
+
+/// The same as JSON: a number for each channel that the model sees.
+inline Json per_channel(const std::array<float, 3>& values, const Preprocess& p) {
+  return Json::array(std::span(values).first(static_cast<std::size_t>(p.channels)));
 }
 
 /// timm's name for a family with what model_args cannot say; they say everything else.
@@ -71,6 +78,7 @@ inline Preprocess preprocess_from_timm(const JsonFields& cfg, const ViTConfig& v
   Preprocess p;
   p.height = static_cast<int>(v.image_height);
   p.width = static_cast<int>(v.image_width);
+  p.channels = v.channels == 1 ? 1 : 3;
   p.crop_pct = cfg.get("crop_pct", 0.875);  // timm's default
   p.mean = three(cfg, "mean", p.mean);
   p.std = three(cfg, "std", p.std);
@@ -129,8 +137,8 @@ inline Json to_json(const ModelConfig& c) {
                      {"interpolation", detail::filter_name(p.filter).name},
                      {"crop_pct", p.crop_pct},
                      {"crop_mode", p.fit == Preprocess::Fit::crop ? "center" : "squash"},
-                     {"mean", Json::array(p.mean)},
-                     {"std", Json::array(p.std)},
+                     {"mean", detail::per_channel(p.mean, p)},
+                     {"std", detail::per_channel(p.std, p)},
                      {"num_classes", v.num_classes},
                      {"first_conv", "patch_embed.proj"},
                      {"classifier", "head"}})},
@@ -149,8 +157,8 @@ inline Json preprocessor_to_json(const Preprocess& p) {
   Json json = Json::object({{"do_normalize", true},
                             {"do_rescale", true},
                             {"do_resize", true},
-                            {"image_mean", Json::array(p.mean)},
-                            {"image_std", Json::array(p.std)},
+                            {"image_mean", detail::per_channel(p.mean, p)},
+                            {"image_std", detail::per_channel(p.std, p)},
                             {"resample", detail::filter_name(p.filter).resample},
                             {"rescale_factor", 1.0 / 255}});
   const Json size = Json::object({{"height", p.height}, {"width", p.width}});

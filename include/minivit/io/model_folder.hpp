@@ -98,7 +98,8 @@ struct Model {
     const NoGrad values_only;
     const Training off(false);
     const ViTConfig& c = net.config;
-    check<ShapeError>(c.channels == 3, "model: has ", c.channels, " input channels, images have 3");
+    check<ShapeError>(c.channels == preprocess.channels, "model: has ", c.channels,
+                      " input channels, images are prepared with ", preprocess.channels);
     Tensor batch =
         Tensor::empty({static_cast<std::int64_t>(images.size()), c.channels, c.image_height, c.image_width});
     const std::int64_t size = c.channels * c.image_height * c.image_width;

@@ -53,8 +53,8 @@ inline Json preprocessing_json(const Preprocess& p) {
                        {"fit", p.fit == Preprocess::Fit::crop ? "crop" : "squash"},
                        {"crop_pct", p.crop_pct},
                        {"interpolation", filter_name(p.filter).name},
-                       {"mean", Json::array(p.mean)},
-                       {"std", Json::array(p.std)}});
+                       {"mean", per_channel(p.mean, p)},
+                       {"std", per_channel(p.std, p)}});
 }
 
 }  // namespace detail::onnx

@@ -219,6 +219,11 @@ struct PretrainedSource {
     c.vit.validate();
     c.preprocess.height = static_cast<int>(c.vit.image_height);
     c.preprocess.width = static_cast<int>(c.vit.image_width);
+    if (c.vit.channels == 1 && c.preprocess.channels != 1) {  // the channels are alike
+      c.preprocess.channels = 1;
+      for (auto* values : {&c.preprocess.mean, &c.preprocess.std})
+        values->fill(((*values)[0] + (*values)[1] + (*values)[2]) / 3);
+    }
     c.preprocess.validate();
     return c;
   }
