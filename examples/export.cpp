@@ -1,5 +1,7 @@
 // Hands a model to others: export --run DIR | --model DIR | --latest | --best --to FORMAT --out FOLDER
 #include <CLI/CLI.hpp>
+#include <minivit/experiment/run_info.hpp>
+#include <minivit/experiment/text_table.hpp>
 #include <minivit/io/export.hpp>
 #include <minivit/vit.hpp>
 

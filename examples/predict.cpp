@@ -3,6 +3,7 @@
 //
 // Without a model it lists the trained runs and asks for one, without images for these, one after the other.
 #include <CLI/CLI.hpp>
+#include <minivit/experiment/text_table.hpp>
 #include <minivit/vit.hpp>
 
 #include "choose_run.hpp"

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <minivit/experiment/run_info.hpp>
 #include <minivit/experiment/run_table.hpp>
+#include <minivit/experiment/terminal.hpp>
 #include <span>
 #include <string>
 #include <vector>

@@ -98,7 +98,7 @@ using Names = std::vector<std::string>;
 
 TEST_CASE("every option of a model is saved and read back, weights bit by bit") {
   const TemporaryFolder folder;
-  std::vector<ViTConfig> configs(14, kSmall);
+  std::vector<ViTConfig> configs(20, kSmall);
   configs[1].image_width = 8;
   configs[2].channels = 1;
   configs[3].mlp_ratio = 2.6;
@@ -112,6 +112,12 @@ TEST_CASE("every option of a model is saved and read back, weights bit by bit") 
   configs[11].norm_eps = 1e-5f;
   configs[12].qkv_bias = false;
   configs[13].num_classes = 0;
+  configs[14].activation = Activation::swiglu, configs[14].mlp_ratio = 3;
+  configs[15].distillation = Distillation::token;
+  configs[16].distillation = Distillation::head, configs[16].activation = Activation::swiglu;
+  configs[17].prefix_positions = false;
+  configs[18].pooling = Pooling::token_and_mean;
+  configs[19].head_dropout = 0.2f;
   for (std::size_t i = 0; i < configs.size(); ++i) {
     CAPTURE(i);
     const ViTConfig& c = configs[i];
@@ -119,7 +125,8 @@ TEST_CASE("every option of a model is saved and read back, weights bit by bit") 
     VisionTransformer net(c);
     for_each_parameter(net, [](const std::string&, Parameter& p) { init_truncated_normal(p.value, 3.0f); });
     Preprocess preprocess{.height = static_cast<int>(c.image_height),
-                          .width = static_cast<int>(c.image_width)};
+                          .width = static_cast<int>(c.image_width),
+                          .channels = c.channels == 1 ? 1 : 3};
     const std::vector<std::string> labels(kLabels.begin(), kLabels.begin() + c.num_classes);
     save_model(folder.path() / "model", net, labels, preprocess);  // in the place of the one before
     const Model loaded = load_model(folder.path() / "model");
@@ -144,6 +151,10 @@ TEST_CASE("every option of a model is saved and read back, weights bit by bit") 
     CHECK(r.layer_scale == c.layer_scale);
     CHECK(r.norm_eps == c.norm_eps);
     CHECK(r.qkv_bias == c.qkv_bias);
+    CHECK(r.activation == c.activation);
+    CHECK(r.distillation == c.distillation);
+    CHECK(r.prefix_positions == c.prefix_positions);
+    CHECK(r.head_dropout == c.head_dropout);
     CHECK(loaded.labels == labels);
     CHECK(loaded.preprocess == preprocess);
     CHECK(same_weights(loaded.net, net));

@@ -75,6 +75,9 @@ inline void export_model(const std::filesystem::path& folder, const Model& model
                        c.pooling == Pooling::token_and_mean ? "a head on class token and mean together"
                                                             : "a distillation token without a head",
                        "; export it for transformers or as ONNX");
+  if (format == ExportFormat::timm)
+    check<ConfigError>(c.distillation == Distillation::none || c.activation == Activation::gelu,
+                       "timm has no model with a distillation token and SwiGLU; export it as ONNX");
   AtomicFolder fresh(folder);
   const std::filesystem::path& to = fresh.path();
   if (format == ExportFormat::timm)

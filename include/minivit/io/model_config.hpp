@@ -146,6 +146,7 @@ inline Json to_json(const ModelConfig& c) {
       {"minivit",
        Json::object({{"version", kVersion},
                      {"positions", v.positions == Positions::learned ? "learned" : "sincos"},
+                     {"swiglu", v.activation == Activation::swiglu},
                      {"class_and_mean", v.pooling == Pooling::token_and_mean},
                      {"distillation", detail::kDistillationNames[static_cast<int>(v.distillation)]},
                      {"norm_eps", v.norm_eps}})},
@@ -229,7 +230,8 @@ inline ModelConfig model_config_from_json(const Json& json, const std::string& n
   v.positions =
       own.choice("positions", {"learned", "sincos"}, 0) == 0 ? Positions::learned : Positions::sincos;
   const auto architecture = fields.get<std::string>("architecture", "");
-  if (architecture.starts_with("vit_giant_patch14") && architecture.find("dinov2") != std::string::npos)
+  if (own.get("swiglu", architecture.starts_with("vit_giant_patch14") &&
+                            architecture.find("dinov2") != std::string::npos))
     v.activation = Activation::swiglu;
   const auto& distillations = detail::kDistillationNames;
   v.distillation = static_cast<Distillation>(
