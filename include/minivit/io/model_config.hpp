@@ -58,9 +58,10 @@ inline std::array<float, 3> three(const JsonFields& fields, std::string_view key
   return {values[0], values[1], values[2]};
 }
 
-/// The same as JSON: a number for each channel that the model sees.
+/// The same as JSON: a number for each channel, but one alone for a grey picture whose channels are alike.
 inline Json per_channel(const std::array<float, 3>& values, const Preprocess& p) {
-  return Json::array(std::span(values).first(static_cast<std::size_t>(p.channels)));
+  const bool alike = values[0] == values[1] && values[1] == values[2];
+  return Json::array(std::span(values).first(p.channels == 1 && alike ? 1 : 3));
 }
 
 /// timm's name for a family with what model_args cannot say; they say everything else.
