@@ -247,7 +247,7 @@ struct AdamWStep : Case {
         g(gradient.clone()),
         m(Tensor::zeros({n})),
         v(Tensor::zeros({n})),
-        arena{start.clone(), gradient.clone(), {}, n},
+        arena{start.clone(), gradient.clone(), {}, {{0, n, true, 1.0f}}, n},
         optimizer(arena, {}) {
     bytes = 16.0 * static_cast<double>(n);  // in place: writing back goes on meanwhile
     results = {{&arena.values, &p}, {&optimizer.first_moment(), &m}, {&optimizer.second_moment(), &v}};

@@ -46,7 +46,8 @@ struct ModelChoice {
   bool made() const { return run || model || latest || best; }
 
   /// Reads the model of a folder that was chosen. Says on standard error what had to be guessed.
-  minivit::Model load(const std::filesystem::path& folder) const;
+  /// `ready`: to predict, see minivit::PretrainedOptions.
+  minivit::Model load(const std::filesystem::path& folder, bool ready = true) const;
   minivit::Model load() const { return load(folder()); }
 
   /// The model folder of a choice that is made: a run folder keeps its best one in `best`. Throws

@@ -200,6 +200,7 @@ inline int train_model(const fs::path& run, const minivit::TrainConfig& c, const
   if (!c.pretrained.empty() && !fs::exists(run / "last")) {
     manual_seed(c.training.seed);  // of the new rows of the head
     Pretrained before = load_pretrained(c.pretrained, {.architecture = c.architecture,
+                                                       .ready = false,
                                                        .image_height = size.image_height,
                                                        .image_width = size.image_width,
                                                        .patch_size = size.patch_size,

@@ -55,8 +55,9 @@ void ModelChoice::add_to(CLI::App& app, bool required) {
   roots.add_to(app);
 }
 
-minivit::Model ModelChoice::load(const std::filesystem::path& folder) const {
-  minivit::Pretrained loaded = minivit::load_pretrained(folder, {.architecture = architecture});
+minivit::Model ModelChoice::load(const std::filesystem::path& folder, bool ready) const {
+  minivit::Pretrained loaded =
+      minivit::load_pretrained(folder, {.architecture = architecture, .ready = ready});
   for (const std::string& guess : loaded.guesses)
     std::fprintf(stderr, "%s: %s\n", folder.c_str(), guess.c_str());
   return std::move(loaded.model);

@@ -16,6 +16,7 @@ struct PretrainedOptions {
   std::string architecture{};  ///< timm's name, as "vit_small_patch16_224", if there is no config.json
   std::int64_t num_heads = 0;  ///< or this, for an architecture whose name is not known; 0: not given
   bool without_head = false;   ///< features only: the file's head, if there is one, is left out
+  bool ready = true;           ///< prepared to predict, which doubles the memory of the weights
   bool missing_head = false;   ///< the head may be missing in the file and is then new
 
   /// Another image size: positions are interpolated. 0: the file's (of its preprocessing, if that differs).
@@ -295,7 +296,7 @@ inline Pretrained load_pretrained(const std::filesystem::path& path, const Pretr
     net.config.num_classes = static_cast<std::int64_t>(options.classes.size());
   }
   out.model = Model{std::move(net), std::move(wanted.labels), p};
-  out.model.net.prepare();
+  if (options.ready) out.model.net.prepare();
   return out;
 }
 
