@@ -571,7 +571,7 @@ test_pretrained() {
   says "$scratch/out" "cut.safetensors: refused: "
   says "$scratch/out" "nothing: refused: "
   run 1 inspect "$scratch/foreign/bare.safetensors"
-  says "$scratch/out" "the number of attention heads is not in the weights"
+  says "$scratch/out" "the weights do not tell the number of attention heads"
   run 0 inspect --architecture vit_tiny_patch16_224 "$scratch/foreign/bare.safetensors"
 
   # Every program takes them.

@@ -107,7 +107,7 @@ TEST_CASE("pretrained: a file without a config.json needs timm's architecture, o
   const fs::path file = folder / "model.safetensors";
   CHECK(message_of<FileError>([&] {
           load_pretrained(file);
-        }).find("the number of attention heads is not in the weights") != std::string::npos);
+        }).find("the weights do not tell the number of attention heads") != std::string::npos);
   CHECK(message_of<ConfigError>([&] {
           load_pretrained(file, {.architecture = "resnet50"});
         }).starts_with("architecture \"resnet50\" is not known"));

@@ -42,16 +42,20 @@ namespace detail {
 inline std::filesystem::path weights_file(const std::filesystem::path& path) {
   namespace fs = std::filesystem;
   std::error_code error;
+  if (!fs::exists(path, error))
+    throw FileError(concat(path.native(),
+                           ": no such file or folder; expected a model folder with config.json "
+                           "and model.safetensors, or a safetensors file"));
   if (!fs::is_directory(path, error)) return path;
   const fs::path file = inside(path, "model.safetensors");
   if (fs::exists(file, error)) return file;
   const char* const why =
       fs::exists(inside(path, "model.safetensors.index.json"), error)
-          ? "; its weights are in several files, put them into one"
+          ? "the weights are in several files, put them into one"
       : fs::exists(inside(path, "pytorch_model.bin"), error)
-          ? "; pytorch_model.bin can run code when it is read, convert it to safetensors where it comes from"
-          : "";
-  throw FileError(concat(path.native(), ": has no model.safetensors", why));
+          ? "pytorch_model.bin can run code when it is read, convert it to safetensors where it comes from"
+          : "a model folder has it beside config.json";
+  throw FileError(concat(file.native(), ": no such file; ", why));
 }
 
 /// What the files beside the weights say, or the caller.

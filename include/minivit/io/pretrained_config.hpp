@@ -260,9 +260,11 @@ inline ViTConfig config_from_shapes(const NamedTensors& tensors, const Pretraine
                    v.image_width, " has ", v.patches(), " patches of ", v.patch_size, "x", v.patch_size,
                    " pixels, with ", v.prefix_tokens(), " tokens in front");
   v.prefix_positions = rows == v.tokens();
-  check<FileError>(hints.knows_heads, file,
-                   ": the number of attention heads is not in the weights; there is no config.json that says "
-                   "it, so name timm's architecture, as vit_small_patch16_224, or the number of heads");
+  if (!hints.knows_heads)
+    throw FileError(
+        concat(file, ": the weights do not tell the number of attention heads, and no ",
+               detail::inside(std::filesystem::path(file).parent_path(), "config.json").native(),
+               " does; name timm's architecture, as vit_small_patch16_224, or the number of heads"));
   v.validate();
   return v;
 }
