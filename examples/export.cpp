@@ -39,10 +39,9 @@ std::vector<std::pair<std::string, std::string>> results_of(const fs::path& mode
 int export_to(const Options& options) {
   const auto found = std::ranges::find(kExportFormats, options.format);
   const auto format = static_cast<ExportFormat>(found - std::begin(kExportFormats));
-  std::error_code ignored;
   check<ConfigError>(
-      !fs::is_directory(options.out, ignored) || fs::is_empty(options.out, ignored) ||
-          fs::exists(fs::path(options.out) / "README.md", ignored),
+      replaceable(options.out, {"README.md", "config.json", "model.onnx", "model.onnx.data",
+                                "model.safetensors", "preprocessor_config.json"}),
       "--out is ", options.out,
       ", a folder with something else than an exported model; expected a new one, or one to be "
       "replaced");

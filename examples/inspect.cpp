@@ -33,7 +33,7 @@ Report report_on(const std::string& path, const Options& options) {
     r.family = r.loaded->family;
     r.notes = r.loaded->notes;
     r.notes.insert(r.notes.end(), r.loaded->guesses.begin(), r.loaded->guesses.end());
-  } catch (const Error& e) { r.problem = e.what(); }
+  } catch (const std::exception& e) { r.problem = e.what(); }
   return r;
 }
 

@@ -55,9 +55,7 @@ std::vector<std::size_t> everything(const ImageFolder& folder) {
 
 /// Before minutes of work: whether a model can be written there. What is there and no model stays.
 void check_destination(const fs::path& folder) {
-  std::error_code ignored;
-  check<ConfigError>(!fs::is_directory(folder, ignored) || fs::is_empty(folder, ignored) ||
-                         fs::exists(folder / "config.json", ignored),
+  check<ConfigError>(replaceable(folder, {"config.json", "model.safetensors", "preprocessor_config.json"}),
                      "--save is ", folder.string(),
                      ", a folder with something else than a model; expected a "
                      "new one, or a model to be replaced");
@@ -116,6 +114,10 @@ int probe(const Options& options) {
                   static_cast<double>(linear.weight_decay));
     if (options.save) {
       model.net.config.num_classes = K;
+      if (model.net.head_dist.weight.defined()) {  // the other head is for other classes
+        model.net.head_dist = Linear();
+        model.net.config.distillation = Distillation::token;
+      }
       model.net.head = std::move(linear.head);
       save_model(*options.save, model.net, folder.classes(), model.preprocess);
       result.set("saved", printable(*options.save));

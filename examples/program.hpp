@@ -4,13 +4,18 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
+#include <initializer_list>
 #include <new>
 #include <string>
+#include <string_view>
 
 #include "minivit/core/check.hpp"
+#include "minivit/experiment/text_table.hpp"
 
 /// Starts the program again with GNU OpenMP's threads told to wait for each other asleep and not spinning,
 /// unless the user has said how. Spinning threads that share their cores with anything else, be it the thread
@@ -33,13 +38,13 @@ int run_program(const char* name, const Body& body) {
   try {
     return body();
   } catch (const minivit::ConfigError& e) {
-    std::fprintf(stderr, "%s: %s\n", name, e.what());
+    std::fprintf(stderr, "%s: %s\n", name, minivit::printable(e.what()).c_str());
     return 2;
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "%s: out of memory; try a smaller batch, image or model\n", name);
     return 1;
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "%s: %s\n", name, e.what());
+    std::fprintf(stderr, "%s: %s\n", name, minivit::printable(e.what()).c_str());
     return 1;
   }
 }
@@ -50,4 +55,15 @@ std::string format(const char* pattern, Values... values) {
   char text[512];
   std::snprintf(text, sizeof text, pattern, values...);
   return text;
+}
+
+/// Whether a program may put a folder of these files in the place of `folder`: there is none, or nothing else
+/// is in it.
+inline bool replaceable(const std::filesystem::path& folder, std::initializer_list<std::string_view> files) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (!fs::exists(folder, error)) return true;
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    if (std::ranges::find(files, entry.path().filename().string()) == files.end()) return false;
+  return !error;
 }

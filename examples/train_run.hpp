@@ -208,7 +208,7 @@ inline int train_model(const fs::path& run, const minivit::TrainConfig& c, const
                                                        .classes = images.classes()});
     for (const auto* lines : {&before.guesses, &before.notes})
       for (const std::string& line : *lines)
-        std::fprintf(stderr, "%s: %s\n", c.pretrained.c_str(), line.c_str());
+        std::fprintf(stderr, "%s\n", printable(concat(c.pretrained, ": ", line)).c_str());
     try {
       take_weights(model, images.classes(), before.model);
     } catch (const ConfigError& e) {

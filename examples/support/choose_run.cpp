@@ -59,7 +59,7 @@ minivit::Model ModelChoice::load(const std::filesystem::path& folder, bool ready
   minivit::Pretrained loaded =
       minivit::load_pretrained(folder, {.architecture = architecture, .ready = ready});
   for (const std::string& guess : loaded.guesses)
-    std::fprintf(stderr, "%s: %s\n", folder.c_str(), guess.c_str());
+    std::fprintf(stderr, "%s\n", minivit::printable(minivit::concat(folder.native(), ": ", guess)).c_str());
   return std::move(loaded.model);
 }
 

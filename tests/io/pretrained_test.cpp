@@ -264,3 +264,99 @@ TEST_CASE("pretrained: another image size, patch size, grey") {
   CHECK(message_of<ConfigError>([&] { load_pretrained(kModels / "timm_vit", {.patch_size = 3}); }) ==
         "image size 16x16 is not divisible by patch_size 3");
 }
+
+TEST_CASE("pretrained: hostile shapes and settings are refused for what they are") {
+  const fs::path folder = scratch("hostile");
+  const SafetensorsFile whole(kModels / "timm_by_name" / "model.safetensors");
+  const auto complaint = [&](const std::string& name, const Shape& shape) {
+    std::vector<NamedTensor> tensors;
+    for (const std::string& n : whole.names())
+      if (n != name) tensors.push_back({n, whole.tensor(n)});
+    tensors.push_back({name, Tensor::zeros(shape)});
+    save_safetensors(folder / "model.safetensors", tensors);
+    return message_of<FileError>([&] { load_pretrained(folder / "model.safetensors", {.num_heads = 1}); });
+  };
+  for (const auto& [name, shape] : {std::pair<const char*, Shape>{"patch_embed.proj.weight", {12, 3, 0, 0}},
+                                    {"patch_embed.proj.weight", {0, 3, 4, 4}},
+                                    {"patch_embed.proj.weight", {12, 3, 4, 2}},
+                                    {"patch_embed.proj.weight", {12, 3, 1025, 0}},
+                                    {"blocks.0.mlp.fc1.weight", {0, 12}},
+                                    {"blocks.0.mlp.fc1.weight", {769, 0}},
+                                    {"blocks.0.mlp.fc2.weight", {12, 0}}}) {
+    CAPTURE(name);
+    CHECK(complaint(name, shape).find("are no sizes of a Vision Transformer") != std::string::npos);
+  }
+  for (const auto& [name, shape] : {std::pair<const char*, Shape>{"pos_embed", {1, 0, 12}},
+                                    {"pos_embed", {2, 17, 12}},
+                                    {"pos_embed", {1, 17, 0}},
+                                    {"pos_embed", {17, 12}},
+                                    {"cls_token", {1, 2, 12}},
+                                    {"cls_token", {0, 0, 0}},
+                                    {"reg_token", {2, 1, 12}},
+                                    {"blocks.1.norm1.weight", {13}},
+                                    {"head.weight", {5, 12, 1}}}) {
+    CAPTURE(name);
+    CHECK_FALSE(complaint(name, shape) == "nothing was thrown");
+  }
+
+  // A configuration that is not complete is not taken for one that is.
+  const auto with_args = [&](const std::string& args) {
+    fs::copy_file(kModels / "timm_by_name" / "model.safetensors", folder / "model.safetensors",
+                  fs::copy_options::overwrite_existing);
+    std::ofstream(folder / "config.json")
+        << R"({"architecture": "vit_tiny_patch16_224", "num_classes": 5, "model_args": )" << args << "}";
+  };
+  with_args(R"({"embed_dim": 12})");
+  CHECK(load_pretrained(folder).model.net.config.num_heads == 3);
+  with_args(R"({"num_heads": 2})");
+  CHECK(load_pretrained(folder).model.net.config.num_heads == 2);
+  with_args(
+      R"({"embed_dim": 12, "depth": 2, "num_heads": 3, "img_size": 8, "patch_size": 4, "mlp_ratio": 2, "no_embed_class": true})");
+  CHECK(message_of<FileError>([&] {
+          load_pretrained(folder);
+        }).find("of another shape: pos_embed is (1, 17, 12), expected (1, 4, 12)") != std::string::npos);
+  with_args(R"({"embed_dim": 12, "depth": 2, "num_heads": 0})");  // a file's mistake, not the caller's
+  CHECK(message_of<FileError>([&] { load_pretrained(folder); }).find("config.json: num_heads is 0") !=
+        std::string::npos);
+
+  // Classes that are numbers for want of names are no classes of that name.
+  with_args("{}");
+  const Pretrained numbered = load_pretrained(folder, {.classes = {"0", "1", "2", "3", "4"}});
+  CHECK(numbered.notes.back() == "the head is new");
+}
+
+TEST_CASE("pretrained: image processors") {
+  const auto read = [](const std::string& text) {
+    return preprocess_from_transformers(parse_json(text, "p"), "p");
+  };
+  const auto complaint = [&](const std::string& text) { return message_of<FileError>([&] { read(text); }); };
+  const Preprocess clip =
+      read(R"({"image_processor_type": "CLIPImageProcessorFast", "size": 32, "crop_size": 16})");
+  CHECK(clip.fit == Preprocess::Fit::crop);
+  CHECK(clip.filter == Filter::bicubic);
+  CHECK(clip.mean[0] == 0.48145466f);
+  CHECK(detail::size_before_crop(100, 50, clip) == std::array{64, 32});
+  const Preprocess old =
+      read(R"({"feature_extractor_type": "ViTFeatureExtractor", "size": 32, "do_normalize": false})");
+  CHECK(old.fit == Preprocess::Fit::squash);
+  CHECK(old.width == 32);
+  CHECK(old.std[2] == 1.0f);
+  CHECK(read("{}").height == 224);
+  CHECK(detail::size_before_crop(90, 90, read(R"({"image_processor_type": "DeiTImageProcessor"})")) ==
+        std::array{256, 256});
+  CHECK(complaint(R"({"image_processor_type": "ConvNextImageProcessor"})") ==
+        "p: image_processor_type is that of ConvNext, expected ViT's, DeiT's, Bit's or CLIP's");
+  CHECK(complaint(R"({"do_resize": false})") == "p: do_resize is false, expected true");
+  CHECK(complaint(R"({"image_processor_type": "BitImageProcessor", "do_center_crop": false})")
+            .starts_with("p: do_center_crop is false"));
+  CHECK(
+      complaint(
+          R"({"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 32}, "crop_size": {"height": 16, "width": 24}})")
+          .find("expected a square") != std::string::npos);
+  CHECK(complaint(R"({"do_center_crop": true, "size": {"height": 16, "width": 32}, "crop_size": 8})")
+            .find("another share of the width") != std::string::npos);
+  CHECK(complaint(R"({"do_center_crop": true, "size": 8, "crop_size": 16})").find("larger than the size") !=
+        std::string::npos);
+  CHECK(complaint(R"({"size": -1})").find("expected 1 to 16384") != std::string::npos);
+  CHECK(complaint(R"({"size": {"height": 3}})").find("width is missing") != std::string::npos);
+}

@@ -128,3 +128,9 @@ TEST_CASE("resized: another image and patch size; what else differs is refused")
   CHECK(distance(resized(std::move(copy), fixed, PositionFilter::timm).pos_embed.value,
                  sincos_positions(4, 3, 8, 1)) == 0.0);
 }
+
+TEST_CASE("positions of grids that would need gigabytes are refused") {
+  CHECK(message_of<ConfigError>([] {
+          resize_positions(Tensor::zeros({1, 2, 1}), {2, 1}, {16383, 1}, PositionFilter::timm);
+        }) == "resize_positions: a grid has 16383 patches in one direction, at most 1024 are supported");
+}

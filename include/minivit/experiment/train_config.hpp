@@ -70,7 +70,7 @@ struct TrainConfig {
     s.add("data.val_fraction", data.val_fraction, "part of each class set aside if there is no data.val",
           0.01, 0.9);
     s.add("data.fit", data.fit, "centre crop, or squash to the model's size", {"crop", "squash"});
-    s.add("data.crop_pct", data.crop_pct, "part of the edge that a centre crop keeps", 0.1, 1.0);
+    s.add("data.crop_pct", data.crop_pct, "part of the edge that a centre crop keeps", 0.001, 1.0);
     s.add("data.interpolation", data.interpolation, "of resizing", {"nearest", "bilinear", "bicubic"});
     s.add("data.normalization", data.normalization,
           "imagenet, half (0.5 and 0.5), or mean and deviation of each channel as 0.5 0.5 0.5 / 0.2 0.2 0.2");
@@ -98,7 +98,7 @@ struct TrainConfig {
     s.add("model.num_layers", model.num_layers, "encoder blocks", std::int64_t{1}, std::int64_t{1024});
     s.add("model.num_heads", model.num_heads, "attention heads; divides embedding_dim", std::int64_t{1},
           std::int64_t{1024});
-    s.add("model.mlp_ratio", model.mlp_ratio, "width of the MLP as a multiple of embedding_dim", 0.01, 64.0);
+    s.add("model.mlp_ratio", model.mlp_ratio, "width of the MLP as a multiple of embedding_dim", 1e-6, 64.0);
     s.add("model.input_dropout", model.input_dropout, "after the position embeddings", 0.0f, 0.99f);
     s.add("model.attention_dropout", model.attention_dropout, "of attention probabilities", 0.0f, 0.99f);
     s.add("model.dropout", model.dropout, "in the feed-forward part", 0.0f, 0.99f);
@@ -114,10 +114,10 @@ struct TrainConfig {
     s.add("model.distillation", distillation, "distillation token: none, alone, or with a head",
           {"none", "token", "head"});
     s.add("model.qkv_bias", model.qkv_bias, "whether queries, keys and values have one");
-    s.add("model.norm_eps", model.norm_eps, "added to variances", 1e-30f, 0.1f);
+    s.add("model.norm_eps", model.norm_eps, "added to variances", 1e-30f, 0.999f);
     s.add("model.register_tokens", model.register_tokens, "extra tokens", std::int64_t{0},
           std::int64_t{1024});
-    s.add("model.layer_scale", model.layer_scale, "initial LayerScale; 0: none", 0.0f, 10.0f);
+    s.add("model.layer_scale", model.layer_scale, "initial LayerScale; 0: none", 0.0f, 1e6f);
     s.add("training.epochs", training.epochs, "passes over the images", std::int64_t{1},
           std::int64_t{1000000});
     s.add("training.batch_size", training.batch_size, "images in a batch", std::int64_t{1},
@@ -184,12 +184,18 @@ struct TrainConfig {
               : c.preset == "base"  ? ViTConfig::base()
               : c.preset == "large" ? ViTConfig::large()
                                     : ViTConfig::seed();
-    if (!c.pretrained.empty() && !complete)
-      c.adopt(read_pretrained_config(c.pretrained, {.architecture = c.architecture}));
+    ViTConfig trained;
+    const bool looks = !c.pretrained.empty() && !complete;
+    if (looks) {
+      const ModelConfig found = read_pretrained_config(c.pretrained, {.architecture = c.architecture});
+      trained = found.vit;
+      c.adopt(found);
+    }
     assign(settings, assignments);
     for (const Assignment& a : assignments)
       if (a.name.starts_with(kNotes)) c.note(a.name.substr(kNotes.size()), a.value);
     c.resolve();
+    if (looks) c.check_fits(trained);
     return c;
   }
 
@@ -268,6 +274,31 @@ struct TrainConfig {
     data.normalization = p.mean == Preprocess().mean && p.std == Preprocess().std
                              ? "imagenet"
                              : concat(texts(p.mean), " / ", texts(p.std));
+  }
+
+  /// Throws ConfigError, naming the setting, if a pretrained model cannot become the one that is asked for.
+  void check_fits(const ViTConfig& trained) const {
+    const auto same = [&](const char* name, const auto& wanted, const auto& found) {
+      check<ConfigError>(wanted == found, "model.", name, " is ", wanted, ", model.pretrained=", pretrained,
+                         " has ", found, "; leave it out");
+    };
+    const ViTConfig& m = model;
+    same("embedding_dim", m.embedding_dim, trained.embedding_dim);
+    same("num_layers", m.num_layers, trained.num_layers);
+    same("num_heads", m.num_heads, trained.num_heads);
+    same("mlp_ratio", m.mlp_ratio, trained.mlp_ratio);
+    same("activation", static_cast<int>(m.activation), static_cast<int>(trained.activation));
+    same("pooling", static_cast<int>(m.pooling), static_cast<int>(trained.pooling));
+    same("class_token", m.class_token, trained.class_token);
+    same("positions", static_cast<int>(m.positions), static_cast<int>(trained.positions));
+    same("prefix_positions", m.prefix_positions, trained.prefix_positions);
+    same("distillation", static_cast<int>(m.distillation), static_cast<int>(trained.distillation));
+    same("qkv_bias", m.qkv_bias, trained.qkv_bias);
+    same("norm_eps", m.norm_eps, trained.norm_eps);
+    same("register_tokens", m.register_tokens, trained.register_tokens);
+    same("layer_scale", m.layer_scale, trained.layer_scale);
+    check<ConfigError>(m.channels == trained.channels || m.channels == 1, "model.channels is ", m.channels,
+                       ", model.pretrained=", pretrained, " has ", trained.channels, "; expected that, or 1");
   }
 
   void note(std::string name, std::string text) {

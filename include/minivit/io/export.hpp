@@ -76,8 +76,10 @@ inline void export_model(const std::filesystem::path& folder, const Model& model
                                                             : "a distillation token without a head",
                        "; export it for transformers or as ONNX");
   if (format == ExportFormat::timm)
-    check<ConfigError>(c.distillation == Distillation::none || c.activation == Activation::gelu,
-                       "timm has no model with a distillation token and SwiGLU; export it as ONNX");
+    check<ConfigError>(
+        c.distillation == Distillation::none || (c.activation == Activation::gelu && c.prefix_positions),
+        "timm has no model with a distillation token and SwiGLU, or without a position for it; "
+        "export it as ONNX");
   AtomicFolder fresh(folder);
   const std::filesystem::path& to = fresh.path();
   if (format == ExportFormat::timm)

@@ -188,7 +188,11 @@ void for_each_part(const std::string& name, const Tensor& value, const Transform
 inline void write_transformers_files(const std::filesystem::path& folder, const VisionTransformer& net,
                                      const std::vector<std::string>& labels, const Preprocess& preprocess,
                                      Naming naming = Naming::transformers) {
+  detail::check_merged(net);
   const ViTConfig& c = net.config;
+  check<ConfigError>(preprocess.fit == Preprocess::Fit::squash || preprocess.height == preprocess.width,
+                     "transformers crops squares only, the model sees ", preprocess.width, "x",
+                     preprocess.height, "; export it for timm or as ONNX");
   const detail::TransformersClass t = detail::transformers_class(c, naming);
   const Json config = detail::transformers_config(c, labels, t);
   SafetensorsWriter writer;

@@ -128,6 +128,16 @@ struct Model {
   }
 };
 
+namespace detail {
+
+/// Throws ConfigError for a model with adapters: nobody else knows them.
+inline void check_merged(const VisionTransformer& net) {
+  check<ConfigError>(net.encoder.blocks.empty() || !net.encoder.blocks[0].attn.qkv.lora.defined(),
+                     "the model has adapters (LoRA); make them one with the weights with merge_lora first");
+}
+
+}  // namespace detail
+
 /// Writes the files of a model folder into `folder`, one by one. Throws as `save_model`.
 inline void write_model_files(const std::filesystem::path& folder, const VisionTransformer& net,
                               const std::vector<std::string>& labels, const Preprocess& preprocess) {
@@ -140,9 +150,10 @@ inline void write_model_files(const std::filesystem::path& folder, const VisionT
 
 /// Writes a model folder that timm can open too, in the place of an earlier one: a crash at any moment leaves
 /// the old or the new one complete. Throws FileError (a full disk, no permission; the earlier folder is then
-/// as it was), ConfigError unless there is a label for each class.
+/// as it was), ConfigError unless there is a label for each class, and for a model with adapters.
 inline void save_model(const std::filesystem::path& folder, const VisionTransformer& net,
                        const std::vector<std::string>& labels, const Preprocess& preprocess) {
+  detail::check_merged(net);
   AtomicFolder fresh(folder);
   write_model_files(fresh.path(), net, labels, preprocess);
   fresh.commit();

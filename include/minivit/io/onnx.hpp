@@ -23,8 +23,6 @@ namespace detail::onnx {
 
 /// The settings that shape the model, as ViTConfig names them.
 inline Json architecture_json(const ViTConfig& c) {
-  constexpr const char* kPooling[] = {"token", "mean", "token_and_mean"};
-  constexpr const char* kDistillation[] = {"none", "token", "head"};
   return Json::object({{"image_height", c.image_height},
                        {"image_width", c.image_width},
                        {"patch_size", c.patch_size},
@@ -35,9 +33,9 @@ inline Json architecture_json(const ViTConfig& c) {
                        {"num_heads", c.num_heads},
                        {"mlp_ratio", c.mlp_ratio},
                        {"activation", c.activation == Activation::swiglu ? "swiglu" : "gelu"},
-                       {"pooling", kPooling[static_cast<int>(c.pooling)]},
+                       {"pooling", std::string(kPoolingNames[static_cast<int>(c.pooling)])},
                        {"class_token", c.class_token},
-                       {"distillation", kDistillation[static_cast<int>(c.distillation)]},
+                       {"distillation", std::string(kDistillationNames[static_cast<int>(c.distillation)])},
                        {"positions", c.positions == Positions::sincos ? "sincos" : "learned"},
                        {"prefix_positions", c.prefix_positions},
                        {"register_tokens", c.register_tokens},
@@ -74,6 +72,7 @@ inline void save_onnx(const std::filesystem::path& file, const VisionTransformer
                       const std::vector<std::string>& labels, const Preprocess& preprocess,
                       const OnnxOptions& options = {}) {
   using namespace detail::onnx;
+  detail::check_merged(net);
   check(net.patch_embed.weight.defined(), "save_onnx: the model has no weights");
   check<ConfigError>(static_cast<std::int64_t>(labels.size()) == net.config.num_classes,
                      "save_onnx: ", labels.size(), " labels given for ", net.config.num_classes, " classes");

@@ -38,6 +38,21 @@ struct Pretrained {
 
 namespace detail {
 
+/// The path, a folder that was being replaced when the program ended put back in its place.
+inline const std::filesystem::path& recovered(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) recover_folder(path);
+  return path;
+}
+
+/// f(), what it says about a configuration being said about the file that it is from.
+template <class F>
+auto read_from(const std::filesystem::path& file, const F& f) {
+  try {
+    return f();
+  } catch (const ConfigError& e) { throw FileError(concat(file.native(), ": ", e.what())); }
+}
+
 /// The safetensors file of `path`: itself, or the one in the folder. Throws FileError.
 inline std::filesystem::path weights_file(const std::filesystem::path& path) {
   namespace fs = std::filesystem;
@@ -66,14 +81,19 @@ inline PretrainedHints pretrained_hints(const std::filesystem::path& folder,
   const auto config = inside(folder, "config.json"), processor = inside(folder, "preprocessor_config.json");
   if (std::filesystem::exists(config, error)) {
     const Json json = read_json_file(config);
-    hints = json.find("model_type") ? hints_from_transformers(json, config.native())
-                                    : hints_from_timm(json, config.native());
+    const Json* const type = json.find("model_type");
+    hints = read_from(config, [&] {
+      return type && !type->is_null() ? hints_from_transformers(json, config.native())
+                                      : hints_from_timm(json, config.native());
+    });
   }
   if (hints.filter == PositionFilter::transformers && std::filesystem::exists(processor, error)) {
-    hints.config.preprocess = preprocess_from_transformers(read_json_file(processor), processor.native());
+    hints.config.preprocess = read_from(processor, [&] {
+      return preprocess_from_transformers(read_json_file(processor), processor.native());
+    });
     hints.has_preprocess = true;
   }
-  if (!options.architecture.empty()) {
+  if (!options.architecture.empty() && !hints.knows_heads && !hints.complete) {
     const auto heads = heads_of_architecture(options.architecture);
     check<ConfigError>(
         heads.has_value(), "architecture ", detail::quoted(options.architecture),
@@ -103,6 +123,7 @@ inline void read_weights(const NamedTensors& tensors, VisionTransformer& net, bo
   NameList missing("; missing: "), extra("; not expected: "), misshapen("; of another shape: ");
   std::set<std::string> used;
   const std::int64_t C = net.config.embedding_dim, N = net.config.patches();
+  const std::int64_t front = net.config.prefix_tokens() - net.config.register_tokens;
   const auto is_head = [](const std::string& name) { return name.starts_with("head"); };
   Tensor positions;  // with those of tokens that have none here
   for (const auto& [name, p] : named_parameters(net)) {
@@ -112,7 +133,8 @@ inline void read_weights(const NamedTensors& tensors, VisionTransformer& net, bo
     if (!shape) {
       (tensors.has(name) ? misshapen : missing).add(name);
     } else if (name == "pos_embed" && !net.config.prefix_positions && shape->rank() == 3 &&
-               (*shape)[0] == 1 && (*shape)[1] > N && (*shape)[2] == C && net.cls_token.defined()) {
+               (*shape)[0] == 1 && (*shape)[1] - N == front && front > 0 && (*shape)[2] == C &&
+               tensors.shape("cls_token") == Shape{1, 1, C}) {
       positions = Tensor::empty(*shape);
     } else if (!(*shape == p->value.shape())) {
       misshapen.add(concat(name, " is ", *shape, ", expected ", p->value.shape()));
@@ -133,7 +155,6 @@ inline void read_weights(const NamedTensors& tensors, VisionTransformer& net, bo
   }
   if (!positions.defined()) return;
   tensors.read_into("pos_embed", positions);
-  const std::int64_t front = positions.size(1) - N;
   std::copy_n(positions.data() + front * C, N * C, net.pos_embed.value.data());
   for (std::int64_t c = 0; c < C; ++c) {
     net.cls_token.value.data()[c] += positions.data()[c];
@@ -182,11 +203,14 @@ struct PretrainedSource {
   bool new_head = false;
 
   PretrainedSource(const std::filesystem::path& path, const PretrainedOptions& options)
-      : weights(weights_file(path)),
+      : weights(weights_file(recovered(path))),
         hints(pretrained_hints(weights.parent_path(), options)),
         file(weights),
         tensors(file),
-        config(hints.complete ? hints.config.vit : config_from_shapes(tensors, hints)) {
+        config(hints.complete ? hints.config.vit
+               : options.num_heads > 0 || !options.architecture.empty()
+                   ? config_from_shapes(tensors, hints)
+                   : read_from(weights, [&] { return config_from_shapes(tensors, hints); })) {
     ViTConfig& v = config;
     const bool has_head = tensors.has("head.weight");
     std::vector<std::string>& labels = hints.config.labels;
@@ -224,11 +248,7 @@ struct PretrainedSource {
     c.vit.validate();
     c.preprocess.height = static_cast<int>(c.vit.image_height);
     c.preprocess.width = static_cast<int>(c.vit.image_width);
-    if (c.vit.channels == 1 && c.preprocess.channels != 1) {  // the channels are alike
-      c.preprocess.channels = 1;
-      for (auto* values : {&c.preprocess.mean, &c.preprocess.std})
-        values->fill(((*values)[0] + (*values)[1] + (*values)[2]) / 3);
-    }
+    c.preprocess.channels = c.vit.channels == 1 ? 1 : 3;
     c.preprocess.validate();
     return c;
   }
@@ -249,8 +269,6 @@ inline ModelConfig read_pretrained_config(const std::filesystem::path& path,
 /// names them; what published files hold besides is noted. Ready to predict. Throws FileError for files,
 /// ConfigError for options that do not fit.
 inline Pretrained load_pretrained(const std::filesystem::path& path, const PretrainedOptions& options = {}) {
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) recover_folder(path);
   const detail::PretrainedSource source(path, options);
   const ViTConfig& v = source.config;
   const std::vector<std::string>& labels = source.hints.config.labels;
@@ -289,11 +307,13 @@ inline Pretrained load_pretrained(const std::filesystem::path& path, const Pretr
                                  p.height, ", ", detail::filter_name(p.filter).name,
                                  p.fit == Preprocess::Fit::crop ? ", centre crop" : ", squashed", ", mean ",
                                  p.mean[0], ", deviation ", p.std[0]));
-  if (!options.classes.empty() && options.classes != labels) {
+  // Numbers that stand for names which are not known are not those of the caller's classes.
+  const std::vector<std::string> names = source.hints.has_labels ? labels : std::vector<std::string>();
+  if (!options.classes.empty() && options.classes != names) {
     const std::size_t kept =
-        detail::change_classes(net.head, labels, options.classes, net.config.feature_dim());
+        detail::change_classes(net.head, names, options.classes, net.config.feature_dim());
     if (net.head_dist.weight.defined())
-      detail::change_classes(net.head_dist, labels, options.classes, net.config.embedding_dim);
+      detail::change_classes(net.head_dist, names, options.classes, net.config.embedding_dim);
     note("the head is new",
          kept > 0 ? concat(", but for ", kept, " classes of the same name") : std::string());
     wanted.labels = options.classes;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@ struct PretrainedHints {
   bool knows_image_size = false;  ///< config.vit.image_height and image_width are the model's
   bool knows_heads = false;
   bool headless = false;                         ///< the class of the model has no classifier
+  bool has_labels = false;                       ///< config.labels are names and not numbers
   bool has_preprocess = false;                   ///< config.preprocess is the model's
   PositionFilter filter = PositionFilter::timm;  ///< how the library it comes from interpolates positions
 };
@@ -86,11 +88,21 @@ inline std::optional<std::int64_t> heads_of_architecture(std::string_view name) 
 }
 
 /// The preprocessing that a preprocessor_config.json of transformers describes, for the image processors of
-/// ViT, DeiT and DINOv2 (BiT). Throws FileError for what it asks for and is not supported.
+/// ViT, DeiT, BiT (which DINOv2 has) and CLIP. Throws FileError for what it asks for and is not supported.
 inline Preprocess preprocess_from_transformers(const Json& json, const std::string& name) {
   const JsonFields fields(json, name);
+  std::string kind = fields.get<std::string>(
+      "image_processor_type", fields.get<std::string>("feature_extractor_type", "ViTImageProcessor"));
+  for (const std::string_view end : {"Fast", "ImageProcessor", "FeatureExtractor"})
+    if (kind.ends_with(end)) kind.resize(kind.size() - end.size());
+  const bool squashes = kind == "ViT" || kind == "DeiT";  // the others resize the shortest edge
+  if (!squashes && kind != "Bit" && kind != "CLIP")
+    fields.fail("image_processor_type", "is that of ", kind, ", expected ViT's, DeiT's, Bit's or CLIP's");
+
   Preprocess p;
   p.mean = p.std = {0.5f, 0.5f, 0.5f};
+  if (!squashes)
+    p.mean = {0.48145466f, 0.4578275f, 0.40821073f}, p.std = {0.26862954f, 0.26130258f, 0.27577711f};
   if (fields.get("do_normalize", true)) {
     p.mean = detail::three(fields, "image_mean", p.mean);
     p.std = detail::three(fields, "image_std", p.std);
@@ -99,34 +111,41 @@ inline Preprocess preprocess_from_transformers(const Json& json, const std::stri
   }
   if (!fields.get("do_rescale", true) || std::fabs(fields.get("rescale_factor", 1.0 / 255) * 255 - 1) > 1e-6)
     fields.fail("rescale_factor", "is not 1/255, which is the only one supported");
-  const auto resample = fields.get("resample", 2);
+  if (!fields.get("do_resize", true)) fields.fail("do_resize", "is false, expected true");
+  const auto resample = fields.get("resample", kind == "ViT" ? 2 : 3);
   const auto filter = std::ranges::find(detail::kFilterNames, resample, &detail::FilterName::resample);
   if (filter == std::end(detail::kFilterNames))
     fields.fail("resample", "is ", resample, ", expected 0 (nearest), 2 (bilinear) or 3 (bicubic)");
   p.filter = filter->filter;
 
-  const auto crop = detail::pixels_of(fields, "crop_size"), size = detail::pixels_of(fields, "size");
-  const bool crops = crop && fields.get("do_center_crop", true);
-  const auto set = [&](const std::array<std::int64_t, 2>& pixels) {
-    if (std::min(pixels[0], pixels[1]) < 1 || std::max(pixels[0], pixels[1]) > 16384)
-      fields.fail("size", "is ", pixels[0], "x", pixels[1], ", expected 1 to 16384");
-    p.height = static_cast<int>(pixels[0]), p.width = static_cast<int>(pixels[1]);
-  };
-  const auto check_edge = [&](std::int64_t edge) {
-    if (edge < std::min(p.height, p.width) || edge > 16384)
-      fields.fail("size", "is ", edge, ", expected at least the crop of ", std::min(p.height, p.width));
-    return static_cast<int>(edge);
-  };
-  if (size) {
-    p.fit = Preprocess::Fit::squash;
-    set(crops ? *crop : *size);
-    if (crops) p.crop_pct = detail::crop_share(p.height, check_edge((*size)[0]));
-  } else {
-    p.fit = Preprocess::Fit::crop;
-    const std::int64_t edge = fields.object("size").get<std::int64_t>("shortest_edge");
-    set(crops ? *crop : std::array{edge, edge});
-    p.crop_pct = detail::crop_share(std::min(p.height, p.width), check_edge(edge));
-  }
+  const Json* const size_json = fields.find("size");
+  const bool by_edge = size_json && size_json->find("shortest_edge");
+  const std::int64_t usual = kind == "DeiT" ? 256 : 224;
+  std::array<std::int64_t, 2> size{usual, usual}, crop{224, 224};
+  if (by_edge)
+    size.fill(fields.object("size").get<std::int64_t>("shortest_edge"));
+  else if (const auto given = detail::pixels_of(fields, "size"))
+    size = *given;
+  const bool crops = fields.get("do_center_crop", kind != "ViT");
+  const bool squash = !by_edge && (squashes || (size_json && size_json->kind() == JsonKind::kObject));
+  crop = detail::pixels_of(fields, "crop_size").value_or(crop);
+  if (!crops && !squash)
+    fields.fail("do_center_crop", "is false, so that images have different sizes; expected true");
+  if (!crops) crop = size;
+  for (const std::int64_t pixels : {size[0], size[1], crop[0], crop[1]})
+    if (pixels < 1 || pixels > 16384)
+      fields.fail("size", "or crop_size is ", pixels, ", expected 1 to 16384");
+  p.height = static_cast<int>(crop[0]), p.width = static_cast<int>(crop[1]);
+  p.fit = squash ? Preprocess::Fit::squash : Preprocess::Fit::crop;
+  if (size[0] < crop[0] || size[1] < crop[1])
+    fields.fail("crop_size", "is ", crop[0], "x", crop[1], ", larger than the size of ", size[0], "x",
+                size[1]);
+  if (!squash && crop[0] != crop[1])
+    fields.fail("crop_size", "is ", crop[0], "x", crop[1],
+                ", expected a square where the shortest edge is resized");
+  p.crop_pct = detail::crop_share(p.height, static_cast<int>(size[0]));
+  if (static_cast<std::int64_t>(p.width / p.crop_pct) != size[1])
+    fields.fail("crop_size", "keeps another share of the width than of the height, which is not supported");
   p.validate();
   return p;
 }
@@ -151,13 +170,16 @@ inline PretrainedHints hints_from_transformers(const Json& json, const std::stri
     hints.headless = classes->elements()[0].text().ends_with("Model");
 
   if (const Json* labels = fields.find("id2label"); labels && labels->kind() == JsonKind::kObject) {
-    const JsonFields by_number = fields.object("id2label");
+    std::map<std::string, const Json*> by_number;
+    for (std::size_t i = 0; i < labels->keys().size(); ++i)
+      by_number[labels->keys()[i]] = &labels->elements()[i];
     for (std::size_t i = 0; i < labels->keys().size(); ++i) {
-      const std::string key = concat(i);
-      if (!by_number.find(key))
+      const auto found = by_number.find(concat(i));
+      if (found == by_number.end() || found->second->kind() != JsonKind::kString)
         fields.fail("id2label", "has ", labels->keys().size(), " names, but none for class ", i);
-      hints.config.labels.push_back(by_number.get<std::string>(key));
+      hints.config.labels.push_back(found->second->text());
     }
+    hints.has_labels = !hints.config.labels.empty();
   }
   // What the published models of the type come with, should preprocessor_config.json be missing.
   Preprocess& p = hints.config.preprocess;
@@ -175,7 +197,11 @@ inline PretrainedHints hints_from_transformers(const Json& json, const std::stri
 inline PretrainedHints hints_from_timm(const Json& json, const std::string& name) {
   const JsonFields fields(json, name);
   PretrainedHints hints;
-  if (fields.find("model_args")) {
+  const Json empty_object = Json::object({});
+  const Json* const args_json = fields.find("model_args");
+  const JsonFields args(args_json ? *args_json : empty_object, concat(name, ": model_args"));
+  hints.has_labels = fields.find("label_names") != nullptr;
+  if (args.find("embed_dim") && args.find("depth") && args.find("num_heads")) {
     hints.config = model_config_from_json(json, name);
     hints.complete = hints.has_preprocess = true;
     return hints;
@@ -186,7 +212,10 @@ inline PretrainedHints hints_from_timm(const Json& json, const std::string& name
     hints.knows_heads = true;
   }
   ViTConfig& v = hints.config.vit;
-  if (fields.choice("global_pool", {"token", "avg", ""}, 0) == 1) v.pooling = Pooling::mean;
+  if (args.find("num_heads")) v.num_heads = args.get<std::int64_t>("num_heads"), hints.knows_heads = true;
+  if (args.choice("global_pool", {"token", "avg", ""},
+                  fields.choice("global_pool", {"token", "avg", ""}, 0)) == 1)
+    v.pooling = Pooling::mean;
   if (fields.find("pretrained_cfg")) {
     const JsonFields cfg = fields.object("pretrained_cfg");
     if (cfg.find("input_size")) {
@@ -198,6 +227,12 @@ inline PretrainedHints hints_from_timm(const Json& json, const std::string& name
     }
     hints.config.preprocess = detail::preprocess_from_timm(cfg, v);
     hints.has_preprocess = true;
+  }
+  if (args.find("img_size")) {  // of the weights; the preprocessing's stays what it is
+    const auto size = detail::size_of(args, "img_size", {v.image_height, v.image_width});
+    v.image_height = std::clamp<std::int64_t>(size[0], 1, 16384);
+    v.image_width = std::clamp<std::int64_t>(size[1], 1, 16384);
+    hints.knows_image_size = true;
   }
   if (fields.find("label_names")) hints.config.labels = fields.get<std::vector<std::string>>("label_names");
   return hints;
@@ -221,12 +256,18 @@ inline ViTConfig config_from_shapes(const NamedTensors& tensors, const Pretraine
   };
   const Shape patch = shape("patch_embed.proj.weight", 4), fc1 = shape("blocks.0.mlp.fc1.weight", 2),
               fc2 = shape("blocks.0.mlp.fc2.weight", 2), positions = shape("pos_embed", 3);
+  // Before anything is computed from them.
+  const auto in_range = [](std::int64_t n, std::int64_t most) { return n >= 1 && n <= most; };
+  check<FileError>(in_range(patch[0], 65536) && in_range(patch[1], 1024) && in_range(patch[3], 1024) &&
+                       patch[2] == patch[3] && in_range(fc1[0], 64 * patch[0]) && in_range(fc2[1], fc1[0]),
+                   file, ": patch_embed.proj.weight is ", patch, ", blocks.0.mlp.fc1.weight ", fc1,
+                   ", blocks.0.mlp.fc2.weight ", fc2, ", which are no sizes of a Vision Transformer");
   v.embedding_dim = patch[0], v.channels = patch[1], v.patch_size = patch[3];
   v.num_layers = 1;
   while (tensors.has(concat("blocks.", v.num_layers, ".norm1.weight"))) ++v.num_layers;
   v.activation = fc2[1] * 2 == fc1[0] ? Activation::swiglu : Activation::gelu;
-  v.mlp_ratio = static_cast<double>(fc1[0]) / static_cast<double>(std::max<std::int64_t>(patch[0], 1));
-  while (v.hidden_dim() < fc1[0]) v.mlp_ratio = std::nextafter(v.mlp_ratio, 1e9);
+  v.mlp_ratio = static_cast<double>(fc1[0]) / static_cast<double>(patch[0]);
+  while (v.hidden_dim() < fc1[0]) v.mlp_ratio = std::nextafter(v.mlp_ratio, 65.0);
   v.qkv_bias = tensors.has("blocks.0.attn.qkv.bias");
   v.layer_scale = tensors.has("blocks.0.ls1.gamma") ? 1e-5f : 0.0f;
   v.class_token = tensors.has("cls_token");

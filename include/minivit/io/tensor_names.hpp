@@ -197,10 +197,14 @@ class NamedTensors {
     for (const SafetensorsInfo* part : found->second)
       if (!part || !std::ranges::equal(first->shape(), part->shape())) return {};
     if (first->rank > Shape::kMaxRank) return {};
-    const Shape shape(first->shape());
-    const auto parts = static_cast<std::int64_t>(found->second.size());
-    if (parts == 1) return shape;
-    return shape.rank() > 0 ? std::optional(shape.with(0, parts * shape[0])) : std::nullopt;
+    try {
+      const Shape shape(first->shape());
+      const auto parts = static_cast<std::int64_t>(found->second.size());
+      if (parts == 1) return shape;
+      return shape.rank() > 0 ? std::optional(shape.with(0, parts * shape[0])) : std::nullopt;
+    } catch (const ShapeError&) {  // 0 elements, but extents that no tensor here can have
+      return {};
+    }
   }
 
   /// Overwrites `into`, which has the tensor's shape. Throws FileError as SafetensorsFile::read_into.

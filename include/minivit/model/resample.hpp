@@ -89,6 +89,10 @@ inline Tensor resize_positions(const Tensor& positions, const PatchGrid& from, c
   check<ShapeError>(positions.rank() == 3 && positions.size(0) == 1 && positions.size(1) >= from.patches(),
                     "resize_positions: positions are ", positions.shape(), ", expected (1, ", from.patches(),
                     " or more, C)");
+  constexpr std::int64_t kMostEdge = 1024;  // a matrix of edge by edge is made
+  const std::int64_t edge = std::max({from.rows, from.columns, to.rows, to.columns});
+  check<ConfigError>(edge <= kMostEdge, "resize_positions: a grid has ", edge,
+                     " patches in one direction, at most ", kMostEdge, " are supported");
   const std::int64_t P = positions.size(1) - from.patches(), C = positions.size(2);
   Tensor out = Tensor::empty({1, P + to.patches(), C});
   std::copy_n(positions.data(), P * C, out.data());
