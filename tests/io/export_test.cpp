@@ -11,6 +11,7 @@
 #include <set>
 
 #include "minivit/io/pretrained.hpp"
+#include "support/distance.hpp"
 #include "support/message_of.hpp"
 
 using namespace minivit;
@@ -19,14 +20,6 @@ namespace fs = std::filesystem;
 namespace {
 
 const fs::path kModels = fs::path(MINIVIT_TEST_DATA) / "pretrained";
-
-double distance(const Tensor& a, const Tensor& b) {
-  REQUIRE(a.shape() == b.shape());
-  double most = 0;
-  for (std::int64_t i = 0; i < a.numel(); ++i)
-    most = std::max(most, std::fabs(static_cast<double>(a.data()[i]) - static_cast<double>(b.data()[i])));
-  return most;
-}
 
 fs::path scratch(const std::string& name) {
   const fs::path folder = fs::path("export_test") / name;

@@ -10,6 +10,7 @@
 
 #include "minivit/io/export_transformers.hpp"
 #include "minivit/io/model_folder.hpp"
+#include "support/distance.hpp"
 #include "support/message_of.hpp"
 
 using namespace minivit;
@@ -18,14 +19,6 @@ namespace fs = std::filesystem;
 namespace {
 
 const fs::path kModels = fs::path(MINIVIT_TEST_DATA) / "pretrained";
-
-double distance(const Tensor& a, const Tensor& b) {
-  REQUIRE(a.shape() == b.shape());
-  double most = 0;
-  for (std::int64_t i = 0; i < a.numel(); ++i)
-    most = std::max(most, std::fabs(double(a.data()[i]) - double(b.data()[i])));
-  return most;
-}
 
 /// How far the model's logits are from those of the library that made the folder.
 double error_of(const VisionTransformer& net, const std::string& name) {

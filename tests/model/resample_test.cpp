@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "minivit/io/safetensors.hpp"
+#include "support/distance.hpp"
 #include "support/message_of.hpp"
 
 using namespace minivit;
@@ -17,14 +18,6 @@ namespace {
 const SafetensorsFile& references() {
   static const SafetensorsFile file(std::filesystem::path(MINIVIT_TEST_DATA) / "resample.safetensors");
   return file;
-}
-
-double distance(const Tensor& a, const Tensor& b) {
-  REQUIRE(a.shape() == b.shape());
-  double most = 0;
-  for (std::int64_t i = 0; i < a.numel(); ++i)
-    most = std::max(most, std::fabs(static_cast<double>(a.data()[i]) - static_cast<double>(b.data()[i])));
-  return most;
 }
 
 ViTConfig small() {

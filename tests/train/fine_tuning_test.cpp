@@ -10,6 +10,7 @@
 
 #include "minivit/ops/losses.hpp"
 #include "minivit/train/optimizer.hpp"
+#include "support/distance.hpp"
 #include "support/message_of.hpp"
 
 using namespace minivit;
@@ -160,12 +161,6 @@ TEST_CASE("adapters change nothing at first, and are one with the weights after 
   merge_lora(merged);
   CHECK_FALSE(has_lora(merged));
   CHECK(named_parameters(merged).size() == named_parameters(net).size() - 3 * 4);
-  const auto distance = [](const Tensor& a, const Tensor& b) {
-    double most = 0;
-    for (std::int64_t i = 0; i < a.numel(); ++i)
-      most = std::max(most, std::fabs(static_cast<double>(a.data()[i] - b.data()[i])));
-    return most;
-  };
   CHECK(distance(with, before) > 1e-3);
   CHECK(distance(merged(images()).value(), with) == 0.0);
   // Ready to predict or not, an adapter counts.
