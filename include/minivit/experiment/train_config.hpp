@@ -13,7 +13,7 @@
 #include "minivit/data/transform.hpp"
 #include "minivit/experiment/overrides.hpp"
 #include "minivit/experiment/settings.hpp"
-#include "minivit/io/pretrained.hpp"
+#include "minivit/io/pretrained_source.hpp"
 #include "minivit/model/vit_config.hpp"
 #include "minivit/train/fine_tuning.hpp"
 

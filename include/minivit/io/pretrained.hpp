@@ -7,25 +7,9 @@
 #include <vector>
 
 #include "minivit/io/model_folder.hpp"
-#include "minivit/io/pretrained_config.hpp"
+#include "minivit/io/pretrained_source.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
-
-/// What `load_pretrained` cannot know, and what is to be different from the file.
-struct PretrainedOptions {
-  std::string architecture{};  ///< timm's name, as "vit_small_patch16_224", if there is no config.json
-  std::int64_t num_heads = 0;  ///< or this, for an architecture whose name is not known; 0: not given
-  bool without_head = false;   ///< features only: the file's head, if there is one, is left out
-  bool ready = true;           ///< prepared to predict, which doubles the memory of the weights
-  bool missing_head = false;   ///< the head may be missing in the file and is then new
-
-  /// Another image size: positions are interpolated. 0: the file's (of its preprocessing, if that differs).
-  std::int64_t image_height = 0, image_width = 0;
-  std::int64_t patch_size = 0;  ///< another patch size: the patch embedding is resampled; 0: the file's
-  bool grey = false;            ///< one input channel: the sum of the three
-  std::vector<std::string> classes{};  ///< other classes: those of the same name keep their row of the head,
-                                       ///< the others are new; empty: the file's
-};
 
 /// A model and where it comes from.
 struct Pretrained {
@@ -38,74 +22,7 @@ struct Pretrained {
 
 namespace detail {
 
-/// The path, a folder that was being replaced when the program ended put back in its place.
-inline const std::filesystem::path& recovered(const std::filesystem::path& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) recover_folder(path);
-  return path;
-}
-
-/// f(), what it says about a configuration being said about the file that it is from.
-template <class F>
-auto read_from(const std::filesystem::path& file, const F& f) {
-  try {
-    return f();
-  } catch (const ConfigError& e) { throw FileError(concat(file.native(), ": ", e.what())); }
-}
-
-/// The safetensors file of `path`: itself, or the one in the folder. Throws FileError.
-inline std::filesystem::path weights_file(const std::filesystem::path& path) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  if (!fs::exists(path, error))
-    throw FileError(concat(path.native(),
-                           ": no such file or folder; expected a model folder with config.json "
-                           "and model.safetensors, or a safetensors file"));
-  if (!fs::is_directory(path, error)) return path;
-  const fs::path file = inside(path, "model.safetensors");
-  if (fs::exists(file, error)) return file;
-  const char* const why =
-      fs::exists(inside(path, "model.safetensors.index.json"), error)
-          ? "the weights are in several files, put them into one"
-      : fs::exists(inside(path, "pytorch_model.bin"), error)
-          ? "pytorch_model.bin can run code when it is read, convert it to safetensors where it comes from"
-          : "a model folder has it beside config.json";
-  throw FileError(concat(file.native(), ": no such file; ", why));
-}
-
-/// What the files beside the weights say, or the caller.
-inline PretrainedHints pretrained_hints(const std::filesystem::path& folder,
-                                        const PretrainedOptions& options) {
-  PretrainedHints hints;
-  std::error_code error;
-  const auto config = inside(folder, "config.json"), processor = inside(folder, "preprocessor_config.json");
-  if (std::filesystem::exists(config, error)) {
-    const Json json = read_json_file(config);
-    const Json* const type = json.find("model_type");
-    hints = read_from(config, [&] {
-      return type && !type->is_null() ? hints_from_transformers(json, config.native())
-                                      : hints_from_timm(json, config.native());
-    });
-  }
-  if (hints.filter == PositionFilter::transformers && std::filesystem::exists(processor, error)) {
-    hints.config.preprocess = read_from(processor, [&] {
-      return preprocess_from_transformers(read_json_file(processor), processor.native());
-    });
-    hints.has_preprocess = true;
-  }
-  if (!options.architecture.empty() && !hints.knows_heads && !hints.complete) {
-    const auto heads = heads_of_architecture(options.architecture);
-    check<ConfigError>(
-        heads.has_value(), "architecture ", detail::quoted(options.architecture),
-        " is not known, expected one of timm's, as vit_small_patch16_224, deit_base_patch16_224 "
-        "or vit_small_patch14_dinov2");
-    hints.config.vit.num_heads = *heads;
-    hints.knows_heads = true;
-  }
-  if (options.num_heads > 0) hints.config.vit.num_heads = options.num_heads, hints.knows_heads = true;
-  return hints;
-}
-
+/// What a person calls a model like this.
 inline std::string family_of(const ViTConfig& v, Naming naming) {
   const bool dino = v.pooling == Pooling::token_and_mean || v.activation == Activation::swiglu ||
                     (v.layer_scale != 0 && (v.register_tokens > 0 || v.prefix_positions));
@@ -190,78 +107,6 @@ inline std::size_t change_classes(Linear& head, const std::vector<std::string>& 
 }
 
 }  // namespace detail
-
-namespace detail {
-
-/// A file of weights and what is known about the model, before any weight is read.
-struct PretrainedSource {
-  std::filesystem::path weights;
-  PretrainedHints hints;
-  SafetensorsFile file;
-  NamedTensors tensors;
-  ViTConfig config;  // as the file has it
-  bool new_head = false;
-
-  PretrainedSource(const std::filesystem::path& path, const PretrainedOptions& options)
-      : weights(weights_file(recovered(path))),
-        hints(pretrained_hints(weights.parent_path(), options)),
-        file(weights),
-        tensors(file),
-        config(hints.complete ? hints.config.vit
-               : options.num_heads > 0 || !options.architecture.empty()
-                   ? config_from_shapes(tensors, hints)
-                   : read_from(weights, [&] { return config_from_shapes(tensors, hints); })) {
-    ViTConfig& v = config;
-    const bool has_head = tensors.has("head.weight");
-    std::vector<std::string>& labels = hints.config.labels;
-    // What the configuration promises is expected.
-    if (!has_head && !hints.complete && !hints.headless && !labels.empty())
-      v.num_classes = static_cast<std::int64_t>(labels.size());
-    if (options.without_head) {
-      new_head = has_head;
-      v.num_classes = 0;
-      if (v.distillation == Distillation::head) v.distillation = Distillation::token;
-    } else if (!has_head && options.missing_head && v.num_classes > 0) {
-      new_head = true;
-    }
-    // Before memory is asked for: a configuration may promise anything.
-    check<FileError>(v.parameter_count() / 4 <= tensors.numel() + 1'000'000, weights.native(), ": holds ",
-                     tensors.numel(), " weights, its configuration describes a model of ",
-                     v.parameter_count());
-    if (v.num_classes == 0) labels.clear();
-    check<FileError>(labels.empty() || static_cast<std::int64_t>(labels.size()) == v.num_classes,
-                     weights.native(), ": the head has ", v.num_classes, " classes, config.json names ",
-                     labels.size());
-    for (auto i = static_cast<std::int64_t>(labels.size()); i < v.num_classes; ++i)
-      labels.push_back(concat(i));
-  }
-
-  /// The configuration that is wanted.
-  ModelConfig wanted(const PretrainedOptions& options) const {
-    ModelConfig c{config, hints.config.labels, hints.config.preprocess};
-    if (hints.has_preprocess)
-      c.vit.image_height = c.preprocess.height, c.vit.image_width = c.preprocess.width;
-    if (options.image_height > 0) c.vit.image_height = options.image_height;
-    if (options.image_width > 0) c.vit.image_width = options.image_width;
-    if (options.patch_size > 0) c.vit.patch_size = options.patch_size;
-    if (options.grey) c.vit.channels = 1;
-    c.vit.validate();
-    c.preprocess.height = static_cast<int>(c.vit.image_height);
-    c.preprocess.width = static_cast<int>(c.vit.image_width);
-    c.preprocess.channels = c.vit.channels == 1 ? 1 : 3;
-    c.preprocess.validate();
-    return c;
-  }
-};
-
-}  // namespace detail
-
-/// The configuration that the model would have which `load_pretrained` reads, from the configuration files
-/// and the header of the weights. Throws as that.
-inline ModelConfig read_pretrained_config(const std::filesystem::path& path,
-                                          const PretrainedOptions& options = {}) {
-  return detail::PretrainedSource(path, options).wanted(options);
-}
 
 /// Reads a model of timm or transformers, or of this library: a folder with model.safetensors, config.json
 /// and preprocessor_config.json, or a safetensors file (with config.json beside it or without). Tensors are

@@ -1,5 +1,4 @@
-// What the configuration files of timm and transformers say about a model, and what the shapes of its
-// weights say.
+// What the configuration files of timm and transformers say about a model.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +11,6 @@
 #include <vector>
 
 #include "minivit/io/model_config.hpp"
-#include "minivit/io/tensor_names.hpp"
 #include "minivit/model/resample.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -91,10 +89,11 @@ inline std::optional<std::int64_t> heads_of_architecture(std::string_view name) 
 /// ViT, DeiT, BiT (which DINOv2 has) and CLIP. Throws FileError for what it asks for and is not supported.
 inline Preprocess preprocess_from_transformers(const Json& json, const std::string& name) {
   const JsonFields fields(json, name);
-  std::string kind = fields.get<std::string>(
+  const std::string type = fields.get<std::string>(
       "image_processor_type", fields.get<std::string>("feature_extractor_type", "ViTImageProcessor"));
+  std::string_view kind = type;
   for (const std::string_view end : {"Fast", "ImageProcessor", "FeatureExtractor"})
-    if (kind.ends_with(end)) kind.resize(kind.size() - end.size());
+    if (kind.ends_with(end)) kind.remove_suffix(end.size());
   const bool squashes = kind == "ViT" || kind == "DeiT";  // the others resize the shortest edge
   if (!squashes && kind != "Bit" && kind != "CLIP")
     fields.fail("image_processor_type", "is that of ", kind, ", expected ViT's, DeiT's, Bit's or CLIP's");
@@ -236,78 +235,6 @@ inline PretrainedHints hints_from_timm(const Json& json, const std::string& name
   }
   if (fields.find("label_names")) hints.config.labels = fields.get<std::vector<std::string>>("label_names");
   return hints;
-}
-
-/// The configuration of a model whose weights are `tensors`: everything that their shapes say, the rest as
-/// the hints have it. Throws FileError that names what is missing to make it a Vision Transformer.
-inline ViTConfig config_from_shapes(const NamedTensors& tensors, const PretrainedHints& hints) {
-  ViTConfig v = hints.config.vit;
-  const std::string& file = tensors.file_name();
-  const auto shape = [&](const std::string& name, int rank) {
-    const std::optional<Shape> found = tensors.shape(name);
-    if (!found || found->rank() != rank) {
-      std::string known;
-      for (std::size_t i = 0; i < std::min<std::size_t>(tensors.unknown().size(), 3); ++i)
-        known += concat(i == 0 ? "; it has " : ", ", tensors.unknown()[i]);
-      detail::fail<FileError>({file, ": is no Vision Transformer that is known here: ", name,
-                               found ? " has another number of axes" : " is missing", known});
-    }
-    return *found;
-  };
-  const Shape patch = shape("patch_embed.proj.weight", 4), fc1 = shape("blocks.0.mlp.fc1.weight", 2),
-              fc2 = shape("blocks.0.mlp.fc2.weight", 2), positions = shape("pos_embed", 3);
-  // Before anything is computed from them.
-  const auto in_range = [](std::int64_t n, std::int64_t most) { return n >= 1 && n <= most; };
-  check<FileError>(in_range(patch[0], 65536) && in_range(patch[1], 1024) && in_range(patch[3], 1024) &&
-                       patch[2] == patch[3] && in_range(fc1[0], 64 * patch[0]) && in_range(fc2[1], fc1[0]),
-                   file, ": patch_embed.proj.weight is ", patch, ", blocks.0.mlp.fc1.weight ", fc1,
-                   ", blocks.0.mlp.fc2.weight ", fc2, ", which are no sizes of a Vision Transformer");
-  v.embedding_dim = patch[0], v.channels = patch[1], v.patch_size = patch[3];
-  v.num_layers = 1;
-  while (tensors.has(concat("blocks.", v.num_layers, ".norm1.weight"))) ++v.num_layers;
-  v.activation = fc2[1] * 2 == fc1[0] ? Activation::swiglu : Activation::gelu;
-  v.mlp_ratio = static_cast<double>(fc1[0]) / static_cast<double>(patch[0]);
-  while (v.hidden_dim() < fc1[0]) v.mlp_ratio = std::nextafter(v.mlp_ratio, 65.0);
-  v.qkv_bias = tensors.has("blocks.0.attn.qkv.bias");
-  v.layer_scale = tensors.has("blocks.0.ls1.gamma") ? 1e-5f : 0.0f;
-  v.class_token = tensors.has("cls_token");
-  v.distillation = !tensors.has("dist_token")        ? Distillation::none
-                   : tensors.has("head_dist.weight") ? Distillation::head
-                                                     : Distillation::token;
-  v.register_tokens = tensors.has("reg_token") ? shape("reg_token", 3)[1] : 0;
-  const std::optional<Shape> head = tensors.shape("head.weight");
-  v.num_classes = head && head->rank() == 2 ? (*head)[0] : 0;
-  v.pooling = tensors.has("fc_norm.weight")                             ? Pooling::mean
-              : head && head->rank() == 2 && (*head)[1] == 2 * patch[0] ? Pooling::token_and_mean
-                                                                        : Pooling::token;
-  if (hints.config.vit.pooling == Pooling::mean && v.pooling != Pooling::mean)
-    detail::fail<FileError>(
-        {file, ": pools the mean of normalised tokens (norm, not fc_norm), which is not supported"});
-
-  // Positions: of all tokens, or of the patches alone, or (DINOv2 in transformers) of all but the registers.
-  const std::int64_t rows = positions[1], few = v.prefix_tokens() - v.register_tokens;
-  if (!hints.knows_image_size) {
-    for (const std::int64_t prefix : {v.prefix_tokens(), few, std::int64_t{0}}) {
-      const auto edge = static_cast<std::int64_t>(
-          std::llround(std::sqrt(static_cast<double>(std::max<std::int64_t>(rows - prefix, 0)))));
-      if (edge < 1 || edge * edge != rows - prefix) continue;
-      v.image_height = v.image_width = edge * v.patch_size;
-      break;
-    }
-  }
-  check<FileError>(v.patch_size >= 1 && v.patches() > 0 &&
-                       (rows == v.tokens() || rows == v.patches() || rows == few + v.patches()),
-                   file, ": pos_embed has ", rows, " positions, an image of ", v.image_height, "x",
-                   v.image_width, " has ", v.patches(), " patches of ", v.patch_size, "x", v.patch_size,
-                   " pixels, with ", v.prefix_tokens(), " tokens in front");
-  v.prefix_positions = rows == v.tokens();
-  if (!hints.knows_heads)
-    throw FileError(
-        concat(file, ": the weights do not tell the number of attention heads, and no ",
-               detail::inside(std::filesystem::path(file).parent_path(), "config.json").native(),
-               " does; name timm's architecture, as vit_small_patch16_224, or the number of heads"));
-  v.validate();
-  return v;
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
