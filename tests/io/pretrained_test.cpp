@@ -95,6 +95,18 @@ TEST_CASE("pretrained: every kind of model gives the logits of the library that 
   }
 }
 
+TEST_CASE("pretrained: one model in both layouts gives PyTorch's logits") {
+  const fs::path fixtures = kModels.parent_path();
+  const SafetensorsFile expected(fixtures / "vit.fixtures.safetensors");
+  const NoGrad values_only;
+  for (const char* const layout : {"vit_timm", "vit_hf"}) {
+    CAPTURE(std::string(layout));
+    const Pretrained loaded = load_pretrained(fixtures / layout);
+    CHECK(distance(loaded.model.net(expected.tensor("images")).value(), expected.tensor("logits")) < 1e-5);
+    CHECK(loaded.model.labels[6] == "class_6");
+  }
+}
+
 TEST_CASE("pretrained: a file without a config.json needs timm's architecture, or the heads") {
   const fs::path folder = copy_of("timm_by_name", "bare");
   fs::remove(folder / "config.json");
