@@ -8,6 +8,7 @@
 
 #include "minivit/io/model_folder.hpp"
 #include "minivit/io/pretrained_source.hpp"
+#include "minivit/model/resample.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "minivit/io/model_config.hpp"
-#include "minivit/model/resample.hpp"
+#include "minivit/model/positions.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 

@@ -1,4 +1,4 @@
-// Fixed position embeddings.
+// Position embeddings: fixed ones, and how learned ones are interpolated (model/resample.hpp).
 #pragma once
 
 #include <cmath>
@@ -25,5 +25,9 @@ inline Tensor sincos_positions(std::int64_t rows, std::int64_t columns, std::int
       }
   return t;
 }
+
+/// How positions are interpolated: bicubic with half-pixel centres, as timm (antialiased, a = -0.5) or as
+/// transformers (a = -0.75). PyTorch's interpolate(mode="bicubic") with antialias true or false.
+enum class PositionFilter { timm, transformers };
 
 }  // namespace minivit::inline MINIVIT_ABI

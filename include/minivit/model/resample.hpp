@@ -7,13 +7,10 @@
 #include <cmath>
 #include <cstdint>
 
+#include "minivit/model/positions.hpp"
 #include "minivit/model/vit.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
-
-/// How positions are interpolated: bicubic with half-pixel centres, as timm (antialiased, a = -0.5) or as
-/// transformers (a = -0.75). PyTorch's interpolate(mode="bicubic") with antialias true or false.
-enum class PositionFilter { timm, transformers };
 
 namespace detail {
 
