@@ -62,7 +62,7 @@ fuzzed() {
 step "formatting" format || true
 # All parts, whatever an earlier use of the same build folders left out.
 parts=(-DMINIVIT_BUILD_TESTS=ON -DMINIVIT_BUILD_EXAMPLES=ON -DMINIVIT_BUILD_BENCHMARKS=ON)
-check release g++ all -DMINIVIT_WERROR=ON -DMINIVIT_TEST_PORTABLE=ON "${parts[@]}"
+check gcc g++ all -DMINIVIT_WERROR=ON -DMINIVIT_TEST_PORTABLE=ON "${parts[@]}"
 # g++ has tried the headers.
 check clang clang++ all -DMINIVIT_WERROR=ON -DMINIVIT_TEST_HEADERS=OFF -DMINIVIT_FUZZ=ON "${parts[@]}"
 # Takes one core for a minute, while the next check is built.

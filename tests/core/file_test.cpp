@@ -1,5 +1,5 @@
 // Files and folders that are replaced whole or not at all.
-#include "minivit/core/file.hpp"
+#include "minivit/core/atomic_folder.hpp"
 
 #include <doctest/doctest.h>
 #include <signal.h>

@@ -14,8 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "minivit/core/atomic_file.hpp"
 #include "minivit/core/check.hpp"
-#include "minivit/core/file.hpp"
 #include "minivit/data/decode_bmp.hpp"
 #include "minivit/data/decode_jpeg.hpp"
 #include "minivit/data/decode_png.hpp"

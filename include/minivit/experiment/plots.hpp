@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "minivit/core/file.hpp"
+#include "minivit/core/atomic_file.hpp"
 #include "minivit/experiment/csv.hpp"
 #include "minivit/experiment/process.hpp"
 

@@ -15,8 +15,8 @@
 #include <string>
 #include <system_error>
 
+#include "minivit/core/atomic_file.hpp"
 #include "minivit/core/check.hpp"
-#include "minivit/core/file.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 

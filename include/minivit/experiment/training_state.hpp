@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "minivit/core/atomic_folder.hpp"
 #include "minivit/experiment/number.hpp"
 #include "minivit/io/model_folder.hpp"
 #include "minivit/train/ema.hpp"

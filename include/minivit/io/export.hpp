@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "minivit/core/atomic_folder.hpp"
 #include "minivit/io/export_transformers.hpp"
 #include "minivit/io/model_folder.hpp"
 #include "minivit/io/onnx.hpp"

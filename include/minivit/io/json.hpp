@@ -15,8 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "minivit/core/atomic_file.hpp"
 #include "minivit/core/check.hpp"
-#include "minivit/core/file.hpp"
 #include "minivit/core/sort.hpp"
 #include "minivit/io/json_text.hpp"
 

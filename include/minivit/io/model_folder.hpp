@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "minivit/core/file.hpp"
+#include "minivit/core/atomic_folder.hpp"
 #include "minivit/core/sort.hpp"
 #include "minivit/data/image.hpp"
 #include "minivit/io/model_config.hpp"

@@ -15,7 +15,7 @@
 #include <span>
 #include <string>
 
-#include "minivit/core/file.hpp"
+#include "minivit/core/atomic_file.hpp"
 #include "minivit/tensor/tensor.hpp"
 
 namespace minivit::inline MINIVIT_ABI {

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "minivit/core/file.hpp"
+#include "minivit/core/atomic_file.hpp"
 #include "minivit/io/onnx_proto.hpp"
 #include "minivit/tensor/tensor.hpp"
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "minivit/core/file.hpp"
+#include "minivit/core/atomic_folder.hpp"
 #include "minivit/io/pretrained_shapes.hpp"
 
 namespace minivit::inline MINIVIT_ABI {

@@ -19,8 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include "minivit/core/atomic_file.hpp"
 #include "minivit/core/check.hpp"
-#include "minivit/core/file.hpp"
 #include "minivit/io/json_text.hpp"
 #include "minivit/io/safetensors_header.hpp"
 #include "minivit/tensor/tensor.hpp"

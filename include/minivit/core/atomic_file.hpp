@@ -1,0 +1,208 @@
+// Files that are either the old ones or the new ones, never half of each.
+//
+// New content is written beside its destination under a temporary name, forced to the disk, and takes its
+// place by one rename. A full disk, an error or a kill in between leaves what was there before. POSIX only.
+//
+// What a kill can leave behind is a hidden entry `.NAME.minivit-PID-TIME.tmp` beside NAME. The next
+// AtomicFile or AtomicFolder for the same NAME removes it. Whether its owner still lives is asked through a
+// lock that the system drops with the process: unlike a test of the process number this also holds between
+// containers that share a folder.
+#pragma once
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "minivit/core/file.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+namespace detail {
+
+/// Where `path` leads: absolute, and through symbolic links, so that a link stays one and what it points to
+/// is replaced.
+inline std::filesystem::path destination(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::path target = std::filesystem::canonical(path, error);
+  if (error) target = std::filesystem::absolute(path, error);
+  if (!target.has_filename()) target = target.parent_path();  // "runs/best/" is "runs/best"
+  check<FileError>(target.has_filename(), "cannot write \"", path.native(), "\": it names no file or folder");
+  return target;
+}
+
+/// How the names of everything temporary that belongs to `target` begin. Cut, since a name has at most 255
+/// bytes.
+inline std::string temporary_prefix(const std::filesystem::path& target) {
+  const std::string_view path = target.native(), name = path.substr(path.rfind('/') + 1);
+  return concat(".", name.substr(0, 180), ".minivit-");
+}
+
+/// A name beside `target` that no other process or time has used.
+inline std::filesystem::path temporary_beside(const std::filesystem::path& target, std::string_view suffix) {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+  return inside(target.parent_path(), concat(temporary_prefix(target), ::getpid(), "-", now, suffix));
+}
+
+/// The entries beside `target` that are named like its temporaries and end in `suffix`.
+inline std::vector<std::string> temporaries_of(const std::filesystem::path& target, std::string_view suffix) {
+  std::vector<std::string> found;
+  const std::string prefix = temporary_prefix(target);
+  const std::string folder = target.parent_path().string();
+  struct Close {
+    void operator()(DIR* entries) const { ::closedir(entries); }
+  };
+  const std::unique_ptr<DIR, Close> entries(::opendir(folder.c_str()));
+  while (const dirent* entry = entries ? ::readdir(entries.get()) : nullptr) {
+    const std::string_view name = entry->d_name;
+    if (name.starts_with(prefix) && name.ends_with(suffix)) found.push_back(concat(folder, "/", name));
+  }
+  return found;
+}
+
+/// True if `path` still names what `fd` has open.
+inline bool same_file(const FileDescriptor& fd, const std::string& path) {
+  struct stat opened {
+  }, named{};
+  return ::fstat(fd.get(), &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
+/// Removes what killed processes left of earlier attempts to write `target`. Never fails: it is only tidying.
+inline void remove_stale_temporaries(const std::filesystem::path& target) {
+  for (const auto& path : temporaries_of(target, ".tmp")) {
+    const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
+    // The owner holds the lock as long as it lives. It may just have renamed its work, hence the second
+    // question.
+    if (!fd || ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 || !same_file(fd, path)) continue;
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+}
+
+/// Takes the lock that says "in use" for the new temporary `path`; false if another process, seeing it
+/// unlocked for a moment, has tidied it away. File systems without locks are fine: nothing can be found stale
+/// there either.
+inline bool claim(const FileDescriptor& fd, const std::string& path) {
+  retried([&] { return ::flock(fd.get(), LOCK_EX); });
+  return same_file(fd, path);
+}
+
+}  // namespace detail
+
+/// Writes a file under a temporary name and lets it take its place at `commit`. Without `commit`, and after
+/// any failure, the temporary is removed and an earlier file is as it was.
+class AtomicFile {
+ public:
+  /// path: a new or existing regular file in an existing folder; a symbolic link is followed. Throws
+  /// FileError if something else is there or the folder cannot be written to.
+  explicit AtomicFile(const std::filesystem::path& path) : path_(path), target_(detail::destination(path)) {
+    std::error_code error;
+    const auto status = std::filesystem::status(target_, error);
+    if (!error && !std::filesystem::is_regular_file(status) && std::filesystem::exists(status))
+      fail("expected a regular file or nothing of that name, found something else");
+    detail::remove_stale_temporaries(target_);
+    do {
+      temporary_ = detail::temporary_beside(target_, ".tmp");
+      fd_ = detail::FileDescriptor(detail::retried(
+          [&] { return ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); }));
+      if (!fd_ && errno != EEXIST) fail(detail::reason(errno));
+    } while (!fd_ || !detail::claim(fd_, temporary_.native()));
+  }
+
+  AtomicFile(AtomicFile&&) = delete;
+  ~AtomicFile() { discard(); }
+
+  /// Appends `bytes` bytes. Throws FileError if they cannot be written.
+  void write(const void* data, std::size_t bytes) {
+    check_open();
+    const char* in = static_cast<const char*>(data);
+    while (bytes > 0) {
+      const std::size_t step = std::min(bytes, kMaxStep);
+      const ssize_t n = detail::retried([&] { return ::write(fd_.get(), in, step); });
+      if (n < 0) fail(detail::reason(errno));
+      in += n;
+      bytes -= static_cast<std::size_t>(n);
+    }
+  }
+  void write(std::string_view text) { write(text.data(), text.size()); }
+
+  /// Writes over what was written before, from byte `offset` on: a header that counts what follows it. What
+  /// `write` appends goes on at the end. Throws FileError if it cannot be written.
+  void rewrite(std::uint64_t offset, std::string_view text) {
+    check_open();
+    while (!text.empty()) {
+      const ssize_t n = detail::retried([&] {
+        return ::pwrite(fd_.get(), text.data(), std::min(text.size(), kMaxStep), static_cast<off_t>(offset));
+      });
+      if (n < 0) fail(detail::reason(errno));
+      text.remove_prefix(static_cast<std::size_t>(n));
+      offset += static_cast<std::uint64_t>(n);
+    }
+  }
+
+  /// Forces the file to the disk and renames it. Afterwards nothing more can be written. Throws FileError if
+  /// it cannot.
+  void commit() {
+    check_open();
+    if (const int error = detail::sync(fd_.get())) fail(detail::reason(error));
+    if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(detail::reason(errno));
+    fd_.close();
+    const int error = detail::sync(target_.parent_path());
+    check<FileError>(error == 0, "wrote ", path_.native(),
+                     ", but cannot sync its folder: ", detail::reason(error));
+  }
+
+ private:
+  static constexpr std::size_t kMaxStep = std::size_t{1} << 30;
+
+  void check_open() const {
+    check<FileError>(bool(fd_), "cannot write ", path_.native(),
+                     ": it was committed before, or an earlier write failed");
+  }
+
+  void discard() {
+    if (!fd_) return;
+    ::unlink(temporary_.c_str());
+    fd_.close();
+  }
+
+  [[noreturn]] void fail(std::string_view why) {
+    discard();  // so that nobody can commit a file with a hole
+    std::error_code error;
+    const bool earlier = std::filesystem::is_regular_file(target_, error);
+    throw FileError(
+        concat("cannot write ", path_.native(), ": ", why, earlier ? "; the earlier file is untouched" : ""));
+  }
+
+  std::filesystem::path path_, target_, temporary_;
+  detail::FileDescriptor fd_;
+};
+
+/// Makes `content` the content of the file `path`, see AtomicFile. Throws FileError.
+inline void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> content) {
+  AtomicFile file(path);
+  file.write(content.data(), content.size());
+  file.commit();
+}
+inline void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
+  write_file_atomically(path, std::as_bytes(std::span(content)));
+}
+
+}  // namespace minivit::inline MINIVIT_ABI
