@@ -189,18 +189,20 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
   }
 }
 
-/// Makes the model and trains it in `run`.
-inline int train_model(const fs::path& run, const minivit::TrainConfig& c, const TrainingImages& images,
-                       std::int64_t until_epoch) {
+/// The model as training begins: new, or with the weights of a pretrained one unless it will be resumed,
+/// ready for fine-tuning.
+inline minivit::VisionTransformer make_model(const minivit::TrainConfig& c, const TrainingImages& images,
+                                             bool resumed) {
   using namespace minivit;
   ViTConfig size = c.model;
   size.num_classes = static_cast<std::int64_t>(images.classes().size());
   manual_seed(c.training.seed);
   VisionTransformer model(size);
-  if (!c.pretrained.empty() && !fs::exists(run / "last")) {
+  if (!c.pretrained.empty() && !resumed) {
     manual_seed(c.training.seed);  // of the new rows of the head
     Pretrained before = load_pretrained(c.pretrained, {.architecture = c.architecture,
                                                        .ready = false,
+                                                       .missing_head = true,
                                                        .image_height = size.image_height,
                                                        .image_width = size.image_width,
                                                        .patch_size = size.patch_size,
@@ -209,14 +211,16 @@ inline int train_model(const fs::path& run, const minivit::TrainConfig& c, const
     for (const auto* lines : {&before.guesses, &before.notes})
       for (const std::string& line : *lines)
         std::fprintf(stderr, "%s\n", printable(concat(c.pretrained, ": ", line)).c_str());
-    try {
-      take_weights(model, images.classes(), before.model);
-    } catch (const ConfigError& e) {
-      throw ConfigError(concat("model.pretrained=", c.pretrained, ": ", e.what(),
-                               "; leave out the model.* that change its sizes"));
-    }
+    take_weights(model, images.classes(), before.model);
   }
   prepare_fine_tuning(model, c.training.fine_tuning);
+  return model;
+}
+
+/// Trains the model in `run`.
+inline int train_model(const fs::path& run, const minivit::TrainConfig& c, const TrainingImages& images,
+                       minivit::VisionTransformer model, std::int64_t until_epoch) {
+  using namespace minivit;
   model.encoder.checkpointed = c.training.checkpoint;
   ParameterArena parameters = flatten(model);
   const auto& t = c.training;
@@ -242,10 +246,11 @@ inline std::vector<minivit::NewFile> files_of(const minivit::TrainConfig& config
 inline int start_run(const minivit::TrainConfig& config, std::span<const std::string> overrides,
                      std::int64_t until_epoch) {
   const TrainingImages images = TrainingImages::open(config);
+  minivit::VisionTransformer model = training::make_model(config, images, false);
   const auto run =
       std::filesystem::absolute(minivit::make_run_folder(config.output, files_of(config, overrides)));
   const minivit::RunLock lock(run);
-  return training::train_model(run, config, images, until_epoch);
+  return training::train_model(run, config, images, std::move(model), until_epoch);
 }
 
 /// Goes on with a run. Of its settings only those can be changed that do not change the result.
@@ -272,5 +277,7 @@ inline int resume_run(const std::filesystem::path& folder, std::span<const std::
   const TrainConfig config = TrainConfig::from(assignments, true);
   const RunLock lock(run);
   const TrainingImages images = TrainingImages::open(config);
-  return training::train_model(run, config, images, until_epoch);
+  return training::train_model(run, config, images,
+                               training::make_model(config, images, std::filesystem::exists(run / "last")),
+                               until_epoch);
 }

@@ -605,6 +605,12 @@ test_pretrained() {
   run 0 train "${common[@]}" model.pretrained="$run_dir/best" model.image_size=24 training.epochs=1 output.dir="$scratch/finer"
   says "$scratch/err" "positions interpolated from 4x4 to 6x6 patches"
   refused 2 'freeze is "3", expected' train "${common[@]}" model.pretrained="$data/hf_vit" training.freeze=3 output.dir="$scratch/none"
+  cp -r "$data/hf_vit" "$scratch/foreign/odd"
+  sed -i 's/"num_attention_heads": 2/"num_attention_heads": 3/' "$scratch/foreign/odd/config.json"
+  refused 1 "not divisible by num_heads 3" train "${common[@]}" model.pretrained="$scratch/foreign/odd" output.dir="$scratch/none"
+  cp -r "$data/hf_vit" "$scratch/foreign/holed"  # a layer that the configuration does not speak of
+  LC_ALL=C sed -i 's/layernorm_after/layernorm_aftex/g' "$scratch/foreign/holed/model.safetensors"
+  refused 1 "missing: blocks.0.norm2.weight" train "${common[@]}" model.pretrained="$scratch/foreign/holed" output.dir="$scratch/none"
   refused 1 "nowhere" train "${common[@]}" model.pretrained="$scratch/nowhere" output.dir="$scratch/none"
   absent "$scratch/none"
 
