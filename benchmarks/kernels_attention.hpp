@@ -71,8 +71,7 @@ struct AttentionForward : AttentionCase {
 struct AttentionBackward : AttentionCase {
   Tensor y = Tensor::zeros({B, T, C}), dy = random({B, T, C}, 2), dqkv = Tensor::zeros(qkv.shape()),
          expected = Tensor::zeros(qkv.shape());
-  std::vector<minivit::SoftmaxRow> kept =
-      std::vector<minivit::SoftmaxRow>(static_cast<std::size_t>(B * H * T));
+  Tensor kept = Tensor::zeros({B * H, 2, T});
 
   AttentionBackward(std::int64_t B, std::int64_t T, std::int64_t H, std::int64_t D)
       : AttentionCase("backward", 5, B, T, H, D) {
@@ -80,13 +79,13 @@ struct AttentionBackward : AttentionCase {
     eigen_forward(y);
     for_each_head([&](std::int64_t i) {
       minivit::attention_forward(T, D, part(qkv, i, 3, 0), part(qkv, i, 3, 1), part(qkv, i, 3, 2), 3 * C,
-                                 part(y, i), C, &kept[static_cast<std::size_t>(i * T)], {});
+                                 part(y, i), C, kept.data() + i * 2 * T, {});
     });
   }
   void ours() override {
     for_each_head([&](std::int64_t i) {
       minivit::attention_backward(T, D, part(qkv, i, 3, 0), part(qkv, i, 3, 1), part(qkv, i, 3, 2), 3 * C,
-                                  &kept[static_cast<std::size_t>(i * T)], part(dy, i), C, part(dqkv, i, 3, 0),
+                                  kept.data() + i * 2 * T, part(dy, i), C, part(dqkv, i, 3, 0),
                                   part(dqkv, i, 3, 1), part(dqkv, i, 3, 2), false, {});
     });
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 using namespace minivit;
@@ -52,6 +53,24 @@ TEST_CASE("exp: relative error up to 2e-7 where the result is normal") {
         if (!(e <= worst)) worst = e;
       });
   CHECK(worst <= 2e-7);
+}
+
+TEST_CASE("exp_negative: relative error up to 2e-7 down to -87.68, from there on 0") {
+  double worst = 0;
+  sweep(
+      -87.68f, 0.0f, [](Vec x) { return exp_negative(x); },
+      [&](double x, double y) {
+        const double e = std::fabs(y / std::exp(x) - 1);
+        if (!(e <= worst)) worst = e;
+      });
+  CHECK(worst <= 2e-7);
+  const auto of = [](float x) { return exp_negative(load_partial(&x, 1))[0]; };
+  CHECK(of(0.0f) == 1.0f);
+  for (const float x : {-87.7f, -88.0f, -1e30f, -kInf}) CHECK(of(x) == 0.0f);
+  CHECK(std::isnan(of(kNan)));
+  // Whatever the rest of a NaN's bits is.
+  for (const std::uint32_t bits : {0x7fc00001u, 0xffffffffu, 0x7fc001ffu})
+    CHECK(std::isnan(of(std::bit_cast<float>(bits))));
 }
 
 TEST_CASE("exp of what is subnormal, overflows or is no number") {

@@ -22,7 +22,7 @@ namespace {
 /// 0 or 1 / (1 - p) for probability (i, j) of a head, as the comment of AttentionDropout says.
 double mask(const Rng& stream, float p, std::int64_t T, std::int64_t head, std::int64_t i, std::int64_t j) {
   if (p == 0) return 1;
-  const std::int64_t at = (head * T + i) * ((T + 3) / 4 * 4) + j;
+  const std::int64_t at = (head * T + j) * ((T + 3) / 4 * 4) + i;
   const std::uint32_t word = stream.at(static_cast<std::uint64_t>(at / 4))[static_cast<std::size_t>(at % 4)];
   return word < double{p} * 0x1p32 ? 0 : 1 / (1 - double{p});
 }
@@ -83,6 +83,8 @@ TEST_CASE("attention") {
   check_attention(2, 197, 3, 4);
   for (const std::int64_t T : {255, 256, 257}) check_attention(1, T, 1, 5);
   check_attention(1, 513, 1, 2);
+  check_attention(9, 5, 2, 4);  // images enough to be dealt out whole
+  for (const std::int64_t D : {15, 16, 17, 31, 33, 48, 64, 80}) check_attention(1, 19, 2, D);
 }
 
 TEST_CASE("attention is softmax(q k') v") {

@@ -1,27 +1,28 @@
 // Scaled dot-product attention of one head (A. Vaswani et al., arXiv:1706.03762), read from and written to
 // rows that lie `stride` floats apart: the heads are used where the projection put them, without transposing.
 //
-// Scores are computed in strips of a tile's rows (queries) × all keys, which stay in the first-level cache
-// while they become probabilities and meet the values. A strip is stored as a tile wants its left operand,
-// kLanes keys of each query in turn, so the second product reads what the first wrote, without packing. No
-// (T, T) tensor is kept: the backward pass makes the probabilities again from two numbers a row.
+// Scores are computed transposed, in strips of all keys × a panel of queries, one query in each lane. The
+// softmax of a query then runs down its lane: no sum or maximum across lanes, which would take as long as the
+// exponentials of a row. The strip stays in the first-level cache until it has met the values, and is, as it
+// lies there, packed for every further product, in which it is the left operand. No (T, T) tensor is kept:
+// the backward pass makes the probabilities again from two numbers a query.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <type_traits>
 
 #include "minivit/core/rng.hpp"
 #include "minivit/kernels/gemm.hpp"
 #include "minivit/kernels/math.hpp"
 #include "minivit/kernels/random.hpp"
-#include "minivit/kernels/softmax.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// Dropout of attention probabilities: element (i, j) of head `head` is element (head · T + i) · row + j of
-/// the stream, row being T rounded up to a multiple of 4.
+/// Dropout of attention probabilities: that of query i and key j of head `head` is element (head · T + j) ·
+/// row + i of the stream, row being T rounded up to a multiple of 4.
 struct AttentionDropout {
   float p = 0.0f;  ///< 0: none
   Rng stream{};
@@ -33,244 +34,286 @@ namespace attention_detail {
 struct Operands;
 struct Strips;
 
-/// Queries that are taken together at most in the backward pass: their probabilities and gradients (at T =
-/// 197 twice 160 KiB) share L2 with the operands.
-inline constexpr std::int64_t kQueries = 18 * kTileRows;
+// Floats of probabilities that the backward pass keeps at the same time at most, 256 KiB. They and their
+// gradients share L2 with the operands.
+inline constexpr std::int64_t kStripFloats = std::int64_t{1} << 16;
+
+// Queries that a tile of a weighted sum takes at once; a panel has a multiple of them. Half a vector × 2
+// vectors of channels is what 16 registers hold; with 32 there would be room for more, but no gain.
+inline constexpr int kQueryRows = kLanes / 2;
 
 /// Sizes of one head.
 struct Head {
   std::int64_t T, D;
-  std::int64_t key_blocks = (T + kLanes - 1) / kLanes;   // vectors in a row of scores
-  std::int64_t strip = key_blocks * kTileRows * kLanes;  // floats of a strip
-  std::int64_t tiles = (T + kTileRows - 1) / kTileRows;  // strips
   float scale = 1.0f / std::sqrt(static_cast<float>(D));
 
-  /// Floats of a (T, D) operand packed for products over D, and over T.
-  std::int64_t over_channels() const { return D * key_blocks * kLanes; }
-  std::int64_t over_tokens() const { return T * packed_columns(D); }
-};
+  // Keys are balanced over tiles, as the rows of a product: 197 are two of 14 and thirteen of 13.
+  std::int64_t tiles = gemm_detail::ceil_div(T, kTileRows), shorter = T / tiles, longer = T % tiles;
 
-/// out = the strip's rows: a (kTileRows, k, packed) · b (k, columns, panels). Vectors of a row are R · kLanes
-/// apart.
-inline void scores(std::int64_t k, std::int64_t columns, const float* a, const float* b, float* out) {
-  for (std::int64_t j = 0; j < columns; j += kTileColumns) {
-    const auto panel = [&]<int V>(std::integral_constant<int, V>) {
-      Vec sums[kTileRows][V] = {};
-      multiply_add_packed<kTileRows, V, true>(sums, k, a, b + j * k, {nullptr, 0, a, 0});
-#pragma GCC unroll 16
-      for (int r = 0; r < kTileRows; ++r)
-#pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) store(out + (j + v * kLanes) * kTileRows + r * kLanes, sums[r][v]);
-    };
-    if (panel_width(columns, j) == kTileColumns)
-      panel(std::integral_constant<int, kTileVectors>{});
-    else
-      panel(std::integral_constant<int, 1>{});
+  /// Floats of a (rows, D) operand packed by rows, with a tile's rows behind the last one, since tiles may
+  /// read further than there are keys.
+  std::int64_t by_rows(std::int64_t rows) const { return (rows + kTileRows) * packed_columns(D); }
+
+  /// Floats of a (rows, D) operand packed by columns.
+  std::int64_t by_columns(std::int64_t rows) const { return D * packed_columns(rows); }
+
+  /// Floats of strips of so many queries. Tiles may write and read a few keys behind the last one.
+  std::int64_t strips(std::int64_t queries) const {
+    return T * packed_columns(queries) + kTileRows * kTileColumns;
   }
-}
 
-/// Rows [0, rows) of c (·, D) = scale · strip (kTileRows, T) · b (T, D, panels), (+)=.
-inline void weighted_sum(std::int64_t rows, std::int64_t T, std::int64_t D, float scale, const float* strip,
-                         const float* b, float* c, std::int64_t c_stride, bool add) {
-  for (std::int64_t j = 0; j < D; j += kTileColumns) {
-    const auto panel = [&]<int V>(std::integral_constant<int, V>) {
-      Vec sums[kTileRows][V] = {};
-      multiply_add_packed<kTileRows, V, true>(sums, T, strip, b + j * T, {nullptr, 0, strip, 0});
-      write_rows<kTileRows, V>(sums, rows, std::min<std::int64_t>(D - j, V * kLanes), scale, c + j, c_stride,
-                               add);
-    };
-    if (panel_width(D, j) == kTileColumns)
-      panel(std::integral_constant<int, kTileVectors>{});
-    else
-      panel(std::integral_constant<int, 1>{});
-  }
-}
-
-/// c (T, D) (+)= scale · Σ over queries of (strips: tiles × (kTileRows, T))ᵀ · b (queries, D, panels). Keys
-/// are taken kKeys at a time, half a vector, which makes a tile of kKeys × 2 vectors.
-inline void transposed_sum(const Head& h, std::int64_t tiles, float scale, const float* strips,
-                           const float* b, std::int64_t queries, float* c, std::int64_t c_stride, bool add) {
-  constexpr int kKeys = kLanes / 2;
-  for (std::int64_t key = 0; key < h.T; key += kKeys)
-    for (std::int64_t j = 0; j < h.D; j += kTileColumns) {
-      const auto panel = [&]<int V>(std::integral_constant<int, V>) {
-        Vec sums[kKeys][V] = {};
-        const float* a = strips + key / kLanes * (kTileRows * kLanes) + key % kLanes;
-        const float* rows = b + j * queries;
-        for (std::int64_t t = 0; t < tiles; ++t, a += h.strip, rows += kTileRows * V * kLanes)
-          multiply_add<kKeys, V, 1, kLanes>(sums, std::min<std::int64_t>(kTileRows, queries - t * kTileRows),
-                                            a, rows, a, 0);
-        write_rows<kKeys, V>(sums, std::min<std::int64_t>(kKeys, h.T - key),
-                             std::min<std::int64_t>(h.D - j, V * kLanes), scale, c + key * c_stride + j,
-                             c_stride, add);
-      };
-      if (panel_width(h.D, j) == kTileColumns)
-        panel(std::integral_constant<int, kTileVectors>{});
-      else
-        panel(std::integral_constant<int, 1>{});
-    }
-}
-
-/// The n lanes that are there, `rest` in the others.
-inline Vec keep(Vec v, std::int64_t n, float rest) {
-  VecInt lane;
-  for (int i = 0; i < kLanes; ++i) lane[i] = i;
-  return lane < static_cast<std::int32_t>(n) ? v : broadcast(rest);
-}
-
-/// One row of a strip.
-struct StripRow {
-  const Head& h;
-  float* x;
-
-  /// f(vector, lanes that are keys) for each vector in turn.
+  /// f(R, first key, keys) for each tile, R being a constant, kTileRows or one less: what the tile computes.
+  /// Of a few tokens it has fewer keys than that.
   template <class F>
-  void each(const F& f) const {
-    for (std::int64_t b = 0, left = h.T; b < h.key_blocks; ++b, left -= kLanes)
-      f(x + b * kTileRows * kLanes, std::min<std::int64_t>(left, kLanes));
+  [[gnu::always_inline]] void for_each_tile(const F& f) const {
+    for (std::int64_t t = 0, key = 0; t < tiles; ++t) {
+      const std::int64_t keys = shorter + (t < longer);
+      if (keys == kTileRows)
+        f(std::integral_constant<int, kTileRows>{}, key, keys);
+      else
+        f(std::integral_constant<int, kTileRows - 1>{}, key, keys);
+      key += keys;
+    }
   }
 };
 
-/// x = softmax(x), 0 behind the last key. Returns what makes it again.
-inline SoftmaxRow softmax(const StripRow& row) {
-  constexpr float kLowest = -std::numeric_limits<float>::infinity();
-  Vec top = broadcast(kLowest), total{};
-  row.each([&](float* p, std::int64_t n) {
-    if (n < kLanes) store(p, keep(load(p), n, kLowest));
-    top = max(top, load(p));
-  });
-  const float largest = max_lane(top);
-  row.each([&](float* p, std::int64_t) {
-    const Vec e = exp(load(p) - largest);
-    total += e;
-    store(p, e);
-  });
-  const float inverse = 1.0f / sum(total);
-  row.each([&](float* p, std::int64_t) { store(p, load(p) * inverse); });
-  return {largest, inverse};
+/// f(V, first) for each panel of `columns`: V vectors, a constant, from column `first` on.
+template <class F>
+[[gnu::always_inline]] inline void for_each_panel(std::int64_t columns, const F& f) {
+  static_assert(kTileVectors == 2);
+  std::int64_t j = 0;
+  for (; panel_width(columns, j) == kTileColumns; j += kTileColumns) f(std::integral_constant<int, 2>{}, j);
+  if (j < columns) f(std::integral_constant<int, 1>{}, j);
 }
 
-/// The same x, to the bit, from what `softmax` returned.
-inline void softmax_again(const StripRow& row, const SoftmaxRow& made) {
-  row.each([&](float* p, std::int64_t n) {
-    const Vec e = exp(load(p) - made.largest) * made.inverse;
-    store(p, n < kLanes ? keep(e, n, 0.0f) : e);
+/// x (rows, D) packed by rows, zeros behind them.
+inline void pack_by_rows(const Head& h, std::int64_t rows, const float* x, std::int64_t stride, float* out) {
+  pack_b(rows, h.D, MatrixView::rows(x, stride), 0, 0, h.D, rows, 0, out);
+  std::fill_n(out + rows * packed_columns(h.D), kTileRows * packed_columns(h.D), 0.0f);
+}
+
+/// x (rows, D) packed by columns: panel after panel of rows, each channel after channel.
+inline void pack_by_columns(const Head& h, std::int64_t rows, const float* x, std::int64_t stride,
+                            float* out) {
+  pack_b(h.D, rows, MatrixView::rows(x, stride).transposed(), 0, 0, rows, h.D, 0, out);
+}
+
+/// sums += rows [row, row + R) of A (rows, K), packed by rows, · B (K, V · kLanes).
+template <int R, int V>
+[[gnu::always_inline]] inline void multiply_add_rows(Vec (&sums)[R][V], std::int64_t rows, std::int64_t row,
+                                                     std::int64_t K, const float* a, const float* b) {
+  std::int64_t p = 0;
+  for (; panel_width(K, p) == kTileColumns; p += kTileColumns) {
+    const float* const x = a + p * rows + row * kTileColumns;
+    multiply_add<R, V, kTileColumns, 1>(sums, std::min<std::int64_t>(K - p, kTileColumns), x,
+                                        b + p * V * kLanes, x, 0);
+  }
+  if (p < K) {
+    const float* const x = a + p * rows + row * kLanes;
+    multiply_add<R, V, kLanes, 1>(sums, K - p, x, b + p * V * kLanes, x, 0);
+  }
+}
+
+/// strip (T, V · kLanes) = k (T, D, by rows) · panel (D, V · kLanes, by columns). What a tile computes beyond
+/// its keys is overwritten by the next one, or lies behind the last key.
+template <int V>
+void scores(const Head& h, const float* k, const float* panel, float* strip) {
+  h.for_each_tile([&]<int R>(std::integral_constant<int, R>, std::int64_t key, std::int64_t) {
+    Vec sums[R][V] = {};
+    multiply_add_rows<R, V>(sums, h.T, key, h.D, k, panel);
+    float* const out = strip + key * (V * kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) store(out + (r * V + v) * kLanes, sums[r][v]);
   });
 }
 
-/// y = x where it is kept, times 1 / (1 - p), else 0: the mask of query i. y may be x.
-inline void drop(const Head& h, const AttentionDropout& dropout, std::int64_t i, const float* x, float* y) {
+/// Rows [0, queries) of c (·, D) = stripᵀ (V · kLanes, T) · b (T, D, by rows), row i times factors[i] if
+/// there are any, (+)=.
+template <int V>
+void weighted_sum(const Head& h, std::int64_t queries, const float* strip, const float* b,
+                  const float* factors, float* c, std::int64_t c_stride, bool add) {
+  for_each_panel(h.D, [&]<int W>(std::integral_constant<int, W>, std::int64_t d) {
+    for (std::int64_t i = 0; i < queries; i += kQueryRows) {
+      Vec sums[kQueryRows][W] = {};
+      multiply_add<kQueryRows, W, 1, V * kLanes>(sums, h.T, strip + i, b + d * h.T, strip, 0);
+      if (factors)
+#pragma GCC unroll 16
+        for (int r = 0; r < kQueryRows; ++r)
+#pragma GCC unroll 4
+          for (int v = 0; v < W; ++v) sums[r][v] *= factors[i + r];
+      write_rows<kQueryRows, W>(sums, std::min<std::int64_t>(kQueryRows, queries - i),
+                                std::min<std::int64_t>(W * kLanes, h.D - d), 1.0f, c + i * c_stride + d,
+                                c_stride, add);
+    }
+  });
+}
+
+/// c (T, D) (+)= Σ over queries of (strips: panels of (T, ·)) · b (queries, D, by rows).
+inline void sum_over_queries(const Head& h, std::int64_t queries, const float* strips, const float* b,
+                             float* c, std::int64_t c_stride, bool add) {
+  for_each_panel(h.D, [&]<int W>(std::integral_constant<int, W>, std::int64_t d) {
+    h.for_each_tile([&]<int R>(std::integral_constant<int, R>, std::int64_t key, std::int64_t keys) {
+      Vec sums[R][W] = {};
+      multiply_add_rows<R, W>(sums, h.T, key, queries, strips, b + d * queries);
+      write_rows<R, W>(sums, keys, std::min<std::int64_t>(W * kLanes, h.D - d), 1.0f, c + key * c_stride + d,
+                       c_stride, add);
+    });
+  });
+}
+
+/// Asks for rows [0, rows) of the head behind x (·, D), which will probably be the next: too short and too
+/// far apart for the processor to see it coming. Gained 15 % at T = 65, D = 16, 1 to 4 % at T = 197. (Behind
+/// the last head is something else, which does no harm.)
+inline void fetch_next_head(std::int64_t rows, std::int64_t D, const float* x, std::int64_t stride) {
+  x += D;
+  for (std::int64_t t = 0; t < rows; ++t, x += stride)
+    for (std::int64_t d = 0; d < D; d += kLanes) prefetch_to_read(x + d);
+}
+
+/// Each query's own number, for the lanes of a panel; lanes behind the last query get 0.
+template <int V>
+struct PerQuery {
+  Vec lanes[V];
+
+  const float* data() const { return reinterpret_cast<const float*>(lanes); }
+
+  static PerQuery load(const float* x, std::int64_t queries) {
+    PerQuery all;
+    for (int v = 0; v < V; ++v)
+      all.lanes[v] = detail::load_some(x + v * kLanes, std::min<std::int64_t>(kLanes, queries - v * kLanes));
+    return all;
+  }
+  void store(float* x, std::int64_t queries) const {
+    for (int v = 0; v < V; ++v)
+      detail::store_some(x + v * kLanes, lanes[v], std::min<std::int64_t>(kLanes, queries - v * kLanes));
+  }
+};
+
+/// f(vector of the panel, its address) for each key of a strip.
+template <int V, class F>
+[[gnu::always_inline]] inline void for_each_key(std::int64_t T, float* strip, const F& f) {
+  for (std::int64_t j = 0; j < T; ++j, strip += V * kLanes)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) f(v, strip + v * kLanes);
+}
+
+/// strip = e^(scale · strip - largest), with each query's largest; inverse = 1 / its sum.
+template <int V>
+void exponentials(const Head& h, float* strip, PerQuery<V>& largest, PerQuery<V>& inverse) {
+  for (Vec& v : largest.lanes) v = broadcast(-std::numeric_limits<float>::infinity());
+  for_each_key<V>(h.T, strip,
+                  [&](int v, const float* s) { largest.lanes[v] = max(largest.lanes[v], load(s)); });
+  for (Vec& v : largest.lanes) v *= h.scale;
+  Vec sums[V] = {};
+  for_each_key<V>(h.T, strip, [&](int v, float* s) {
+    const Vec e = exp_negative(load(s) * h.scale - largest.lanes[v]);
+    sums[v] += e;
+    store(s, e);
+  });
+  for (int v = 0; v < V; ++v) inverse.lanes[v] = 1.0f / sums[v];
+}
+
+/// The masks of a panel's queries, of which the first is `query`: y = x where it is kept, times 1 / (1 - p),
+/// else 0. y may be x.
+template <int V>
+void drop(const Head& h, const AttentionDropout& dropout, std::int64_t query, const float* x, float* y) {
   const std::int64_t row = (h.T + 3) / 4 * 4;  // positions start at multiples of 4
-  for (std::int64_t b = 0; b < h.key_blocks; ++b, x += kTileRows * kLanes, y += kTileRows * kLanes)
-    dropout_apply(dropout.stream, (dropout.head * h.T + i) * row + b * kLanes, kLanes, dropout.p, x, y);
-}
-
-/// The rows of a strip's queries, packed and scaled as a tile's left operand.
-inline void pack_queries(const Head& h, std::int64_t i, std::int64_t rows, const float* x,
-                         std::int64_t stride, float scale, float* out) {
-  pack_rows<kTileRows>(rows, h.D, MatrixView::rows(x, stride), i, 0, out);
-  if (scale != 1.0f)
-    for (std::int64_t p = 0, n = (h.D + kLanes - 1) / kLanes * kLanes * kTileRows; p < n; p += kLanes)
-      store(out + p, load(out + p) * scale);
-}
-
-inline void pack_over_channels(const Head& h, const float* x, std::int64_t stride, float* out) {
-  pack_b(h.D, h.T, MatrixView::rows(x, stride).transposed(), 0, 0, h.T, h.D, 0, out);
-}
-inline void pack_over_tokens(const Head& h, std::int64_t tokens, const float* x, std::int64_t stride,
-                             float* out) {
-  pack_b(tokens, h.D, MatrixView::rows(x, stride), 0, 0, h.D, tokens, 0, out);
+  for (std::int64_t j = 0; j < h.T; ++j, x += V * kLanes, y += V * kLanes)
+    dropout_apply(dropout.stream, (dropout.head * h.T + j) * row + query, V * kLanes, dropout.p, x, y);
 }
 
 }  // namespace attention_detail
 
-/// o = softmax(q kᵀ / √D) v for one head; q, k, v, o (T, D). `rows` (T), if given, gets of each query what
-/// the backward pass makes the same probabilities from again. (Their logarithm alone, one number, would do,
-/// but cost three bits.)
+/// o = softmax(q kᵀ / √D) v for one head; q, k, v, o (T, D). `made` (2, T), if given, gets what the backward
+/// pass makes the same probabilities from again: of each query the largest score and 1 / Σ e^(score -
+/// largest). (One number, the logarithm of the sum, would do, but cost three bits.)
 inline void attention_forward(std::int64_t T, std::int64_t D, const float* q, const float* k, const float* v,
-                              std::int64_t stride, float* o, std::int64_t o_stride, SoftmaxRow* rows,
+                              std::int64_t stride, float* o, std::int64_t o_stride, float* made,
                               const AttentionDropout& dropout) {
   using namespace attention_detail;
+  if (T == 0 || D == 0) return;
   const Head h{T, D};
-  const std::int64_t query_tile = kTileRows * ((D + kLanes - 1) / kLanes * kLanes);
-  float* const keys = scratch<Operands>(h.over_channels() + h.over_tokens() + query_tile + h.strip);
-  float* const values = keys + h.over_channels();
-  float* const queries = values + h.over_tokens();
-  float* const strip = queries + query_tile;
-  pack_over_channels(h, k, stride, keys);
-  pack_over_tokens(h, T, v, stride, values);
-  for (std::int64_t i = 0; i < T; i += kTileRows) {
-    const std::int64_t n = std::min<std::int64_t>(kTileRows, T - i);
-    pack_queries(h, i, n, q, stride, h.scale, queries);
-    scores(D, T, queries, keys, strip);     // s = q kᵀ / √D
-    for (std::int64_t r = 0; r < n; ++r) {  // p = softmax(s)
-      const StripRow row{h, strip + r * kLanes};
-      const SoftmaxRow made = softmax(row);
-      if (rows) rows[i + r] = made;
-      if (dropout.p > 0) drop(h, dropout, i + r, row.x, row.x);
-    }
-    weighted_sum(n, T, D, 1.0f, strip, values, o + i * o_stride, o_stride, false);  // o = p v
-  }
+  float* const queries = scratch<Operands>(h.by_columns(T) + 2 * h.by_rows(T) + h.strips(kTileColumns));
+  float* const keys = queries + h.by_columns(T);
+  float* const values = keys + h.by_rows(T);
+  float* const strip = values + h.by_rows(T);
+  pack_by_columns(h, T, q, stride, queries);
+  pack_by_rows(h, T, k, stride, keys);
+  pack_by_rows(h, T, v, stride, values);
+  for_each_panel(T, [&]<int V>(std::integral_constant<int, V>, std::int64_t i) {
+    const std::int64_t n = std::min<std::int64_t>(T - i, V * kLanes);
+    for (const float* const x : {q, k, v}) fetch_next_head(n, D, x + i * stride, stride);
+    PerQuery<V> largest, inverse;
+    scores<V>(h, keys, queries + i * D, strip);
+    exponentials<V>(h, strip, largest, inverse);
+    if (made) largest.store(made + i, n), inverse.store(made + T + i, n);
+    if (dropout.p > 0) drop<V>(h, dropout, i, strip, strip);
+    weighted_sum<V>(h, n, strip, values, inverse.data(), o + i * o_stride, o_stride, false);
+  });
 }
 
 /// Gradients of `attention_forward` given that of o: dq, dk, dv (+)=, laid out as q, k, v. With m the dropout
 /// mask:
-///   dv = (p m)ᵀ do,   dp = (do vᵀ) m,   ds = p (dp - Σ_j p dp),   dq = ds k / √D,   dk = dsᵀ q / √D
+///   dv = (p m)ᵀ do,   dp = (do vᵀ) m,   ds = p (dp - Σ_j p dp) / √D,   dq = ds k,   dk = dsᵀ q
 inline void attention_backward(std::int64_t T, std::int64_t D, const float* q, const float* k, const float* v,
-                               std::int64_t stride, const SoftmaxRow* rows, const float* d_o,
+                               std::int64_t stride, const float* made, const float* d_o,
                                std::int64_t o_stride, float* dq, float* dk, float* dv, bool add,
                                const AttentionDropout& dropout) {
   using namespace attention_detail;
+  if (T == 0 || D == 0) return;
   const Head h{T, D};
-  const std::int64_t query_tile = kTileRows * ((D + kLanes - 1) / kLanes * kLanes);
-  const std::int64_t block = std::min((T + kTileRows - 1) / kTileRows * kTileRows, kQueries),
-                     width = packed_columns(D);
   const bool masked = dropout.p > 0;
-  // k over channels for s and over tokens for dq, v over channels for dp, a block of q and do over its
-  // queries.
-  float* const keys =
-      scratch<Operands>(2 * h.over_channels() + h.over_tokens() + 2 * block * width + query_tile);
-  float* const values = keys + h.over_channels();
-  float* const key_rows = values + h.over_channels();
-  float* const query_rows = key_rows + h.over_tokens();
-  float* const do_rows = query_rows + block * width;
-  float* const tile = do_rows + block * width;
-  const std::int64_t strips = block / kTileRows * h.strip;
+  const std::int64_t block =
+      std::min(packed_columns(T),
+               std::max<std::int64_t>(kStripFloats / T, kTileColumns) / kTileColumns * kTileColumns);
+  // Keys by rows serve the scores and dq, values dp; of a block of queries q and do are needed both ways.
+  float* const keys = scratch<Operands>(2 * h.by_rows(T) + 2 * h.by_rows(block) + 2 * h.by_columns(block));
+  float* const values = keys + h.by_rows(T);
+  float* const q_rows = values + h.by_rows(T);
+  float* const do_rows = q_rows + h.by_rows(block);
+  float* const q_columns = do_rows + h.by_rows(block);
+  float* const do_columns = q_columns + h.by_columns(block);
+  const std::int64_t strips = h.strips(block);
   float* const p = scratch<Strips>((masked ? 3 : 2) * strips);
   float* const ds = p + strips;
   float* const pm = masked ? ds + strips : p;  // p m
-  pack_over_channels(h, k, stride, keys);
-  pack_over_channels(h, v, stride, values);
-  pack_over_tokens(h, T, k, stride, key_rows);
+  pack_by_rows(h, T, k, stride, keys);
+  pack_by_rows(h, T, v, stride, values);
   for (std::int64_t begin = 0; begin < T; begin += block) {
-    const std::int64_t count = std::min(block, T - begin), tiles = (count + kTileRows - 1) / kTileRows;
-    for (std::int64_t t = 0; t < tiles; ++t) {
-      const std::int64_t i = begin + t * kTileRows, n = std::min<std::int64_t>(kTileRows, T - i);
-      float *const strip = p + t * h.strip, *const gradient = ds + t * h.strip,
-                   *const kept = pm + t * h.strip;
-      pack_queries(h, i, n, q, stride, h.scale, tile);
-      scores(D, T, tile, keys, strip);
-      pack_queries(h, i, n, d_o, o_stride, 1.0f, tile);
-      scores(D, T, tile, values, gradient);
-      for (std::int64_t r = 0; r < n; ++r) {
-        const StripRow pi{h, strip + r * kLanes}, gi{h, gradient + r * kLanes};
-        softmax_again(pi, rows[i + r]);
-        if (masked) {
-          drop(h, dropout, i + r, pi.x, kept + r * kLanes);
-          drop(h, dropout, i + r, gi.x, gi.x);
-        }
-        Vec dots{};
-        const std::int64_t to_p = strip - gradient;
-        gi.each([&](float* g, std::int64_t) { dots += load(g + to_p) * load(g); });
-        const float dot = sum(dots);
-        gi.each([&](float* g, std::int64_t) { store(g, load(g + to_p) * (load(g) - dot)); });
-      }
-      weighted_sum(n, T, D, h.scale, gradient, key_rows, dq + i * stride, stride, add);
-    }
-    pack_over_tokens(h, count, q + begin * stride, stride, query_rows);
-    pack_over_tokens(h, count, d_o + begin * o_stride, o_stride, do_rows);
-    transposed_sum(h, tiles, 1.0f, pm, do_rows, count, dv, stride, add || begin > 0);
-    transposed_sum(h, tiles, h.scale, ds, query_rows, count, dk, stride, add || begin > 0);
+    const std::int64_t count = std::min(block, T - begin);
+    const float *const q_block = q + begin * stride, *const do_block = d_o + begin * o_stride;
+    pack_by_rows(h, count, q_block, stride, q_rows);
+    pack_by_rows(h, count, do_block, o_stride, do_rows);
+    pack_by_columns(h, count, q_block, stride, q_columns);
+    pack_by_columns(h, count, do_block, o_stride, do_columns);
+    for_each_panel(count, [&]<int V>(std::integral_constant<int, V>, std::int64_t i) {
+      const std::int64_t n = std::min<std::int64_t>(count - i, V * kLanes), query = begin + i;
+      for (const float* const x : {q, k, v}) fetch_next_head(n, D, x + query * stride, stride);
+      fetch_next_head(n, D, d_o + query * o_stride, o_stride);
+      const auto largest = PerQuery<V>::load(made + query, n),
+                 inverse = PerQuery<V>::load(made + T + query, n);
+      float *const strip = p + i * T, *const gradient = ds + i * T;
+      scores<V>(h, keys, q_columns + i * D, strip);
+      scores<V>(h, values, do_columns + i * D, gradient);
+      if (masked) drop<V>(h, dropout, query, gradient, gradient);
+      const std::int64_t to_dp = gradient - strip;
+      Vec dots[V] = {};  // Σ_j p dp, times what ds has in common
+      for_each_key<V>(T, strip, [&](int v, float* s) {
+        const Vec e = exp_negative(load(s) * h.scale - largest.lanes[v]) * inverse.lanes[v];
+        dots[v] += e * load(s + to_dp);
+        store(s, e);
+      });
+      for (Vec& dot : dots) dot *= h.scale;
+      for_each_key<V>(T, strip, [&](int v, float* s) {
+        store(s + to_dp, load(s) * (load(s + to_dp) * h.scale - dots[v]));
+      });
+      if (masked) drop<V>(h, dropout, query, strip, pm + i * T);
+      weighted_sum<V>(h, n, gradient, keys, nullptr, dq + query * stride, stride, add);
+    });
+    sum_over_queries(h, count, pm, do_rows, dv, stride, add || begin > 0);
+    sum_over_queries(h, count, ds, q_rows, dk, stride, add || begin > 0);
   }
 }
 

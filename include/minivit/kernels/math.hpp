@@ -9,8 +9,23 @@
 
 namespace minivit::inline MINIVIT_ABI {
 
+namespace detail {
+
+/// e^(x - n ln 2) for n = x / ln 2 rounded to an integer: the polynomial of Cephes' expf (S. Moshier, 1984).
+inline Vec exp_fraction(Vec x, Vec n) {
+  // ln 2 in two parts: the first product is exact.
+  const Vec r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+  Vec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  return p * (r * r) + (r + 1.0f);
+}
+
+}  // namespace detail
+
 /// e^x, relative error ≤ 2e-7 where the result is a normal number; 0 below -104, infinity above 88.73.
-/// Reduction to |r| ≤ ln(2)/2 and the polynomial of Cephes' expf (S. Moshier, 1984).
 inline Vec exp(Vec x) {
   x = min(max(x, broadcast(-104.0f)), broadcast(89.0f));
   // Adding 1.5·2^23 rounds to the nearest integer and leaves it in the low bits of the sum.
@@ -18,18 +33,26 @@ inline Vec exp(Vec x) {
   const Vec shifted = x * std::numbers::log2e_v<float> + kRound;
   const Vec n = shifted - kRound;
   const VecInt k = std::bit_cast<VecInt>(shifted) - std::bit_cast<std::int32_t>(kRound);
-  const Vec r =
-      (x - n * 0.693359375f) - n * -2.12194440e-4f;  // ln(2) in two parts: the first product is exact
-  Vec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + (r + 1.0f);
+  const Vec p = detail::exp_fraction(x, n);
   // 2^k as a product of two, since 2^128 and 2^-149 are no normal numbers.
   const VecInt half = k >> 1;
   return p * std::bit_cast<Vec>((half + 127) << 23) * std::bit_cast<Vec>((k - half + 127) << 23);
 }
+
+/// e^x for x in [-88.3, 88.3], relative error ≤ 2e-7, but 0 below -87.68; beyond these limits anything, NaN
+/// for NaN. In two thirds of the time of `exp`: nothing is limited, and no result needs two factors.
+inline Vec exp_small(Vec x) {
+  // Adding 1.5·2^23 rounds to the nearest integer and leaves it in the low bits of the sum.
+  constexpr float kRound = 12582912.0f;
+  const Vec shifted = x * std::numbers::log2e_v<float> + kRound;
+  const Vec n = shifted - kRound;
+  // Shifting leaves of `shifted` what is in the low bits.
+  const Vec power = std::bit_cast<Vec>((std::bit_cast<VecInt>(shifted) << 23) + (127 << 23));
+  return detail::exp_fraction(x, n) * power;
+}
+
+/// e^x for x ≤ 0, relative error ≤ 2e-7 down to -87.68, which is where normal numbers end; below that 0.
+inline Vec exp_negative(Vec x) { return exp_small(max(x, broadcast(-88.0f))); }
 
 /// The natural logarithm, relative error ≤ 2e-7 but near 1, where the absolute error is ≤ 1e-7; -infinity at
 /// 0, NaN below. Mantissa in [√½, √2) and the polynomial of Cephes' logf (S. Moshier, 1984).
@@ -58,7 +81,7 @@ inline Vec log(Vec x) {
 /// to ln(erfc); both are minimax fits (iterated reweighted least squares at Chebyshev nodes), with errors of
 /// 2e-9 before rounding.
 inline Vec erf(Vec x) {
-  const Vec a = min(x < 0.0f ? -x : x, broadcast(4.0f));  // from 4 on it is 1 in single precision
+  const Vec a = min(abs(x), broadcast(4.0f));  // from 4 on it is 1 in single precision
   const Vec s = a * a;
   Vec p = s * 7.889119e-5f - 8.020841e-4f;
   p = p * s + 5.189535e-3f;
@@ -81,7 +104,7 @@ inline Vec erf(Vec x) {
 /// The hyperbolic tangent, relative error ≤ 3e-7. Near zero the polynomial of Cephes' tanhf (S. Moshier,
 /// 1984).
 inline Vec tanh(Vec x) {
-  const Vec a = x < 0.0f ? -x : x;
+  const Vec a = abs(x);
   const Vec s = x * x;
   Vec p = s * -5.70498872745e-3f + 2.06390887954e-2f;
   p = p * s - 5.37397155531e-2f;

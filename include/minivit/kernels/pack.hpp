@@ -87,18 +87,15 @@ constexpr std::int64_t packed_columns(std::int64_t N) { return (N + kLanes - 1) 
 inline void pack_b(std::int64_t k, std::int64_t N, const MatrixView& b, std::int64_t first, std::int64_t j0,
                    std::int64_t j1, std::int64_t depth, std::int64_t skip, float* out) {
   using namespace pack_detail;
+  using detail::load_some;
   if (b.column_stride == 1) {
     for (std::int64_t p = 0; p < k; ++p)
       for_pieces(b, first + p, j0, j1 - j0, [&](const float* x, std::int64_t begin, std::int64_t n) {
         for (std::int64_t j = j0 + begin, end = j + n; j < end; j += kTileColumns, x += kTileColumns) {
           const std::int64_t width = panel_width(N, j);
           float* const to = out + j * depth + (skip + p) * width;
-          if (end - j >= kTileColumns) {
-            for (int v = 0; v < kTileVectors; ++v) store(to + v * kLanes, load(x + v * kLanes));
-          } else {
-            std::copy_n(x, end - j, to);
-            std::fill_n(to + (end - j), width - (end - j), 0.0f);
-          }
+          for (std::int64_t c = 0; c < width; c += kLanes)
+            store(to + c, load_some(x + c, std::clamp<std::int64_t>(end - j - c, 0, kLanes)));
         }
       });
     return;
@@ -109,10 +106,11 @@ inline void pack_b(std::int64_t k, std::int64_t N, const MatrixView& b, std::int
     float* const to = out + panel * depth + skip * width + (j - panel);
     const std::int64_t columns = std::min<std::int64_t>(kLanes, N - j);
     std::int64_t p = 0;
-    if (columns == kLanes && !b.row_map)
+    if (!b.row_map)
       for (; p + kLanes <= k; p += kLanes) {
         Vec square[kLanes];
-        for (int i = 0; i < kLanes; ++i) square[i] = load(b.data + (j + i) * b.column_stride + first + p);
+        for (int i = 0; i < kLanes; ++i)
+          square[i] = i < columns ? load(b.data + (j + i) * b.column_stride + first + p) : Vec{};
         transpose(square);
         for (int i = 0; i < kLanes; ++i) store(to + (p + i) * width, square[i]);
       }

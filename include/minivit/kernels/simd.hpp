@@ -3,6 +3,7 @@
 // instruction set.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <utility>
@@ -65,9 +66,27 @@ inline void store_some(float* p, Vec v, std::int64_t n) {
 /// `x` in every lane.
 inline Vec broadcast(float x) { return x - Vec{}; }
 
-/// Lane by lane; a NaN in `a` stays, as in `b > a ? b : a`.
-inline Vec max(Vec a, Vec b) { return b > a ? b : a; }
-inline Vec min(Vec a, Vec b) { return b < a ? b : a; }
+/// Lane by lane; a NaN in `a` stays, as in `b > a ? b : a`. In assembly, since g++ makes a comparison and a
+/// blend of that expression.
+inline Vec max(Vec a, Vec b) {
+#if defined(__AVX__)
+  asm("vmaxps %1, %2, %0" : "=v"(a) : "v"(a), "v"(b));
+  return a;
+#else
+  return b > a ? b : a;
+#endif
+}
+inline Vec min(Vec a, Vec b) {
+#if defined(__AVX__)
+  asm("vminps %1, %2, %0" : "=v"(a) : "v"(a), "v"(b));
+  return a;
+#else
+  return b < a ? b : a;
+#endif
+}
+
+/// Without its sign.
+inline Vec abs(Vec x) { return std::bit_cast<Vec>(std::bit_cast<VecInt>(x) & 0x7fffffff); }
 
 namespace detail {
 
@@ -108,20 +127,33 @@ inline Vec sqrt(Vec x) {
   return x;
 }
 
+namespace detail {
+
+/// The lanes of v exchanged in blocks of kStride.
+template <int kStride, int... lane>
+inline Vec exchanged(Vec v, std::integer_sequence<int, lane...>) {
+  return __builtin_shufflevector(v, v, (lane ^ kStride)...);
+}
+
+/// f of the lower and the upper half, of the halves of that, and so on.
+template <int kStride = kLanes / 2, class F>
+inline float fold(Vec v, const F& f) {
+  if constexpr (kStride == 0)
+    return v[0];
+  else
+    return fold<kStride / 2>(f(v, exchanged<kStride>(v, std::make_integer_sequence<int, kLanes>{})), f);
+}
+
+}  // namespace detail
+
 /// Sum of the lanes, by halves, always in the same order.
 inline float sum(Vec v) {
-  float lanes[kLanes];
-  store(lanes, v);
-  for (int half = kLanes / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  return lanes[0];
+  return detail::fold(v, [](Vec a, Vec b) { return a + b; });
 }
 
 /// Largest lane.
 inline float max_lane(Vec v) {
-  float largest = v[0];
-  for (int i = 1; i < kLanes; ++i) largest = v[i] > largest ? v[i] : largest;
-  return largest;
+  return detail::fold(v, [](Vec a, Vec b) { return max(a, b); });
 }
 
 /// y[i] = f(x0[i], x1[i], …) for i in [0, n); `f` takes and returns Vec. y may be one of the inputs.

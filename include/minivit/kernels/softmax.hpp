@@ -24,12 +24,12 @@ inline float row_exp(std::int64_t n, const float* x, float largest, float* y) {
   Vec total{};
   std::int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) {
-    const Vec e = exp(load(x + i) - largest);
+    const Vec e = exp_negative(load(x + i) - largest);
     store(y + i, e);
     total += e;
   }
   if (i < n) {
-    const Vec e = exp(load_partial(x + i, n - i, kLowest) - largest);  // e^-inf = 0 adds nothing
+    const Vec e = exp_negative(load_partial(x + i, n - i, kLowest) - largest);  // e^-inf = 0 adds nothing
     store_partial(y + i, e, n - i);
     total += e;
   }
@@ -54,7 +54,7 @@ inline SoftmaxRow softmax_row(std::int64_t n, const float* x, float* y) {
 /// The same y from what `softmax_row` returned. y may be x.
 inline void softmax_row_again(std::int64_t n, const float* x, const SoftmaxRow& row, float* y) {
   map(
-      n, y, [row](Vec v) { return exp(v - row.largest) * row.inverse; }, x);
+      n, y, [row](Vec v) { return exp_negative(v - row.largest) * row.inverse; }, x);
 }
 
 /// dx (+)= y · (dy - Σ y·dy), the gradient of y = softmax(x).

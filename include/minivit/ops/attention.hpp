@@ -5,6 +5,7 @@
 
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/attention.hpp"
+#include "minivit/kernels/softmax.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -20,10 +21,11 @@ struct AttentionShape {
     B = qkv[0], T = qkv[1], C = qkv[2] / 3, H = heads, D = C / H;
   }
 
-  /// f(b, h) for every head, at the same time.
+  /// f(b, h) for every head, at the same time. The heads of an image share pages and fetch each other's
+  /// lines, so they are one piece of work, if there are enough images.
   template <class F>
   void for_each_head(const F& f) const {
-    parallel_for(B * H, 1, [&](std::int64_t begin, std::int64_t end) {
+    parallel_for(B * H, B < 8 ? 1 : H, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) f(i / H, i % H);
     });
   }
@@ -44,14 +46,14 @@ inline Var attention(const Var& qkv, std::int64_t heads, float dropout = 0.0f) {
 
   const bool wanted = Tape::local().wants({&qkv});
   Tensor y = Tensor::empty({s.B, s.T, s.C});
-  Buffer kept;  // (B, H, T) SoftmaxRow
-  if (wanted) kept = Buffer(static_cast<std::size_t>(s.B * s.H * s.T) * sizeof(SoftmaxRow));
+  Tensor kept;  // what makes each head's probabilities again
+  if (wanted) kept = Tensor::empty({s.B * s.H, 2, s.T});
   s.for_each_head([&](std::int64_t b, std::int64_t h) {
     const float* q = qkv.data() + b * s.T * 3 * s.C + h * s.D;
     AttentionDropout mine = drop;
     mine.head = b * s.H + h;
     attention_forward(s.T, s.D, q, q + s.C, q + 2 * s.C, 3 * s.C, y.data() + b * s.T * s.C + h * s.D, s.C,
-                      wanted ? static_cast<SoftmaxRow*>(kept.data()) + mine.head * s.T : nullptr, mine);
+                      wanted ? kept.data() + mine.head * 2 * s.T : nullptr, mine);
   });
 
   return Tape::local().record(std::move(y), {&qkv}, [qkv, kept, s, drop](Tape& tape, const Tensor& dy) {
@@ -62,8 +64,7 @@ inline Var attention(const Var& qkv, std::int64_t heads, float dropout = 0.0f) {
         float* dq = dqkv.data + at;
         AttentionDropout mine = drop;
         mine.head = b * s.H + h;
-        attention_backward(s.T, s.D, q, q + s.C, q + 2 * s.C, 3 * s.C,
-                           static_cast<const SoftmaxRow*>(kept.data()) + mine.head * s.T,
+        attention_backward(s.T, s.D, q, q + s.C, q + 2 * s.C, 3 * s.C, kept.data() + mine.head * 2 * s.T,
                            dy.data() + b * s.T * s.C + h * s.D, s.C, dq, dq + s.C, dq + 2 * s.C, dqkv.add,
                            mine);
       });
