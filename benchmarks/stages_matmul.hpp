@@ -123,7 +123,7 @@ void blocks(const float* A, const float* B, float* C) {
           const float* const tile = a + t * kTileSize;
           float* const c = C + (i0 + t * kTileRows) * N + j;
           float* const following = t + 1 < tiles ? c + kTileRows * N : C + i0 * N + j + kTileColumns;
-          minivit::Fetch fetch{nullptr, 0, tile, 0};
+          minivit::Fetch fetch;
           if constexpr (kFetching >= Fetching::rows) fetch.write = following, fetch.write_stride = N;
           if constexpr (kFetching == Fetching::rows_and_next)
             if (j + kTileColumns == N) fetch.read = next + t * kTileRows * K, fetch.read_stride = K;

@@ -129,6 +129,7 @@ TEST_CASE("gemm is the sum of products, in every form and with every epilogue") 
   for (const std::int64_t n : {kTileColumns - 1, kTileColumns, kTileColumns + 1, 3 * kTileColumns + 5})
     check_all_forms(9, n, 6);
   for (const std::int64_t k : {kDepth - 1, kDepth, kDepth + 1, 2 * kDepth + 1}) check_all_forms(9, 19, k);
+  for (const std::int64_t k : {2 * kDepth, 4 * kDepth - 1, 8 * kDepth + 3}) check_all_forms(17, 35, k);
   check_all_forms(197, 64, 300);
   check_all_forms(65, 129, 257);
 }
@@ -165,6 +166,58 @@ TEST_CASE("gemm gives the same bits with 1, 2 and 3 threads, and inside a parall
     for (const std::vector<float>& c : nested) CHECK(same_bits(c, one));
   }
   set_num_threads(before);
+}
+
+TEST_CASE(
+    "gemm of a long K, in groups: sums of rows and mapped rows, the same bits with any number of threads") {
+  struct PlusRow {
+    static void map(const void*, std::int64_t i, std::int64_t, std::int64_t n, const float* x, float* out) {
+      for (std::int64_t q = 0; q < n; ++q) out[q] = x[q] + static_cast<float>(i % 7);
+    }
+  };
+  const int threads = num_threads();
+  for (const std::int64_t K : {1000, 1024, 2049, 4200, 5000}) {
+    const std::int64_t M = 45, N = 37;
+    CAPTURE(K);
+    CHECK(gemm_detail::groups_of(M, N, K) == (K < 1024 ? 1 : K < 2048 ? 2 : K < 4096 ? 4 : 8));
+    const Matrix a(M, K, true, 2, 1), b(K, N, false, 2, 2);
+    MatrixView B = b.view;
+    B.row_map = {&PlusRow::map, nullptr};
+    const std::vector<float> c_before = random(M * N, 4), before = random(M, 5);
+    const auto run = [&](std::vector<float>& c, std::vector<float>& sums) {
+      c = c_before, sums = before;
+      gemm(M, N, K, a.view, B, c.data(), N, {.scale = 0.5f, .add = true, .sums = sums.data()});
+    };
+    std::vector<float> c, sums, again, sums_again;
+    set_num_threads(1);
+    run(c, sums);
+    for (const int n : {2, 3}) {
+      set_num_threads(n);
+      run(again, sums_again);
+      CHECK(same_bits(again, c));
+      CHECK(same_bits(sums_again, sums));
+    }
+    parallel_for(1, 1, [&](std::int64_t, std::int64_t) { run(again, sums_again); });
+    CHECK(same_bits(again, c));
+    std::vector<float> alone = before;
+    add_sums(M, N, K, a.view, alone.data());
+    CHECK(same_bits(alone, sums));
+    for (std::int64_t i = 0; i < M; ++i) {
+      double row = before[static_cast<std::size_t>(i)];
+      for (std::int64_t k = 0; k < K; ++k) row += a.at(i, k);
+      CHECK(std::fabs(row - sums[static_cast<std::size_t>(i)]) <= 1e-4);
+      for (std::int64_t j = 0; j < N; ++j) {
+        const auto at = static_cast<std::size_t>(i * N + j);
+        double sum = 0, magnitude = 2;
+        for (std::int64_t k = 0; k < K; ++k) {
+          const double product = 0.5 * a.at(i, k) * (b.at(k, j) + static_cast<double>(k % 7));
+          sum += product, magnitude += std::fabs(product);
+        }
+        CHECK(std::fabs(c[at] - c_before[at] - sum) <= 1e-6 * magnitude);
+      }
+    }
+  }
+  set_num_threads(threads);
 }
 
 TEST_CASE("gemm with what its epilogue adds, maps and sums, and with rows that go through a map") {
@@ -235,7 +288,7 @@ TEST_CASE("gemm with what its epilogue adds, maps and sums, and with rows that g
       }
       if (form & 1) {
         std::vector<float> alone = before;
-        add_sums(M, K, A, alone.data());
+        add_sums(M, gemm_detail::kPartialFloats, K, A, alone.data());  // so many columns: not in groups
         CHECK(same_bits(alone, sums));
       }
       CHECK(worst <= 1);

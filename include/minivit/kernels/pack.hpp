@@ -18,6 +18,7 @@ struct RowMap {
   void (*map)(const void* context, std::int64_t i, std::int64_t begin, std::int64_t n, const float* x,
               float* out) = nullptr;
   const void* context = nullptr;  ///< must live as long as the product takes
+  std::int64_t first = 0;         ///< i of the view's first row
 
   explicit operator bool() const { return map != nullptr; }
 };
@@ -34,6 +35,14 @@ struct MatrixView {
   }
 
   MatrixView transposed() const { return {data, column_stride, row_stride, row_map}; }
+
+  /// Without its first i rows in memory.
+  MatrixView from_row(std::int64_t i) const {
+    MatrixView rest = *this;
+    rest.data += i * (column_stride == 1 ? row_stride : column_stride);
+    rest.row_map.first += i;
+    return rest;
+  }
 };
 
 namespace pack_detail {
@@ -50,7 +59,7 @@ inline void for_pieces(const MatrixView& m, std::int64_t i, std::int64_t first, 
   alignas(64) float piece[kPiece];
   for (std::int64_t begin = 0; begin < n; begin += kPiece) {
     const std::int64_t count = std::min(kPiece, n - begin);
-    m.row_map.map(m.row_map.context, i, first + begin, count, row + begin, piece);
+    m.row_map.map(m.row_map.context, m.row_map.first + i, first + begin, count, row + begin, piece);
     f(piece, begin, count);
   }
 }

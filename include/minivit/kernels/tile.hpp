@@ -26,8 +26,8 @@ inline constexpr int kTileColumns = kTileVectors * kLanes;
 struct Fetch {
   float* write = nullptr;  ///< rows of kTileVectors vectors that will be written, one for every kLanes steps,
   std::int64_t write_stride = 0;
-  const float* read = nullptr;  ///< and lines that will be read, one a step
-  std::int64_t read_stride = 0;
+  const float* read = nullptr;  ///< and lines that will be read, one a step, in the first so many · kLanes
+  std::int64_t read_stride = 0, read_blocks = 0;
 };
 
 /// sums[r][v] += Σ over p in [0, k) of a(r, p) · b(p, v), with a(r, p) at a[r · kRow + p · kStep] and b(p, v)
@@ -58,20 +58,23 @@ template <int R, int V, bool kRowMajor>
 [[gnu::always_inline]] inline void multiply_add_packed(Vec (&sums)[R][V], std::int64_t k, const float* a,
                                                        const float* b, const Fetch& fetch) {
   const float* read = fetch.read;
+  std::int64_t reads = fetch.read_blocks;
   float *write = fetch.write, *const end = write + R * fetch.write_stride;
   const auto fetch_row = [&] {
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) prefetch_to_write(write + v * kLanes);
     write += fetch.write_stride;
   };
-  for (; k > 0; k -= kLanes, a += (kRowMajor ? R : kTileRows) * kLanes, b += V * kLanes * kLanes) {
+  for (; k > 0; k -= kLanes, --reads, a += (kRowMajor ? R : kTileRows) * kLanes, b += V * kLanes * kLanes) {
     const std::int64_t steps = k < kLanes ? k : kLanes;
     if (write != end) fetch_row();
+    const float* const line = reads > 0 ? read : a;
+    const std::int64_t stride = reads > 0 ? fetch.read_stride : 0;
     if constexpr (kRowMajor) {
-      multiply_add<R, V, kLanes, 1>(sums, steps, a, b, read, fetch.read_stride);
+      multiply_add<R, V, kLanes, 1>(sums, steps, a, b, line, stride);
       read += kLanes;
     } else {
-      multiply_add<R, V, 1, kTileRows>(sums, steps, a, b, read, fetch.read_stride);
+      multiply_add<R, V, 1, kTileRows>(sums, steps, a, b, line, stride);
       read += kLanes * fetch.read_stride;
     }
   }

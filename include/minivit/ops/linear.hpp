@@ -105,7 +105,7 @@ inline void linear_weight_gradients(Tape& tape, const LinearShape& s, const Matr
   if (db) db.start_from_zero(s.N);
   const Sink dw = tape.sink(weight);
   if (dw) gemm(s.N, s.C, s.rows, dy_transposed, x, dw.data, s.C, {.add = dw.add, .sums = db.data});
-  if (db && (!dw || s.C == 0)) add_sums(s.N, s.rows, dy_transposed, db.data);
+  if (db && (!dw || s.C == 0)) add_sums(s.N, s.C, s.rows, dy_transposed, db.data);
 }
 
 }  // namespace detail
