@@ -78,7 +78,7 @@ struct AttentionBackward : AttentionCase {
     results = {{&dqkv, &expected}};
     eigen_forward(y);
     for_each_head([&](std::int64_t i) {
-      minivit::attention_forward(T, D, part(qkv, i, 3, 0), part(qkv, i, 3, 1), part(qkv, i, 3, 2), 3 * C,
+      minivit::attention_forward(T, T, D, part(qkv, i, 3, 0), part(qkv, i, 3, 1), part(qkv, i, 3, 2), 3 * C,
                                  part(y, i), C, kept.data() + i * 2 * T, {});
     });
   }

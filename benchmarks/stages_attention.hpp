@@ -4,6 +4,7 @@
 
 #include "minivit/core/parallel.hpp"
 #include "minivit/kernels/attention.hpp"
+#include "minivit/kernels/softmax.hpp"
 #include "stage.hpp"
 
 namespace bench::attention {
@@ -72,7 +73,7 @@ inline void one_matrix(const Head& h) { in_place({h.q, h.o, minivit::scratch<Sha
 
 /// A tile's queries × all keys at a time, in the order in which the second product reads them.
 inline void strips(const Head& h) {
-  minivit::attention_forward(T, D, h.q, h.q + C, h.q + 2 * C, 3 * C, h.o, C, nullptr, {});
+  minivit::attention_forward(T, T, D, h.q, h.q + C, h.q + 2 * C, 3 * C, h.o, C, nullptr, {});
 }
 
 struct Attention : Topic {

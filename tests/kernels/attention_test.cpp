@@ -18,7 +18,7 @@ TEST_CASE("attention kernels touch their rows and nothing else") {
   std::vector<float> made(static_cast<std::size_t>(2 * T) + 1, 7.0f);
   const float *q = qkv.data(), *k = q + D, *v = k + D;
   float* dq = gradient.data();
-  attention_forward(T, D, q, k, v, stride, o.data(), o_stride, made.data(), {});
+  attention_forward(T, T, D, q, k, v, stride, o.data(), o_stride, made.data(), {});
   attention_backward(T, D, q, k, v, stride, made.data(), d_o.data(), o_stride, dq, dq + D, dq + 2 * D, false,
                      {});
 
@@ -47,6 +47,6 @@ TEST_CASE("attention kernels touch their rows and nothing else") {
       CHECK(std::fabs(gradient[at] - 2 * once[at]) <= 1e-6f);
     }
   std::vector<float> again(d_o.size(), 7.0f);
-  attention_forward(T, D, q, k, v, stride, again.data(), o_stride, nullptr, {});
+  attention_forward(T, T, D, q, k, v, stride, again.data(), o_stride, nullptr, {});
   CHECK(again == o);
 }

@@ -199,6 +199,7 @@ TEST_CASE(
     }
     parallel_for(1, 1, [&](std::int64_t, std::int64_t) { run(again, sums_again); });
     CHECK(same_bits(again, c));
+    CHECK(same_bits(sums_again, sums));
     std::vector<float> alone = before;
     add_sums(M, N, K, a.view, alone.data());
     CHECK(same_bits(alone, sums));
@@ -218,6 +219,28 @@ TEST_CASE(
     }
   }
   set_num_threads(threads);
+}
+
+TEST_CASE("gemm of few rows gives the same bits and sums however they are divided") {
+  const int before = num_threads();
+  for (const std::int64_t M : {5, 15, 29, 197, 230})
+    for (const std::int64_t N : {3, 40, 300})
+      for (const bool transposed : {false, true}) {
+        CAPTURE(M);
+        CAPTURE(N);
+        const std::int64_t K = 600;
+        const Matrix a(M, K, transposed, 0, 1), b(K, N, true, 0, 2);
+        std::vector<float> expected, expected_sums;
+        for (const int threads : {1, 2, 3, 8}) {
+          set_num_threads(threads);
+          std::vector<float> c(static_cast<std::size_t>(M * N)), sums = random(M, 5);
+          gemm(M, N, K, a.view, b.view, c.data(), N, {.sums = transposed ? sums.data() : nullptr});
+          if (threads == 1) expected = c, expected_sums = sums;
+          CHECK(same_bits(c, expected));
+          CHECK(same_bits(sums, expected_sums));
+        }
+      }
+  set_num_threads(before);
 }
 
 TEST_CASE("gemm with what its epilogue adds, maps and sums, and with rows that go through a map") {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "minivit/ops/arithmetic.hpp"
 #include "minivit/ops/matmul.hpp"
@@ -109,6 +110,25 @@ TEST_CASE("attention with dropout draws the same mask again for the gradient") {
                 return attention(x[0], 2, 0.3f);
               },
               [](const std::vector<Array>& x) { return attention_reference(x[0], 2, 0.3f, Rng(11)); }});
+}
+
+TEST_CASE("attention gives the same bits however heads and queries are divided among threads") {
+  const int before = num_threads();
+  for (const auto& [B, T] : {std::pair{1, 1}, {1, 33}, {1, 197}, {9, 40}}) {
+    const Tensor qkv = op_test::make(in({B, T, 3 * 3 * 8}, -2, 2));
+    Tensor y, dx;
+    for (const int threads : {1, 2, 3, 8}) {
+      set_num_threads(threads);
+      manual_seed(4);
+      const Training scope;
+      const Var x = variable(qkv), z = attention(x, 3, 0.2f);
+      backward(z, Tensor::full(z.shape(), 1));
+      if (threads == 1) y = z.value(), dx = x.grad();
+      for (std::int64_t i = 0; i < y.numel(); ++i) CHECK(z.value().data()[i] == y.data()[i]);
+      for (std::int64_t i = 0; i < dx.numel(); ++i) CHECK(x.grad().data()[i] == dx.data()[i]);
+    }
+  }
+  set_num_threads(before);
 }
 
 TEST_CASE("attention drops something else each time, and the same after manual_seed") {

@@ -27,6 +27,7 @@ struct AttentionDropout {
   float p = 0.0f;  ///< 0: none
   Rng stream{};
   std::int64_t head = 0;
+  std::int64_t query = 0;  ///< i of the first query
 };
 
 namespace attention_detail {
@@ -215,35 +216,37 @@ void exponentials(const Head& h, float* strip, PerQuery<V>& largest, PerQuery<V>
   for (int v = 0; v < V; ++v) inverse.lanes[v] = 1.0f / sums[v];
 }
 
-/// The masks of a panel's queries, of which the first is `query`: y = x where it is kept, times 1 / (1 - p),
-/// else 0. y may be x.
+/// The masks of a panel's queries, the first being `query` after that of `dropout`: y = x where it is kept,
+/// times 1 / (1 - p), else 0. y may be x.
 template <int V>
 void drop(const Head& h, const AttentionDropout& dropout, std::int64_t query, const float* x, float* y) {
   const std::int64_t row = (h.T + 3) / 4 * 4;  // positions start at multiples of 4
   for (std::int64_t j = 0; j < h.T; ++j, x += V * kLanes, y += V * kLanes)
-    dropout_apply(dropout.stream, (dropout.head * h.T + j) * row + query, V * kLanes, dropout.p, x, y);
+    dropout_apply(dropout.stream, (dropout.head * h.T + j) * row + dropout.query + query, V * kLanes,
+                  dropout.p, x, y);
 }
 
 }  // namespace attention_detail
 
-/// o = softmax(q kᵀ / √D) v for one head; q, k, v, o (T, D). `made` (2, T), if given, gets what the backward
-/// pass makes the same probabilities from again: of each query the largest score and 1 / Σ e^(score -
-/// largest). (One number, the logarithm of the sum, would do, but cost three bits.)
-inline void attention_forward(std::int64_t T, std::int64_t D, const float* q, const float* k, const float* v,
-                              std::int64_t stride, float* o, std::int64_t o_stride, float* made,
-                              const AttentionDropout& dropout) {
+/// o = softmax(q kᵀ / √D) v for queries of one head; q, o (Q, D), k, v (T, D). `made` (2, T), if given, gets
+/// in its first Q columns what the backward pass makes the same probabilities from again: of each query the
+/// largest score and 1 / Σ e^(score - largest). (One number, the logarithm of the sum, would do, but cost
+/// three bits.) Q is up to T; each query's result is the same, whatever others come with it.
+inline void attention_forward(std::int64_t Q, std::int64_t T, std::int64_t D, const float* q, const float* k,
+                              const float* v, std::int64_t stride, float* o, std::int64_t o_stride,
+                              float* made, const AttentionDropout& dropout) {
   using namespace attention_detail;
-  if (T == 0 || D == 0) return;
+  if (Q == 0 || D == 0) return;
   const Head h{T, D};
-  float* const queries = scratch<Operands>(h.by_columns(T) + 2 * h.by_rows(T) + h.strips(kTileColumns));
-  float* const keys = queries + h.by_columns(T);
+  float* const queries = scratch<Operands>(h.by_columns(Q) + 2 * h.by_rows(T) + h.strips(kTileColumns));
+  float* const keys = queries + h.by_columns(Q);
   float* const values = keys + h.by_rows(T);
   float* const strip = values + h.by_rows(T);
-  pack_by_columns(h, T, q, stride, queries);
+  pack_by_columns(h, Q, q, stride, queries);
   pack_by_rows(h, T, k, stride, keys);
   pack_by_rows(h, T, v, stride, values);
-  for_each_panel(T, [&]<int V>(std::integral_constant<int, V>, std::int64_t i) {
-    const std::int64_t n = std::min<std::int64_t>(T - i, V * kLanes);
+  for_each_panel(Q, [&]<int V>(std::integral_constant<int, V>, std::int64_t i) {
+    const std::int64_t n = std::min<std::int64_t>(Q - i, V * kLanes);
     for (const float* const x : {q, k, v}) fetch_next_head(n, D, x + i * stride, stride);
     PerQuery<V> largest, inverse;
     scores<V>(h, keys, queries + i * D, strip);

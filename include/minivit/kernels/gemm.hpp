@@ -52,6 +52,11 @@ namespace gemm_detail {
 // Rows of A in a block at most, in tiles: 8 × 14 rows × 384 floats are 168 KiB, a part of L2.
 inline constexpr std::int64_t kBlockTiles = 8;
 
+// Of B in floats, 640 KiB: if it stays in L2, few rows are best divided among threads that pack their own,
+// without a wait between packing and multiplying. Images of ViT-Ti, one by one: 3 % more a second; with S,
+// whose weights are larger, 4 % less.
+inline constexpr std::int64_t kSmallFloats = std::int64_t{160} << 10;
+
 // Rows of A that are packed for all threads together at most, in tiles.
 inline constexpr std::int64_t kSharedTiles = 4 * kBlockTiles;
 
@@ -276,44 +281,61 @@ struct Product {
 
   /// All of it, on all threads; every element is computed the same way however the work is divided.
   void run() const {
-    const std::int64_t threads = detail::in_parallel_region() ? 1 : num_threads();
-    if (threads > 1 && tiles <= kSharedTiles &&
-        tiles * (last_pass - first_pass) * a_tile <= kPackedFloats / 2)
-      run_shared(threads);
-    else
-      run_blocks(threads);
+    const std::int64_t threads = detail::in_parallel_region() ? 1 : num_threads(),
+                       panels = ceil_div(N, kTileColumns), depth = last_pass - first_pass;
+    const auto block = [&](std::int64_t t0, std::int64_t t1, std::int64_t parts, std::int64_t part) {
+      return Block{t0, t1, cut(panels, parts, part) * kTileColumns,
+                   std::min(N, cut(panels, parts, part + 1) * kTileColumns)};
+    };
+    const bool few = threads > 1 && tiles <= kSharedTiles && tiles * depth * a_tile <= kPackedFloats / 2;
+    if (few && packed_columns(N) * depth * passes.depth > kSmallFloats) return run_shared(threads);
+    if (few) {
+      // The same number of tiles for each thread; those that are left over are divided by columns.
+      const std::int64_t whole = tiles / threads * threads,
+                         rows = round_up(ceil_div(whole, kBlockTiles), threads),
+                         parts = std::min(panels, 2 * threads);
+      return run_blocks(rows + (whole < tiles ? parts : 0), [&](std::int64_t n) {
+        return n < rows ? block(cut(whole, rows, n), cut(whole, rows, n + 1), 1, 0)
+                        : block(whole, tiles, parts, n - rows);
+      });
+    }
+    const std::int64_t rows = std::min(tiles, round_up(ceil_div(tiles, kBlockTiles), threads));
+    // Few blocks cannot be shared out evenly; then columns are divided, too, though A is packed more often
+    // for it.
+    const std::int64_t parts =
+        threads > 1 && rows < 4 * threads ? std::min(panels, ceil_div(4 * threads, rows)) : 1;
+    run_blocks(rows * parts, [&](std::int64_t n) {
+      return block(cut(tiles, rows, n / parts), cut(tiles, rows, n / parts + 1), parts, n % parts);
+    });
   }
 
  private:
-  /// Many rows: each thread packs the blocks that it multiplies.
-  void run_blocks(std::int64_t threads) const {
-    const std::int64_t panels = ceil_div(N, kTileColumns);
-    const std::int64_t row_blocks = std::min(tiles, round_up(ceil_div(tiles, kBlockTiles), threads));
-    // Few blocks cannot be shared out evenly; then columns are divided, too, though A is packed more often
-    // for it.
-    const std::int64_t column_blocks =
-        threads > 1 && row_blocks < 4 * threads ? std::min(panels, ceil_div(4 * threads, row_blocks)) : 1;
-    parallel_for(row_blocks * column_blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+  /// Tiles [t0, t1) of A, at most kBlockTiles, × columns [j0, j1) of B.
+  struct Block {
+    std::int64_t t0, t1, j0, j1;
+  };
+
+  /// Blocks block_of(0), …, block_of(count - 1); each thread packs those that it multiplies.
+  template <class F>
+  void run_blocks(std::int64_t count, const F& block_of) const {
+    const std::int64_t threads = detail::in_parallel_region() ? 1 : num_threads();
+    parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
       float* const a = scratch<PackedA>(kBlockTiles * a_tile);
       for (std::int64_t n = begin; n < end; ++n) {
-        const std::int64_t row_block = n / column_blocks, column = n % column_blocks;
-        const std::int64_t t0 = cut(tiles, row_blocks, row_block), t1 = cut(tiles, row_blocks, row_block + 1);
-        const std::int64_t j0 = cut(panels, column_blocks, column) * kTileColumns,
-                           j1 = std::min(N, cut(panels, column_blocks, column + 1) * kTileColumns);
-        // The block that this thread will probably do after this one.
-        const std::int64_t next_row = std::min(row_blocks - 1, (n + threads) / column_blocks);
+        const Block block = block_of(n),
+                    next = block_of(std::min(n + threads, count - 1));  // probably this thread's next one
         for (std::int64_t pass = first_pass; pass < last_pass; ++pass) {
-          prepare(t0, t1, pass, j0 == 0, a);
-          multiply(t0, t1, j0, j1, pass, a,
-                   pass + 1 < last_pass
-                       ? element(row(t0), passes.begin(pass + 1))
-                       : element(row(cut(tiles, row_blocks, next_row)), passes.begin(first_pass)));
+          prepare(block.t0, block.t1, pass, block.j0 == 0, a);
+          multiply(block.t0, block.t1, block.j0, block.j1, pass, a,
+                   pass + 1 < last_pass ? element(row(block.t0), passes.begin(pass + 1))
+                                        : element(row(next.t0), passes.begin(first_pass)));
         }
       }
     });
   }
 
-  /// Few rows, as of one image: A is packed once for all threads, and the work divided by rows and columns.
+  /// Few rows, as of one image, and so much of B that it comes from L3 for each block of them: A is packed
+  /// once for all threads, and the work divided by rows and columns.
   void run_shared(std::int64_t threads) const {
     const std::int64_t pass_size = tiles * a_tile, count = last_pass - first_pass;
     float* const a = scratch<SharedA>(count * pass_size);

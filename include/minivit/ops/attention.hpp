@@ -29,6 +29,20 @@ struct AttentionShape {
       for (std::int64_t i = begin; i < end; ++i) f(i / H, i % H);
     });
   }
+
+  /// f(b, h, first, count) for [first, first + count) of the queries of every head: all of them, unless there
+  /// are too few heads for the threads, as the three of one image in ViT-Ti for two.
+  template <class F>
+  void for_each_part(const F& f) const {
+    const std::int64_t heads = std::max<std::int64_t>(1, B * H),
+                       panels = (T + kTileColumns - 1) / kTileColumns,
+                       parts = std::min(panels, (2 * num_threads() + heads - 1) / heads);
+    if (parts <= 1) return for_each_head([&](std::int64_t b, std::int64_t h) { f(b, h, 0, T); });
+    parallel_for(B * H * parts, 1, [&](std::int64_t i, std::int64_t) {
+      const std::int64_t part = i % parts, head = i / parts, first = panels * part / parts * kTileColumns;
+      f(head / H, head % H, first, std::min(T, panels * (part + 1) / parts * kTileColumns) - first);
+    });
+  }
 };
 
 }  // namespace detail
@@ -48,12 +62,13 @@ inline Var attention(const Var& qkv, std::int64_t heads, float dropout = 0.0f) {
   Tensor y = Tensor::empty({s.B, s.T, s.C});
   Tensor kept;  // what makes each head's probabilities again
   if (wanted) kept = Tensor::empty({s.B * s.H, 2, s.T});
-  s.for_each_head([&](std::int64_t b, std::int64_t h) {
-    const float* q = qkv.data() + b * s.T * 3 * s.C + h * s.D;
+  s.for_each_part([&](std::int64_t b, std::int64_t h, std::int64_t first, std::int64_t count) {
+    const float *const head = qkv.data() + b * s.T * 3 * s.C + h * s.D, *const q = head + first * 3 * s.C;
     AttentionDropout mine = drop;
-    mine.head = b * s.H + h;
-    attention_forward(s.T, s.D, q, q + s.C, q + 2 * s.C, 3 * s.C, y.data() + b * s.T * s.C + h * s.D, s.C,
-                      wanted ? kept.data() + mine.head * 2 * s.T : nullptr, mine);
+    mine.head = b * s.H + h, mine.query = first;
+    attention_forward(count, s.T, s.D, q, head + s.C, head + 2 * s.C, 3 * s.C,
+                      y.data() + (b * s.T + first) * s.C + h * s.D, s.C,
+                      wanted ? kept.data() + mine.head * 2 * s.T + first : nullptr, mine);
   });
 
   return Tape::local().record(std::move(y), {&qkv}, [qkv, kept, s, drop](Tape& tape, const Tensor& dy) {
