@@ -71,8 +71,53 @@ inline void in_place(const Head& h) { products(h.q, h.q + C, h.q + 2 * C, 3 * C,
 struct Shared;
 inline void one_matrix(const Head& h) { in_place({h.q, h.o, minivit::scratch<Shared>(T * T)}); }
 
-/// A tile's queries × all keys at a time, in the order in which the second product reads them.
-inline void strips(const Head& h) {
+struct Rows;
+
+/// A tile's queries × all keys at a time, stored as the second product reads them: kLanes keys of each query
+/// in turn. A query is a row, whose largest score and sum are found across lanes.
+inline void strips_of_rows(const Head& h) {
+  using namespace minivit;
+  constexpr std::int64_t kKeys = packed_columns(T);
+  float* const keys = scratch<Rows>(D * kKeys + T * D + kTileRows * (D + kKeys));
+  float *const values = keys + D * kKeys, *const tile = values + T * D, *const strip = tile + kTileRows * D;
+  pack_b(D, T, MatrixView::rows(h.q + C, 3 * C).transposed(), 0, 0, T, D, 0, keys);
+  pack_b(T, D, MatrixView::rows(h.q + 2 * C, 3 * C), 0, 0, D, T, 0, values);
+  for (std::int64_t i = 0; i < T; i += kTileRows) {
+    const std::int64_t rows = std::min<std::int64_t>(kTileRows, T - i);
+    pack_rows<kTileRows>(rows, D, MatrixView::rows(h.q, 3 * C), i, 0, tile);
+    attention_detail::for_each_panel(T, [&]<int V>(std::integral_constant<int, V>, std::int64_t j) {
+      Vec sums[kTileRows][V] = {};
+      multiply_add_packed<kTileRows, V, true>(sums, D, tile, keys + j * D, {});
+      for (int r = 0; r < kTileRows; ++r)
+        for (int v = 0; v < V; ++v)
+          store(strip + (j + v * kLanes) * kTileRows + r * kLanes, sums[r][v] * kScale);
+    });
+    for (std::int64_t r = 0; r < rows; ++r) {
+      constexpr std::int64_t kStep = kTileRows * kLanes, kEnd = kKeys / kLanes * kStep;
+      float* const s = strip + r * kLanes;
+      float* const end = s + kEnd - kStep;  // the last vector is not full
+      store(end, load_partial(end, T - (kKeys - kLanes), -HUGE_VALF));
+      Vec top = broadcast(-HUGE_VALF), total{};
+      for (std::int64_t b = 0; b < kEnd; b += kStep) top = max(top, load(s + b));
+      const float largest = max_lane(top);
+      for (std::int64_t b = 0; b < kEnd; b += kStep) {
+        const Vec e = exp_negative(load(s + b) - largest);
+        total += e;
+        store(s + b, e);
+      }
+      const float inverse = 1 / sum(total);
+      for (std::int64_t b = 0; b < kEnd; b += kStep) store(s + b, load(s + b) * inverse);
+    }
+    for (std::int64_t d = 0; d < D; d += kTileColumns) {
+      Vec sums[kTileRows][kTileVectors] = {};
+      multiply_add_packed<kTileRows, kTileVectors, true>(sums, T, strip, values + d * T, {});
+      write_rows<kTileRows, kTileVectors>(sums, rows, kTileColumns, 1.0f, h.o + i * C + d, C, false);
+    }
+  }
+}
+
+/// A panel of queries, one in each lane, × all keys at a time.
+inline void strips_of_lanes(const Head& h) {
   minivit::attention_forward(T, T, D, h.q, h.q + C, h.q + 2 * C, 3 * C, h.o, C, nullptr, {});
 }
 
@@ -91,8 +136,9 @@ struct Attention : Topic {
     stage("products of copies", on_copies);
     stage("products in place", in_place);
     stage("one (T, T) for all heads", one_matrix);
-    stage("strips", strips);
-    stage("strips, all threads", strips, true);
+    stage("strips, queries in rows", strips_of_rows);
+    stage("strips, queries in lanes", strips_of_lanes);
+    stage("the same, all threads", strips_of_lanes, true);
   }
 
   void for_each_head(Tensor& o, void (*f)(const Head&)) {

@@ -125,8 +125,12 @@ void blocks(const float* A, const float* B, float* C) {
           float* const following = t + 1 < tiles ? c + kTileRows * N : C + i0 * N + j + kTileColumns;
           minivit::Fetch fetch;
           if constexpr (kFetching >= Fetching::rows) fetch.write = following, fetch.write_stride = N;
-          if constexpr (kFetching == Fetching::rows_and_next)
-            if (j + kTileColumns == N) fetch.read = next + t * kTileRows * K, fetch.read_stride = K;
+          if constexpr (kFetching == Fetching::rows_and_next) {
+            constexpr std::int64_t kBlocks = kDepth / kLanes, kPanels = N / kTileColumns;
+            const std::int64_t panel = j / kTileColumns, begin = kBlocks * panel / kPanels;
+            fetch.read = next + t * kTileRows * K + begin * kLanes;
+            fetch.read_stride = K, fetch.read_blocks = kBlocks * (panel + 1) / kPanels - begin;
+          }
           if constexpr (kFetching == Fetching::burst)
             for (int r = 0; r < kTileRows; ++r)
               for (int v = 0; v < kTileVectors; ++v)

@@ -191,7 +191,7 @@ TEST_CASE(
     std::vector<float> c, sums, again, sums_again;
     set_num_threads(1);
     run(c, sums);
-    for (const int n : {2, 3}) {
+    for (const int n : {2, 3, 20}) {
       set_num_threads(n);
       run(again, sums_again);
       CHECK(same_bits(again, c));
@@ -231,7 +231,7 @@ TEST_CASE("gemm of few rows gives the same bits and sums however they are divide
         const std::int64_t K = 600;
         const Matrix a(M, K, transposed, 0, 1), b(K, N, true, 0, 2);
         std::vector<float> expected, expected_sums;
-        for (const int threads : {1, 2, 3, 8}) {
+        for (const int threads : {1, 2, 3, 8, 20}) {
           set_num_threads(threads);
           std::vector<float> c(static_cast<std::size_t>(M * N)), sums = random(M, 5);
           gemm(M, N, K, a.view, b.view, c.data(), N, {.sums = transposed ? sums.data() : nullptr});

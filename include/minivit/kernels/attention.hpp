@@ -39,9 +39,9 @@ struct Strips;
 // gradients share L2 with the operands.
 inline constexpr std::int64_t kStripFloats = std::int64_t{1} << 16;
 
-// Queries that a tile of a weighted sum takes at once; a panel has a multiple of them. Half a vector × 2
-// vectors of channels is what 16 registers hold; with 32 there would be room for more, but no gain.
-inline constexpr int kQueryRows = kLanes / 2;
+// Queries that a tile of a weighted sum takes at once; a panel has a multiple of them. With AVX2 4 × 2
+// vectors of channels are what 16 registers hold; with 32 there would be room for more, but no gain.
+inline constexpr int kQueryRows = std::max(4, kLanes / 2);
 
 /// Sizes of one head.
 struct Head {

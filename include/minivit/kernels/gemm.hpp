@@ -161,6 +161,9 @@ inline bool by_rows(const MatrixView& A, const Epilogue& epilogue) {
   return A.column_stride == 1 && !(epilogue.sums && A.row_stride == 1);
 }
 
+/// Threads that a product may use from where it is called.
+inline std::int64_t threads_here() { return detail::in_parallel_region() ? 1 : num_threads(); }
+
 /// A product whose B is packed from row `first` of K on, `depth` · packed_columns(N) floats a pass.
 struct Product {
   std::int64_t M, N;
@@ -281,16 +284,18 @@ struct Product {
 
   /// All of it, on all threads; every element is computed the same way however the work is divided.
   void run() const {
-    const std::int64_t threads = detail::in_parallel_region() ? 1 : num_threads(),
-                       panels = ceil_div(N, kTileColumns), depth = last_pass - first_pass;
+    const std::int64_t threads = threads_here(), panels = ceil_div(N, kTileColumns),
+                       depth = last_pass - first_pass;
     const auto block = [&](std::int64_t t0, std::int64_t t1, std::int64_t parts, std::int64_t part) {
       return Block{t0, t1, cut(panels, parts, part) * kTileColumns,
                    std::min(N, cut(panels, parts, part + 1) * kTileColumns)};
     };
     const bool few = threads > 1 && tiles <= kSharedTiles && tiles * depth * a_tile <= kPackedFloats / 2;
-    if (few && packed_columns(N) * depth * passes.depth > kSmallFloats) return run_shared(threads);
+    const bool small = packed_columns(N) * depth * passes.depth <= kSmallFloats && threads <= kBlockTiles;
+    if (few && !small) return run_shared(threads);
     if (few) {
-      // The same number of tiles for each thread; those that are left over are divided by columns.
+      // The same number of tiles for each thread; those that are left over, fewer than threads, are divided
+      // by columns.
       const std::int64_t whole = tiles / threads * threads,
                          rows = round_up(ceil_div(whole, kBlockTiles), threads),
                          parts = std::min(panels, 2 * threads);
@@ -318,7 +323,7 @@ struct Product {
   /// Blocks block_of(0), …, block_of(count - 1); each thread packs those that it multiplies.
   template <class F>
   void run_blocks(std::int64_t count, const F& block_of) const {
-    const std::int64_t threads = detail::in_parallel_region() ? 1 : num_threads();
+    const std::int64_t threads = threads_here();
     parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
       float* const a = scratch<PackedA>(kBlockTiles * a_tile);
       for (std::int64_t n = begin; n < end; ++n) {
@@ -358,10 +363,6 @@ struct Product {
   }
 };
 
-}  // namespace gemm_detail
-
-namespace gemm_detail {
-
 struct Partials;
 
 /// C = A · B with its epilogue, B being packed here, `at_once` floats of it at a time.
@@ -388,19 +389,23 @@ constexpr std::int64_t groups_of(std::int64_t M, std::int64_t N, std::int64_t K)
 }
 
 /// The same, K in groups that are computed at the same time. Rows of A and B are then read as they lie in
-/// memory and packed for the thread's own second-level cache, and threads do not wait for each other.
+/// memory and packed for the thread's own second-level cache, and threads do not wait for each other. (More
+/// threads than groups share out the rows of C, too.)
 inline void multiply_in_groups(std::int64_t groups, std::int64_t M, std::int64_t N, std::int64_t K,
                                const MatrixView& A, const MatrixView& B, float* C, std::int64_t c_stride,
                                const Epilogue& epilogue) {
-  const std::int64_t size = M * N;
+  const std::int64_t size = M * N, parts = std::min(M, ceil_div(threads_here(), groups));
   float* const partials = scratch<Partials>((groups - 1) * size + groups * M);
   float* const sums = partials + (groups - 1) * size;
-  parallel_for(groups, 1, [&](std::int64_t g, std::int64_t) {
-    const std::int64_t first = cut(K, groups, g), last = cut(K, groups, g + 1);
+  parallel_for(groups * parts, 1, [&](std::int64_t n, std::int64_t) {
+    const std::int64_t g = n / parts, first = cut(K, groups, g), last = cut(K, groups, g + 1);
+    const std::int64_t i = cut(M, parts, n % parts), rows = cut(M, parts, n % parts + 1) - i;
+    MatrixView a = A.transposed().from_row(first).transposed();
+    a.data += i;
     Epilogue mine{.scale = epilogue.scale, .add = g == 0 && epilogue.add};
-    if (epilogue.sums) mine.sums = sums + g * M, std::fill_n(mine.sums, M, 0.0f);
-    multiply(M, N, last - first, A.transposed().from_row(first).transposed(), B.from_row(first), kGroupFloats,
-             g == 0 ? C : partials + (g - 1) * size, g == 0 ? c_stride : N, mine);
+    if (epilogue.sums) mine.sums = sums + g * M + i, std::fill_n(mine.sums, rows, 0.0f);
+    multiply(rows, N, last - first, a, B.from_row(first), kGroupFloats,
+             g == 0 ? C + i * c_stride : partials + (g - 1) * size + i * N, g == 0 ? c_stride : N, mine);
   });
   parallel_for(M, grain_for(groups * N), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
