@@ -48,8 +48,7 @@ struct Head {
   std::int64_t T, D;
   float scale = 1.0f / std::sqrt(static_cast<float>(D));
 
-  // Keys are balanced over tiles, as the rows of a product: 197 are two of 14 and thirteen of 13.
-  std::int64_t tiles = gemm_detail::ceil_div(T, kTileRows), shorter = T / tiles, longer = T % tiles;
+  gemm_detail::RowTiles tiles{T};
 
   /// Floats of a (rows, D) operand packed by rows, with a tile's rows behind the last one, since tiles may
   /// read further than there are keys.
@@ -67,13 +66,12 @@ struct Head {
   /// Of a few tokens it has fewer keys than that.
   template <class F>
   [[gnu::always_inline]] void for_each_tile(const F& f) const {
-    for (std::int64_t t = 0, key = 0; t < tiles; ++t) {
-      const std::int64_t keys = shorter + (t < longer);
+    for (std::int64_t t = 0; t < tiles.count; ++t) {
+      const std::int64_t key = tiles.begin(t), keys = tiles.height(t);
       if (keys == kTileRows)
         f(std::integral_constant<int, kTileRows>{}, key, keys);
       else
         f(std::integral_constant<int, kTileRows - 1>{}, key, keys);
-      key += keys;
     }
   }
 };

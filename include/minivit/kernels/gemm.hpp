@@ -161,6 +161,15 @@ inline bool by_rows(const MatrixView& A, const Epilogue& epilogue) {
   return A.column_stride == 1 && !(epilogue.sums && A.row_stride == 1);
 }
 
+/// M rows over tiles of almost equal height: 197 are two of 14 and thirteen of 13 instead of fourteen of 14
+/// and a rest of one. M is at least 1.
+struct RowTiles {
+  std::int64_t M, count = ceil_div(M, kTileRows), shorter = M / count, longer = M % count;
+
+  std::int64_t begin(std::int64_t t) const { return t * shorter + std::min(t, longer); }
+  std::int64_t height(std::int64_t t) const { return shorter + (t < longer); }
+};
+
 /// Threads that a product may use from where it is called.
 inline std::int64_t threads_here() { return detail::in_parallel_region() ? 1 : num_threads(); }
 
@@ -177,13 +186,8 @@ struct Product {
 
   bool row_major = by_rows(A, epilogue);
 
-  // Rows are balanced over tiles: 197 are two of 14 and thirteen of 13 instead of fourteen of 14 and a rest
-  // of one.
-  std::int64_t tiles = ceil_div(M, kTileRows), shorter = M / tiles, longer = M % tiles;
-
-  /// The first row of tile t.
-  std::int64_t row(std::int64_t t) const { return t * shorter + std::min(t, longer); }
-  std::int64_t rows_of(std::int64_t t) const { return shorter + (t < longer); }
+  RowTiles row_tiles{M};
+  std::int64_t tiles = row_tiles.count;
 
   // Floats from one packed tile of A to the next. Five cache lines apart, since tiles that are written
   // together must not lie at the same place of a page: they would compete for one set of the first-level
@@ -198,7 +202,7 @@ struct Product {
   void pack_block(std::int64_t t0, std::int64_t t1, std::int64_t first, std::int64_t k, float* a) const {
     if (row_major) {
       for (std::int64_t t = t0; t < t1; ++t, a += a_tile) {
-        const std::int64_t i = row(t), rows = rows_of(t);
+        const std::int64_t i = row_tiles.begin(t), rows = row_tiles.height(t);
         if (rows == kTileRows)
           pack_rows<kTileRows>(rows, k, A, i, first, a);
         else
@@ -209,12 +213,12 @@ struct Product {
     // A column of the block at a time, so that its cache lines are used up while they are there. Copies are
     // of constant size: what they take of the next tile is not looked at. Behind the last tile there is
     // nothing to take.
-    const std::int64_t i0 = row(t0);
-    const std::int64_t safe = std::min(t1, tiles - 1), last_rows = rows_of(tiles - 1);
+    const std::int64_t i0 = row_tiles.begin(t0);
+    const std::int64_t safe = std::min(t1, tiles - 1), last_rows = row_tiles.height(tiles - 1);
     for (std::int64_t p = 0; p < k; ++p) {
       const float* x = element(i0, first + p);
       float* to = a + p * kTileRows;
-      for (std::int64_t t = t0; t < safe; x += rows_of(t), ++t, to += a_tile)
+      for (std::int64_t t = t0; t < safe; x += row_tiles.height(t), ++t, to += a_tile)
         std::memcpy(to, x, kTileRows * sizeof(float));
       if (t1 == tiles) {
         std::copy_n(x, last_rows, to);
@@ -229,7 +233,7 @@ struct Product {
     pack_block(t0, t1, passes.begin(pass), k, a);
     for (std::int64_t t = t0; t < t1; ++t, a += a_tile) {
       if (epilogue.sums && summing) {
-        const std::int64_t i = row(t), rows = rows_of(t);
+        const std::int64_t i = row_tiles.begin(t), rows = row_tiles.height(t);
         add_row_sums(rows, k, a, epilogue.sums + i);
       }
       if (epilogue.scale != 1.0f)
@@ -242,7 +246,7 @@ struct Product {
   /// since its rows are far apart.
   void multiply(std::int64_t t0, std::int64_t t1, std::int64_t j0, std::int64_t j1, std::int64_t pass,
                 const float* a, const float* next) const {
-    const std::int64_t k = passes.size(pass), first_row = row(t0);
+    const std::int64_t k = passes.size(pass), first_row = row_tiles.begin(t0);
     const bool from_c = epilogue.add || pass > 0, last = pass + 1 == passes.count();
     const std::int64_t pitch = row_major ? A.row_stride : A.column_stride;
     const float* const panels = b + (passes.begin(pass) - passes.begin(first_pass)) * packed_columns(N);
@@ -255,7 +259,7 @@ struct Product {
       const float* const share = next ? next + block * kLanes * (row_major ? 1 : pitch) : nullptr;
       const int vectors = static_cast<int>(panel_width(N, j) / kLanes);
       for (std::int64_t t = t0; t < t1; ++t) {
-        const std::int64_t i = row(t), rows = rows_of(t);
+        const std::int64_t i = row_tiles.begin(t), rows = row_tiles.height(t);
         const float* const tile = a + (t - t0) * a_tile;
         float* const c = C + i * c_stride + j;
         float* const following =
@@ -332,8 +336,8 @@ struct Product {
         for (std::int64_t pass = first_pass; pass < last_pass; ++pass) {
           prepare(block.t0, block.t1, pass, block.j0 == 0, a);
           multiply(block.t0, block.t1, block.j0, block.j1, pass, a,
-                   pass + 1 < last_pass ? element(row(block.t0), passes.begin(pass + 1))
-                                        : element(row(next.t0), passes.begin(first_pass)));
+                   pass + 1 < last_pass ? element(row_tiles.begin(block.t0), passes.begin(pass + 1))
+                                        : element(row_tiles.begin(next.t0), passes.begin(first_pass)));
         }
       }
     });
@@ -394,12 +398,15 @@ constexpr std::int64_t groups_of(std::int64_t M, std::int64_t N, std::int64_t K)
 inline void multiply_in_groups(std::int64_t groups, std::int64_t M, std::int64_t N, std::int64_t K,
                                const MatrixView& A, const MatrixView& B, float* C, std::int64_t c_stride,
                                const Epilogue& epilogue) {
-  const std::int64_t size = M * N, parts = std::min(M, ceil_div(threads_here(), groups));
+  const RowTiles tiles{M};
+  const std::int64_t size = M * N, parts = std::min(tiles.count, ceil_div(threads_here(), groups));
   float* const partials = scratch<Partials>((groups - 1) * size + groups * M);
   float* const sums = partials + (groups - 1) * size;
   parallel_for(groups * parts, 1, [&](std::int64_t n, std::int64_t) {
     const std::int64_t g = n / parts, first = cut(K, groups, g), last = cut(K, groups, g + 1);
-    const std::int64_t i = cut(M, parts, n % parts), rows = cut(M, parts, n % parts + 1) - i;
+    // Whole tiles: what starts from C is rounded otherwise at a rest of one.
+    const std::int64_t i = tiles.begin(cut(tiles.count, parts, n % parts)),
+                       rows = tiles.begin(cut(tiles.count, parts, n % parts + 1)) - i;
     MatrixView a = A.transposed().from_row(first).transposed();
     a.data += i;
     Epilogue mine{.scale = epilogue.scale, .add = g == 0 && epilogue.add};
