@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <minivit/experiment/recorder.hpp>
 #include <minivit/experiment/run_folder.hpp>
@@ -42,6 +43,25 @@ Observer(OnGradients, OnStep) -> Observer<OnGradients, OnStep>;  // clang 14 doe
 
 /// Trains from `state` on until the end, `until_epoch`, a signal, the time limit or for want of progress.
 /// Returns the exit code.
+/// Throws NotFinite, naming the first tensor that is not finite, if the validation loss is no number: weights
+/// that the last step of an epoch made too large are seen here first.
+template <class Loader>
+void check_validation(const minivit::Metrics& val, const minivit::VisionTransformer& model, Loader& batches,
+                      const minivit::ParameterArena& parameters, std::int64_t step) {
+  using namespace minivit;
+  if (std::isfinite(val.loss())) return;
+  const NoGrad values_only;
+  const Training off(false);
+  for (const Batch& batch : batches.epoch(0)) {
+    Metrics part;
+    part.add(model(batch.images).value(), batch.labels);
+    if (!std::isfinite(part.loss()))
+      throw NotFinite(concat("step ", step, ": the validation loss is ", part.loss(), "; ",
+                             not_finite_in_forward(model, batch.images, parameters),
+                             "; lower the learning rate, or look for broken images"));
+  }
+}
+
 template <class Optimizer>
 int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImages& images,
           minivit::VisionTransformer& model, minivit::ParameterArena& parameters, Optimizer optimizer,
@@ -154,6 +174,7 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
 
       if (ema) ema->swap();  // the average is what is evaluated
       const Metrics val = evaluate(model, val_loader.epoch(0), [&] { return !signals.received(); });
+      check_validation(val, model, val_loader, parameters, state.step);
       const bool whole = !signals.received() && !time_is_up();
       // Of few images the same number is right often: then the loss decides.
       const bool better = val.top1() > state.best_val_acc ||
