@@ -176,8 +176,6 @@ template <int V>
 struct PerQuery {
   Vec lanes[V];
 
-  const float* data() const { return reinterpret_cast<const float*>(lanes); }
-
   static PerQuery load(const float* x, std::int64_t queries) {
     PerQuery all;
     for (int v = 0; v < V; ++v)
@@ -251,7 +249,9 @@ inline void attention_forward(std::int64_t Q, std::int64_t T, std::int64_t D, co
     exponentials<V>(h, strip, largest, inverse);
     if (made) largest.store(made + i, n), inverse.store(made + T + i, n);
     if (dropout.p > 0) drop<V>(h, dropout, i, strip, strip);
-    weighted_sum<V>(h, n, strip, values, inverse.data(), o + i * o_stride, o_stride, false);
+    float factors[V * kLanes];
+    inverse.store(factors, V * kLanes);
+    weighted_sum<V>(h, n, strip, values, factors, o + i * o_stride, o_stride, false);
   });
 }
 

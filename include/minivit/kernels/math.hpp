@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bit>
+#include <cstdint>
 #include <limits>
 #include <numbers>
 
@@ -46,8 +47,9 @@ inline Vec exp_small(Vec x) {
   constexpr float kRound = 12582912.0f;
   const Vec shifted = x * std::numbers::log2e_v<float> + kRound;
   const Vec n = shifted - kRound;
-  // Shifting leaves of `shifted` what is in the low bits.
-  const Vec power = std::bit_cast<Vec>((std::bit_cast<VecInt>(shifted) << 23) + (127 << 23));
+  // Shifting leaves of `shifted` what is in the low bits. Unsigned, since they may be anything, too.
+  using Bits = std::uint32_t __attribute__((vector_size(sizeof(Vec))));
+  const Vec power = std::bit_cast<Vec>((std::bit_cast<Bits>(shifted) << 23) + (127u << 23));
   return detail::exp_fraction(x, n) * power;
 }
 
@@ -81,7 +83,7 @@ inline Vec log(Vec x) {
 /// to ln(erfc); both are minimax fits (iterated reweighted least squares at Chebyshev nodes), with errors of
 /// 2e-9 before rounding.
 inline Vec erf(Vec x) {
-  const Vec a = min(abs(x), broadcast(4.0f));  // from 4 on it is 1 in single precision
+  const Vec a = min(absolute(x), broadcast(4.0f));  // from 4 on it is 1 in single precision
   const Vec s = a * a;
   Vec p = s * 7.889119e-5f - 8.020841e-4f;
   p = p * s + 5.189535e-3f;
@@ -104,7 +106,7 @@ inline Vec erf(Vec x) {
 /// The hyperbolic tangent, relative error ≤ 3e-7. Near zero the polynomial of Cephes' tanhf (S. Moshier,
 /// 1984).
 inline Vec tanh(Vec x) {
-  const Vec a = abs(x);
+  const Vec a = absolute(x);
   const Vec s = x * x;
   Vec p = s * -5.70498872745e-3f + 2.06390887954e-2f;
   p = p * s - 5.37397155531e-2f;

@@ -85,8 +85,8 @@ inline Vec min(Vec a, Vec b) {
 #endif
 }
 
-/// Without its sign.
-inline Vec abs(Vec x) { return std::bit_cast<Vec>(std::bit_cast<VecInt>(x) & 0x7fffffff); }
+/// Without its sign. (Not `abs`: the files of stb, which are included inside this namespace, call that.)
+inline Vec absolute(Vec x) { return std::bit_cast<Vec>(std::bit_cast<VecInt>(x) & 0x7fffffff); }
 
 namespace detail {
 

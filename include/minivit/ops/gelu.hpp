@@ -18,7 +18,7 @@ struct NormalTail {
   Vec a, bell, q;  // a at most 13.27, from where on `exp_small` gives 0
 
   explicit NormalTail(Vec x) {
-    const Vec size = abs(x);
+    const Vec size = absolute(x);
     a = min(size, broadcast(13.27f));
     const Vec c = min(size, broadcast(5.6f));
     q = c * -2.46753615e-7f + 6.32500041e-6f;
