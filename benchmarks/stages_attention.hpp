@@ -4,6 +4,7 @@
 
 #include "minivit/core/parallel.hpp"
 #include "minivit/kernels/attention.hpp"
+#include "minivit/kernels/gemm.hpp"
 #include "minivit/kernels/softmax.hpp"
 #include "stage.hpp"
 
@@ -111,7 +112,7 @@ inline void strips_of_rows(const Head& h) {
     for (std::int64_t d = 0; d < D; d += kTileColumns) {
       Vec sums[kTileRows][kTileVectors] = {};
       multiply_add_packed<kTileRows, kTileVectors, true>(sums, T, strip, values + d * T, {});
-      write_rows<kTileRows, kTileVectors>(sums, rows, kTileColumns, 1.0f, h.o + i * C + d, C, false);
+      write_rows<kTileRows, kTileVectors>(sums, rows, kTileColumns, h.o + i * C + d, C, false);
     }
   }
 }

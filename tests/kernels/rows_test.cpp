@@ -28,16 +28,14 @@ std::vector<std::int64_t> sizes() {
 
 }  // namespace
 
-TEST_CASE("softmax_row: probabilities, and what makes them again") {
+TEST_CASE("softmax_row: probabilities, in place, too") {
   for (const std::int64_t n : sizes())
     for (const float offset : {0.0f, 1e4f, -1e4f}) {
       const std::vector<float> x = random(n, offset - 5, offset + 5);
       std::vector<float> y(x.size() + 1, 77.0f);
-      const SoftmaxRow row = softmax_row(n, x.data(), y.data());
+      softmax_row(n, x.data(), y.data());
       double total = 0;
       for (const float v : x) total += std::exp(double{v} - offset);
-      CHECK(row.largest == *std::max_element(x.begin(), x.end()));
-      CHECK(row.inverse == doctest::Approx(std::exp(double{row.largest} - offset) / total).epsilon(1e-6));
       double sum_of = 0;
       for (std::size_t i = 0; i < x.size(); ++i) {
         CHECK(std::fabs(y[i] - std::exp(double{x[i]} - offset) / total) <= 1e-6);
@@ -47,12 +45,7 @@ TEST_CASE("softmax_row: probabilities, and what makes them again") {
       CHECK(y.back() == 77.0f);
       std::vector<float> in_place = x;
       softmax_row(n, in_place.data(), in_place.data());
-      std::vector<float> again(x.size());
-      softmax_row_again(n, x.data(), row, again.data());
-      for (std::size_t i = 0; i < x.size(); ++i) {
-        CHECK(in_place[i] == y[i]);
-        CHECK(again[i] == y[i]);
-      }
+      for (std::size_t i = 0; i < x.size(); ++i) CHECK(in_place[i] == y[i]);
     }
 }
 

@@ -1,7 +1,7 @@
 // The only place that knows of OpenMP.
 //
-// Work is cut into chunks whose borders depend on the size of the work alone, never on the number of threads,
-// so every result has the same bits for 1, 2 or 8 threads.
+// Work whose parts are summed up is cut into chunks that depend on its size alone, never on the number of
+// threads; other work may be cut as threads like it. So every result has the same bits for 1, 2 or 8 threads.
 #pragma once
 
 #include <algorithm>

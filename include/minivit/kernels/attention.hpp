@@ -15,8 +15,8 @@
 #include <type_traits>
 
 #include "minivit/core/rng.hpp"
-#include "minivit/kernels/gemm.hpp"
 #include "minivit/kernels/math.hpp"
+#include "minivit/kernels/product.hpp"
 #include "minivit/kernels/random.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -39,8 +39,8 @@ struct Strips;
 // gradients share L2 with the operands.
 inline constexpr std::int64_t kStripFloats = std::int64_t{1} << 16;
 
-// Queries that a tile of a weighted sum takes at once; a panel has a multiple of them. With AVX2 4 × 2
-// vectors of channels are what 16 registers hold; with 32 there would be room for more, but no gain.
+// Queries that a tile of a weighted sum takes at once; a panel has a multiple of them. Half a vector of them
+// × 2 vectors of channels: 16 sums hide the latency of multiply-adds, and 8, with AVX2, fit its registers.
 inline constexpr int kQueryRows = std::max(4, kLanes / 2);
 
 /// Sizes of one head.
@@ -143,8 +143,8 @@ void weighted_sum(const Head& h, std::int64_t queries, const float* strip, const
 #pragma GCC unroll 4
           for (int v = 0; v < W; ++v) sums[r][v] *= factors[i + r];
       write_rows<kQueryRows, W>(sums, std::min<std::int64_t>(kQueryRows, queries - i),
-                                std::min<std::int64_t>(W * kLanes, h.D - d), 1.0f, c + i * c_stride + d,
-                                c_stride, add);
+                                std::min<std::int64_t>(W * kLanes, h.D - d), c + i * c_stride + d, c_stride,
+                                add);
     }
   });
 }
@@ -156,7 +156,7 @@ inline void sum_over_queries(const Head& h, std::int64_t queries, const float* s
     h.for_each_tile([&]<int R>(std::integral_constant<int, R>, std::int64_t key, std::int64_t keys) {
       Vec sums[R][W] = {};
       multiply_add_rows<R, W>(sums, h.T, key, queries, strips, b + d * queries);
-      write_rows<R, W>(sums, keys, std::min<std::int64_t>(W * kLanes, h.D - d), 1.0f, c + key * c_stride + d,
+      write_rows<R, W>(sums, keys, std::min<std::int64_t>(W * kLanes, h.D - d), c + key * c_stride + d,
                        c_stride, add);
     });
   });

@@ -36,25 +36,12 @@ inline float row_exp(std::int64_t n, const float* x, float largest, float* y) {
   return sum(total);
 }
 
-/// What makes a row's softmax again, to the bit, from its input: y = e^(x - largest) · inverse.
-struct SoftmaxRow {
-  float largest, inverse;
-};
-
 /// y = softmax(x) over n elements: y[i] = e^x[i] / Σ e^x[j], shifted by the largest so that nothing
 /// overflows. y may be x.
-inline SoftmaxRow softmax_row(std::int64_t n, const float* x, float* y) {
-  const float largest = row_max(n, x);
-  const float inverse = 1.0f / row_exp(n, x, largest, y);
+inline void softmax_row(std::int64_t n, const float* x, float* y) {
+  const float inverse = 1.0f / row_exp(n, x, row_max(n, x), y);
   map(
       n, y, [inverse](Vec e) { return e * inverse; }, y);
-  return {largest, inverse};
-}
-
-/// The same y from what `softmax_row` returned. y may be x.
-inline void softmax_row_again(std::int64_t n, const float* x, const SoftmaxRow& row, float* y) {
-  map(
-      n, y, [row](Vec v) { return exp_negative(v - row.largest) * row.inverse; }, x);
 }
 
 /// dx (+)= y · (dy - Σ y·dy), the gradient of y = softmax(x).

@@ -81,17 +81,16 @@ template <int R, int V, bool kRowMajor>
   while (write != end) fetch_row();
 }
 
-/// Rows [0, rows) × columns [0, columns) of c (+)= scale · sums, for what is not a whole tile of C or comes
-/// seldom.
+/// Rows [0, rows) × columns [0, columns) of c (+)= sums.
 template <int R, int V>
 [[gnu::always_inline]] inline void write_rows(const Vec (&sums)[R][V], std::int64_t rows,
-                                              std::int64_t columns, float scale, float* c,
-                                              std::int64_t c_stride, bool add) {
+                                              std::int64_t columns, float* c, std::int64_t c_stride,
+                                              bool add) {
   float tile[R][V * kLanes];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) store(&tile[r][v * kLanes], sums[r][v] * scale);
+    for (int v = 0; v < V; ++v) store(&tile[r][v * kLanes], sums[r][v]);
   for (std::int64_t r = 0; r < rows; ++r, c += c_stride) {
     std::int64_t j = 0;
     for (; j + kLanes <= columns; j += kLanes)

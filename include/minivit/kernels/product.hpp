@@ -1,0 +1,260 @@
+// A product whose right operand is packed: how it is divided into blocks and tiles, and these among threads.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "minivit/kernels/packed_matrix.hpp"
+#include "minivit/kernels/product_tile.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+namespace gemm_detail {
+
+// Rows of A in a block at most, in tiles: 8 × 14 rows × 384 floats are 168 KiB, a part of L2.
+inline constexpr std::int64_t kBlockTiles = 8;
+
+// Of B in floats, 640 KiB: if it stays in L2, few rows are best divided among threads that pack their own,
+// without a wait between packing and multiplying. Images of ViT-Ti, one by one: 3 % more a second; with S,
+// whose weights are larger, 4 % less.
+inline constexpr std::int64_t kSmallFloats = std::int64_t{160} << 10;
+
+// Rows of A that are packed for all threads together at most, in tiles.
+inline constexpr std::int64_t kSharedTiles = 4 * kBlockTiles;
+
+// Floats of B that are packed at once at most, 8 MiB: the weights of a layer fit, the activations of a batch
+// would fill the last-level cache.
+inline constexpr std::int64_t kPackedFloats = std::int64_t{2} << 20;
+
+struct PackedA;
+struct SharedA;
+
+/// [0, n) cut into `parts` pieces that differ by at most one: where piece i begins.
+constexpr std::int64_t cut(std::int64_t n, std::int64_t parts, std::int64_t i) {
+  return n / parts * i + std::min(i, n % parts);
+}
+
+/// sums[r] += the sums over p of a tile of A that is packed in columns.
+inline void add_row_sums(std::int64_t rows, std::int64_t k, const float* a, float* sums) {
+  for (std::int64_t r = 0; r < rows; r += kLanes) {  // a tile may have more rows than a vector has lanes
+    Vec total{};
+    for (std::int64_t p = 0; p < k; ++p) total += load(a + p * kTileRows + r);
+    for (std::int64_t l = 0; l < std::min<std::int64_t>(kLanes, rows - r); ++l) sums[r + l] += total[l];
+  }
+}
+
+/// How A is packed: by its rows, or as columns. Where it could be either (a single row), sums want columns.
+inline bool by_rows(const MatrixView& A, const Epilogue& epilogue) {
+  return A.column_stride == 1 && !(epilogue.sums && A.row_stride == 1);
+}
+
+/// M rows over tiles of almost equal height: 197 are two of 14 and thirteen of 13 instead of fourteen of 14
+/// and a rest of one. M is at least 1.
+struct RowTiles {
+  std::int64_t M, count = ceil_div(M, kTileRows), shorter = M / count, longer = M % count;
+
+  std::int64_t begin(std::int64_t t) const { return t * shorter + std::min(t, longer); }
+  std::int64_t height(std::int64_t t) const { return shorter + (t < longer); }
+};
+
+/// Threads that a product may use from where it is called.
+inline std::int64_t threads_here() { return detail::in_parallel_region() ? 1 : num_threads(); }
+
+/// A product whose B is packed from row `first` of K on, `depth` · packed_columns(N) floats a pass.
+struct Product {
+  std::int64_t M, N;
+  const MatrixView& A;
+  const float* b;
+  std::int64_t first_pass, last_pass;
+  Passes passes;
+  float* C;
+  std::int64_t c_stride;
+  const Epilogue& epilogue;
+
+  bool row_major = by_rows(A, epilogue);
+
+  RowTiles row_tiles{M};
+  std::int64_t tiles = row_tiles.count;
+
+  // Floats from one packed tile of A to the next. Five cache lines apart, since tiles that are written
+  // together must not lie at the same place of a page: they would compete for one set of the first-level
+  // cache.
+  std::int64_t a_tile = kTileRows * round_up(passes.depth, kLanes) + 80;
+
+  const float* element(std::int64_t i, std::int64_t p) const {
+    return A.data + i * A.row_stride + p * A.column_stride;
+  }
+
+  /// Packs tiles [t0, t1), columns [first, first + k) of A.
+  void pack_block(std::int64_t t0, std::int64_t t1, std::int64_t first, std::int64_t k, float* a) const {
+    if (row_major) {
+      for (std::int64_t t = t0; t < t1; ++t, a += a_tile) {
+        const std::int64_t i = row_tiles.begin(t), rows = row_tiles.height(t);
+        if (rows == kTileRows)
+          pack_rows<kTileRows>(rows, k, A, i, first, a);
+        else
+          pack_rows<kTileRows - 1>(rows, k, A, i, first, a);
+      }
+      return;
+    }
+    // A column of the block at a time, so that its cache lines are used up while they are there. Copies are
+    // of constant size: what they take of the next tile is not looked at. Behind the last tile there is
+    // nothing to take.
+    const std::int64_t i0 = row_tiles.begin(t0);
+    const std::int64_t safe = std::min(t1, tiles - 1), last_rows = row_tiles.height(tiles - 1);
+    for (std::int64_t p = 0; p < k; ++p) {
+      const float* x = element(i0, first + p);
+      float* to = a + p * kTileRows;
+      for (std::int64_t t = t0; t < safe; x += row_tiles.height(t), ++t, to += a_tile)
+        std::memcpy(to, x, kTileRows * sizeof(float));
+      if (t1 == tiles) {
+        std::copy_n(x, last_rows, to);
+        std::fill_n(to + last_rows, kTileRows - last_rows, 0.0f);
+      }
+    }
+  }
+
+  /// Packs tiles [t0, t1) of a pass to `a`, scaled; adds up their rows' sums if `summing`.
+  void prepare(std::int64_t t0, std::int64_t t1, std::int64_t pass, bool summing, float* a) const {
+    const std::int64_t k = passes.size(pass);
+    pack_block(t0, t1, passes.begin(pass), k, a);
+    for (std::int64_t t = t0; t < t1; ++t, a += a_tile) {
+      if (epilogue.sums && summing) {
+        const std::int64_t i = row_tiles.begin(t), rows = row_tiles.height(t);
+        add_row_sums(rows, k, a, epilogue.sums + i);
+      }
+      if (epilogue.scale != 1.0f)
+        for (std::int64_t p = 0, n = kTileRows * round_up(k, kLanes); p < n; ++p) a[p] *= epilogue.scale;
+    }
+  }
+
+  /// What a pass adds to tiles [t0, t1) × columns [j0, j1) of C, tile t0 being packed at `a`. Meanwhile what
+  /// of A begins at `next` is fetched, if anything: waiting for it when it is packed would cost 5 to 10 %,
+  /// since its rows are far apart.
+  void multiply(std::int64_t t0, std::int64_t t1, std::int64_t j0, std::int64_t j1, std::int64_t pass,
+                const float* a, const float* next) const {
+    const std::int64_t k = passes.size(pass), first_row = row_tiles.begin(t0);
+    const bool from_c = epilogue.add || pass > 0, last = pass + 1 == passes.count();
+    const std::int64_t pitch = row_major ? A.row_stride : A.column_stride;
+    const float* const panels = b + (passes.begin(pass) - passes.begin(first_pass)) * packed_columns(N);
+    const std::int64_t panel_count = ceil_div(j1 - j0, kTileColumns);
+    for (std::int64_t j = j0; j < j1; j += kTileColumns) {
+      // Each panel's tiles fetch their share of what comes next, so that memory is asked evenly.
+      const std::int64_t blocks = next ? ceil_div(k, kLanes) : 0, panel = (j - j0) / kTileColumns,
+                         block = cut(blocks, panel_count, panel),
+                         fetched = cut(blocks, panel_count, panel + 1) - block;
+      const float* const share = next ? next + block * kLanes * (row_major ? 1 : pitch) : nullptr;
+      const int vectors = static_cast<int>(panel_width(N, j) / kLanes);
+      for (std::int64_t t = t0; t < t1; ++t) {
+        const std::int64_t i = row_tiles.begin(t), rows = row_tiles.height(t);
+        const float* const tile = a + (t - t0) * a_tile;
+        float* const c = C + i * c_stride + j;
+        float* const following =
+            t + 1 < t1 ? c + rows * c_stride : C + first_row * c_stride + j + kTileColumns;
+        const Target target{
+            .c = c,
+            .c_stride = c_stride,
+            .rows = rows,
+            .columns = std::min<std::int64_t>(kTileColumns, N - j),
+            .plus = from_c          ? c
+                    : epilogue.plus ? epilogue.plus + i * c_stride + j
+                                    : nullptr,
+            .bias = epilogue.bias && pass == 0 ? epilogue.bias + j : nullptr,
+            .fetch = {following, c_stride,
+                      share ? share + (i - first_row) * (row_major ? pitch : 1) : nullptr, pitch, fetched},
+            .finish = last && epilogue.finish ? &epilogue.finish : nullptr,
+            .i = i,
+            .j = j};
+        if (rows == kTileRows)
+          multiply_tile<kTileRows>(row_major, vectors, k, tile, panels + j * k, target);
+        else
+          multiply_tile<kTileRows - 1>(row_major, vectors, k, tile, panels + j * k, target);
+      }
+    }
+  }
+
+  /// All of it, on all threads; every element is computed the same way however the work is divided.
+  void run() const {
+    const std::int64_t threads = threads_here(), panels = ceil_div(N, kTileColumns),
+                       depth = last_pass - first_pass;
+    const auto block = [&](std::int64_t t0, std::int64_t t1, std::int64_t parts, std::int64_t part) {
+      return Block{t0, t1, cut(panels, parts, part) * kTileColumns,
+                   std::min(N, cut(panels, parts, part + 1) * kTileColumns)};
+    };
+    const bool few = threads > 1 && tiles <= kSharedTiles && tiles * depth * a_tile <= kPackedFloats / 2;
+    const bool small = packed_columns(N) * depth * passes.depth <= kSmallFloats && threads <= kBlockTiles;
+    if (few && !small) return run_shared(threads);
+    if (few) {
+      // The same number of tiles for each thread; those that are left over, fewer than threads, are divided
+      // by columns.
+      const std::int64_t whole = tiles / threads * threads,
+                         rows = round_up(ceil_div(whole, kBlockTiles), threads),
+                         parts = std::min(panels, 2 * threads);
+      return run_blocks(rows + (whole < tiles ? parts : 0), [&](std::int64_t n) {
+        return n < rows ? block(cut(whole, rows, n), cut(whole, rows, n + 1), 1, 0)
+                        : block(whole, tiles, parts, n - rows);
+      });
+    }
+    const std::int64_t rows = std::min(tiles, round_up(ceil_div(tiles, kBlockTiles), threads));
+    // Few blocks cannot be shared out evenly; then columns are divided, too, though A is packed more often
+    // for it.
+    const std::int64_t parts =
+        threads > 1 && rows < 4 * threads ? std::min(panels, ceil_div(4 * threads, rows)) : 1;
+    run_blocks(rows * parts, [&](std::int64_t n) {
+      return block(cut(tiles, rows, n / parts), cut(tiles, rows, n / parts + 1), parts, n % parts);
+    });
+  }
+
+ private:
+  /// Tiles [t0, t1) of A, at most kBlockTiles, × columns [j0, j1) of B.
+  struct Block {
+    std::int64_t t0, t1, j0, j1;
+  };
+
+  /// Blocks block_of(0), …, block_of(count - 1); each thread packs those that it multiplies.
+  template <class F>
+  void run_blocks(std::int64_t count, const F& block_of) const {
+    const std::int64_t threads = threads_here();
+    parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
+      float* const a = scratch<PackedA>(kBlockTiles * a_tile);
+      for (std::int64_t n = begin; n < end; ++n) {
+        const Block block = block_of(n),
+                    next = block_of(std::min(n + threads, count - 1));  // probably this thread's next one
+        for (std::int64_t pass = first_pass; pass < last_pass; ++pass) {
+          prepare(block.t0, block.t1, pass, block.j0 == 0, a);
+          multiply(block.t0, block.t1, block.j0, block.j1, pass, a,
+                   pass + 1 < last_pass ? element(row_tiles.begin(block.t0), passes.begin(pass + 1))
+                                        : element(row_tiles.begin(next.t0), passes.begin(first_pass)));
+        }
+      }
+    });
+  }
+
+  /// Few rows, as of one image, and so much of B that it comes from L3 for each block of them: A is packed
+  /// once for all threads, and the work divided by rows and columns.
+  void run_shared(std::int64_t threads) const {
+    const std::int64_t pass_size = tiles * a_tile, count = last_pass - first_pass;
+    float* const a = scratch<SharedA>(count * pass_size);
+    parallel_for(tiles, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t pass = 0; pass < count; ++pass)
+        prepare(begin, end, first_pass + pass, true, a + pass * pass_size + begin * a_tile);
+    });
+    const std::int64_t panels = ceil_div(N, kTileColumns), row_blocks = ceil_div(tiles, kBlockTiles);
+    const std::int64_t column_blocks = std::min(panels, 4 * threads);
+    parallel_for(row_blocks * column_blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t n = begin; n < end; ++n) {
+        const std::int64_t row_block = n % row_blocks, column = n / row_blocks;
+        const std::int64_t t0 = cut(tiles, row_blocks, row_block), t1 = cut(tiles, row_blocks, row_block + 1);
+        for (std::int64_t pass = first_pass; pass < last_pass; ++pass)
+          multiply(t0, t1, cut(panels, column_blocks, column) * kTileColumns,
+                   std::min(N, cut(panels, column_blocks, column + 1) * kTileColumns), pass,
+                   a + (pass - first_pass) * pass_size + t0 * a_tile, nullptr);
+      }
+    });
+  }
+};
+
+}  // namespace gemm_detail
+
+}  // namespace minivit::inline MINIVIT_ABI
