@@ -47,9 +47,9 @@ constexpr std::int64_t groups_of(std::int64_t M, std::int64_t N, std::int64_t K)
   return groups;
 }
 
-/// The same, K in groups that are computed at the same time. Rows of A and B are then read as they lie in
-/// memory and packed for the thread's own second-level cache, and threads do not wait for each other. (More
-/// threads than groups share out the rows of C, too.)
+/// The same, K in groups that are computed at the same time: each thread packs for its own second-level cache
+/// what it multiplies, and threads do not wait for each other. (More threads than groups share out the rows
+/// of C, too.)
 inline void multiply_in_groups(std::int64_t groups, std::int64_t M, std::int64_t N, std::int64_t K,
                                const MatrixView& A, const MatrixView& B, float* C, std::int64_t c_stride,
                                const Epilogue& epilogue) {
