@@ -79,14 +79,14 @@ struct AttentionBackward : AttentionCase {
     eigen_forward(y);
     for_each_head([&](std::int64_t i) {
       minivit::attention_forward(T, T, D, part(qkv, i, 3, 0), part(qkv, i, 3, 1), part(qkv, i, 3, 2), 3 * C,
-                                 part(y, i), C, kept.data() + i * 2 * T, {});
+                                 part(y, i), C, minivit::Write::set, kept.data() + i * 2 * T, {});
     });
   }
   void ours() override {
     for_each_head([&](std::int64_t i) {
       minivit::attention_backward(T, D, part(qkv, i, 3, 0), part(qkv, i, 3, 1), part(qkv, i, 3, 2), 3 * C,
                                   kept.data() + i * 2 * T, part(dy, i), C, part(dqkv, i, 3, 0),
-                                  part(dqkv, i, 3, 1), part(dqkv, i, 3, 2), false, {});
+                                  part(dqkv, i, 3, 1), part(dqkv, i, 3, 2), minivit::Write::set, {});
     });
   }
   void eigen() override {

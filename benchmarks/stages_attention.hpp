@@ -112,14 +112,15 @@ inline void strips_of_rows(const Head& h) {
     for (std::int64_t d = 0; d < D; d += kTileColumns) {
       Vec sums[kTileRows][kTileVectors] = {};
       multiply_add_packed<kTileRows, kTileVectors, true>(sums, T, strip, values + d * T, {});
-      write_rows<kTileRows, kTileVectors>(sums, rows, kTileColumns, h.o + i * C + d, C, false);
+      write_rows<kTileRows, kTileVectors>(sums, rows, kTileColumns, h.o + i * C + d, C, minivit::Write::set);
     }
   }
 }
 
 /// A panel of queries, one in each lane, × all keys at a time.
 inline void strips_of_lanes(const Head& h) {
-  minivit::attention_forward(T, T, D, h.q, h.q + C, h.q + 2 * C, 3 * C, h.o, C, nullptr, {});
+  minivit::attention_forward(T, T, D, h.q, h.q + C, h.q + 2 * C, 3 * C, h.o, C, minivit::Write::set, nullptr,
+                             {});
 }
 
 struct Attention : Topic {

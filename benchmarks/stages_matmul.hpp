@@ -92,8 +92,7 @@ void packed(const float* A, const float* B, float* C) {
     }
     for (std::int64_t j = 0; j < kColumns; j += kTileColumns) {
       Tile sums = {};
-      minivit::multiply_add_packed<kTileRows, kTileVectors, kRowMajor>(sums, K, a, b + j * K,
-                                                                       {nullptr, 0, a, 0});
+      minivit::multiply_add_packed<kTileRows, kTileVectors, kRowMajor>(sums, K, a, b + j * K, {});
       store_tile(sums, C + i * kColumns + j, kColumns);
     }
   }
@@ -102,8 +101,9 @@ void packed(const float* A, const float* B, float* C) {
 enum class Fetching { nothing, burst, rows, rows_and_next };
 
 /// K in passes of `kDepth` and rows in blocks of `kBlock` tiles: a panel of B meets all tiles of the block
-/// before the next one comes. While a tile is computed, what the next one will write is fetched (in one
-/// `burst`, or a row every kLanes steps), and what of A will be packed next.
+/// before the next one comes. While a tile is computed, what the next one will write is fetched in one
+/// `burst`, or what it will write itself and what the next one starts from by `rows`, two every kLanes of its
+/// last steps, and what of A will be packed next.
 template <Fetching kFetching>
 void blocks(const float* A, const float* B, float* C) {
   constexpr std::int64_t kDepth = 512, kBlock = 8, kTileSize = kTileRows * kDepth + 80;  // + 5 cache lines
@@ -124,7 +124,8 @@ void blocks(const float* A, const float* B, float* C) {
           float* const c = C + (i0 + t * kTileRows) * N + j;
           float* const following = t + 1 < tiles ? c + kTileRows * N : C + i0 * N + j + kTileColumns;
           minivit::Fetch fetch;
-          if constexpr (kFetching >= Fetching::rows) fetch.write = following, fetch.write_stride = N;
+          if constexpr (kFetching >= Fetching::rows)
+            fetch.write = c, fetch.start = first > 0 ? following : nullptr, fetch.stride = N;
           if constexpr (kFetching == Fetching::rows_and_next) {
             constexpr std::int64_t kBlocks = kDepth / kLanes, kPanels = N / kTileColumns;
             const std::int64_t panel = j / kTileColumns, begin = kBlocks * panel / kPanels;

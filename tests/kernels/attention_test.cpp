@@ -18,9 +18,9 @@ TEST_CASE("attention kernels touch their rows and nothing else") {
   std::vector<float> made(static_cast<std::size_t>(2 * T) + 1, 7.0f);
   const float *q = qkv.data(), *k = q + D, *v = k + D;
   float* dq = gradient.data();
-  attention_forward(T, T, D, q, k, v, stride, o.data(), o_stride, made.data(), {});
-  attention_backward(T, D, q, k, v, stride, made.data(), d_o.data(), o_stride, dq, dq + D, dq + 2 * D, false,
-                     {});
+  attention_forward(T, T, D, q, k, v, stride, o.data(), o_stride, Write::set, made.data(), {});
+  attention_backward(T, D, q, k, v, stride, made.data(), d_o.data(), o_stride, dq, dq + D, dq + 2 * D,
+                     Write::set, {});
 
   CHECK(made.back() == 7.0f);
   for (std::int64_t i = 0; i < T; ++i) {
@@ -39,14 +39,14 @@ TEST_CASE("attention kernels touch their rows and nothing else") {
 
   // Adding doubles what is there; without the sums of the forward pass the result is the same.
   const std::vector<float> once = gradient;
-  attention_backward(T, D, q, k, v, stride, made.data(), d_o.data(), o_stride, dq, dq + D, dq + 2 * D, true,
-                     {});
+  attention_backward(T, D, q, k, v, stride, made.data(), d_o.data(), o_stride, dq, dq + D, dq + 2 * D,
+                     Write::add, {});
   for (std::int64_t i = 0; i < T; ++i)
     for (std::int64_t c = 0; c < 3 * D; ++c) {
       const auto at = static_cast<std::size_t>(i * stride + c);
       CHECK(std::fabs(gradient[at] - 2 * once[at]) <= 1e-6f);
     }
   std::vector<float> again(d_o.size(), 7.0f);
-  attention_forward(T, T, D, q, k, v, stride, again.data(), o_stride, nullptr, {});
+  attention_forward(T, T, D, q, k, v, stride, again.data(), o_stride, Write::set, nullptr, {});
   CHECK(again == o);
 }

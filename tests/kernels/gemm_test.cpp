@@ -176,10 +176,16 @@ TEST_CASE(
     }
   };
   const int threads = num_threads();
-  for (const std::int64_t K : {1000, 1024, 2049, 4200, 5000}) {
-    const std::int64_t M = 45, N = 37;
+  struct Case {
+    std::int64_t M, K, groups;
+  };
+  // Up to 1024 rows are packed as a whole, more in blocks.
+  constexpr std::int64_t kDepth = gemm_detail::kDepth, N = 37;
+  for (const Case& given : {Case{45, 2 * kDepth - 1, 1}, Case{45, 2 * kDepth, 2}, Case{45, 4 * kDepth + 1, 4},
+                            Case{45, 8 * kDepth + 104, 8}, Case{1100, 2 * kDepth + 5, 2}}) {
+    const std::int64_t M = given.M, K = given.K;
     CAPTURE(K);
-    CHECK(gemm_detail::groups_of(M, N, K) == (K < 1024 ? 1 : K < 2048 ? 2 : K < 4096 ? 4 : 8));
+    CHECK(gemm_detail::groups_of(M, N, K) == given.groups);
     const Matrix a(M, K, true, 2, 1), b(K, N, false, 2, 2);
     MatrixView B = b.view;
     B.row_map = {&PlusRow::map, nullptr};

@@ -43,6 +43,14 @@ inline bool in_parallel_region() {
 
 namespace detail {
 
+/// Lets others see what this thread has written past the caches (`kernels/stream.hpp`), which x86 does not
+/// keep in order with other stores.
+inline void finish_streams() {
+#if defined(__SSE__)
+  asm volatile("sfence" ::: "memory");
+#endif
+}
+
 /// Runs the chunks. Not a template: what a loop does is called through a pointer, so that the machinery
 /// around it is compiled once and not for every loop; a chunk is thousands of elements long.
 [[gnu::noinline]] inline void run_chunks(std::int64_t n, std::int64_t grain,
@@ -53,12 +61,17 @@ namespace detail {
 #if defined(_OPENMP)
   if (chunks > 1 && num_threads() > 1 && !in_parallel_region()) {
     // Dynamic: chunks are alike in size but cores are not alike in speed (other programs run too).
-#pragma omp parallel for schedule(dynamic, 1)
-    for (std::int64_t i = 0; i < chunks; ++i) chunk(body, i * grain, std::min(n, (i + 1) * grain));
+#pragma omp parallel
+    {
+#pragma omp for schedule(dynamic, 1) nowait
+      for (std::int64_t i = 0; i < chunks; ++i) chunk(body, i * grain, std::min(n, (i + 1) * grain));
+      finish_streams();
+    }
     return;
   }
 #endif
   for (std::int64_t i = 0; i < chunks; ++i) chunk(body, i * grain, std::min(n, (i + 1) * grain));
+  if (!in_parallel_region()) finish_streams();
 }
 
 }  // namespace detail

@@ -132,7 +132,7 @@ void scores(const Head& h, const float* k, const float* panel, float* strip) {
 /// there are any, (+)=.
 template <int V>
 void weighted_sum(const Head& h, std::int64_t queries, const float* strip, const float* b,
-                  const float* factors, float* c, std::int64_t c_stride, bool add) {
+                  const float* factors, float* c, std::int64_t c_stride, Write mode) {
   for_each_panel(h.D, [&]<int W>(std::integral_constant<int, W>, std::int64_t d) {
     for (std::int64_t i = 0; i < queries; i += kQueryRows) {
       Vec sums[kQueryRows][W] = {};
@@ -144,20 +144,20 @@ void weighted_sum(const Head& h, std::int64_t queries, const float* strip, const
           for (int v = 0; v < W; ++v) sums[r][v] *= factors[i + r];
       write_rows<kQueryRows, W>(sums, std::min<std::int64_t>(kQueryRows, queries - i),
                                 std::min<std::int64_t>(W * kLanes, h.D - d), c + i * c_stride + d, c_stride,
-                                add);
+                                mode);
     }
   });
 }
 
 /// c (T, D) (+)= Σ over queries of (strips: panels of (T, ·)) · b (queries, D, by rows).
 inline void sum_over_queries(const Head& h, std::int64_t queries, const float* strips, const float* b,
-                             float* c, std::int64_t c_stride, bool add) {
+                             float* c, std::int64_t c_stride, Write mode) {
   for_each_panel(h.D, [&]<int W>(std::integral_constant<int, W>, std::int64_t d) {
     h.for_each_tile([&]<int R>(std::integral_constant<int, R>, std::int64_t key, std::int64_t keys) {
       Vec sums[R][W] = {};
       multiply_add_rows<R, W>(sums, h.T, key, queries, strips, b + d * queries);
       write_rows<R, W>(sums, keys, std::min<std::int64_t>(W * kLanes, h.D - d), c + key * c_stride + d,
-                       c_stride, add);
+                       c_stride, mode);
     });
   });
 }
@@ -230,7 +230,7 @@ void drop(const Head& h, const AttentionDropout& dropout, std::int64_t query, co
 /// three bits.) Q is up to T; each query's result is the same, whatever others come with it.
 inline void attention_forward(std::int64_t Q, std::int64_t T, std::int64_t D, const float* q, const float* k,
                               const float* v, std::int64_t stride, float* o, std::int64_t o_stride,
-                              float* made, const AttentionDropout& dropout) {
+                              Write mode, float* made, const AttentionDropout& dropout) {
   using namespace attention_detail;
   if (Q == 0 || D == 0) return;
   const Head h{T, D};
@@ -251,7 +251,7 @@ inline void attention_forward(std::int64_t Q, std::int64_t T, std::int64_t D, co
     if (dropout.p > 0) drop<V>(h, dropout, i, strip, strip);
     float factors[V * kLanes];
     inverse.store(factors, V * kLanes);
-    weighted_sum<V>(h, n, strip, values, factors, o + i * o_stride, o_stride, false);
+    weighted_sum<V>(h, n, strip, values, factors, o + i * o_stride, o_stride, mode);
   });
 }
 
@@ -260,7 +260,7 @@ inline void attention_forward(std::int64_t Q, std::int64_t T, std::int64_t D, co
 ///   dv = (p m)ᵀ do,   dp = (do vᵀ) m,   ds = p (dp - Σ_j p dp) / √D,   dq = ds k,   dk = dsᵀ q
 inline void attention_backward(std::int64_t T, std::int64_t D, const float* q, const float* k, const float* v,
                                std::int64_t stride, const float* made, const float* d_o,
-                               std::int64_t o_stride, float* dq, float* dk, float* dv, bool add,
+                               std::int64_t o_stride, float* dq, float* dk, float* dv, Write mode,
                                const AttentionDropout& dropout) {
   using namespace attention_detail;
   if (T == 0 || D == 0) return;
@@ -311,10 +311,11 @@ inline void attention_backward(std::int64_t T, std::int64_t D, const float* q, c
         store(s + to_dp, load(s) * (load(s + to_dp) * h.scale - dots[v]));
       });
       if (masked) drop<V>(h, dropout, query, strip, pm + i * T);
-      weighted_sum<V>(h, n, gradient, keys, nullptr, dq + query * stride, stride, add);
+      weighted_sum<V>(h, n, gradient, keys, nullptr, dq + query * stride, stride, mode);
     });
-    sum_over_queries(h, count, pm, do_rows, dv, stride, add || begin > 0);
-    sum_over_queries(h, count, ds, q_rows, dk, stride, add || begin > 0);
+    const Write sums = begin > 0 ? Write::add : block < T && mode == Write::stream ? Write::set : mode;
+    sum_over_queries(h, count, pm, do_rows, dv, stride, sums);
+    sum_over_queries(h, count, ds, q_rows, dk, stride, sums);
   }
 }
 

@@ -15,26 +15,31 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace gemm_detail {
 
-// Of a group of K: 1 MiB, a part of L2. Groups at most, and floats of their sums, 4 MiB. With two threads 4
-// to 12 groups measured the same.
-inline constexpr std::int64_t kGroupFloats = std::int64_t{1} << 18;
+// A long K is cut into groups, so many at most. With two threads 4 to 12 measured the same.
 inline constexpr std::int64_t kGroups = 8;
+
+// Floats of the groups' sums at most, 4 MiB.
 inline constexpr std::int64_t kPartialFloats = std::int64_t{1} << 20;
+
+// A group packs whole rows of dY, as many as 1.5 MiB, so that memory is read in its order: blocks of some
+// columns, as in other products, took 7 % longer at 576 columns. (0.75 MiB measured the same.) Where that
+// would be fewer rows than kGroupDepth, C would be read and written too often: 0.6 % of a step of ViT-S at
+// 256 rows. Rows of X that are packed together are no more than 1.5 MiB, either.
+inline constexpr std::int64_t kGroupFloats = std::int64_t{384} << 10;
+inline constexpr std::int64_t kGroupDepth = 384;
 
 struct PackedB;
 struct Partials;
 
-/// C = A · B with its epilogue, B being packed here, `at_once` floats of it at a time.
-inline void multiply(std::int64_t M, std::int64_t N, std::int64_t K, const MatrixView& A, const MatrixView& B,
-                     std::int64_t at_once, float* C, std::int64_t c_stride, const Epilogue& epilogue) {
-  const Passes passes(K);
-  const std::int64_t width = packed_columns(N),
-                     count = std::clamp<std::int64_t>(at_once / (passes.depth * width), 1, passes.count());
-  float* const b = scratch<PackedB>(count * passes.depth * width);
+/// C = A · B with its epilogue, `count` passes of B being packed at once.
+inline void multiply(std::int64_t M, std::int64_t N, const Passes& passes, std::int64_t count,
+                     const MatrixView& A, std::int64_t block_tiles, const MatrixView& B, float* C,
+                     std::int64_t c_stride, const Epilogue& epilogue) {
+  float* const b = scratch<PackedB>(count * passes.depth * packed_columns(N));
   for (std::int64_t first = 0; first < passes.count(); first += count) {
     const std::int64_t last = std::min(passes.count(), first + count);
     pack_passes(passes, first, last, N, B, b);
-    Product{M, N, A, b, first, last, passes, C, c_stride, epilogue}.run();
+    Product{M, N, A, b, first, last, passes, C, c_stride, epilogue, block_tiles}.run();
   }
 }
 
@@ -47,6 +52,21 @@ constexpr std::int64_t groups_of(std::int64_t M, std::int64_t N, std::int64_t K)
   return groups;
 }
 
+/// How a group of K is computed: depth of a pass, and tiles of A in a block, at most.
+struct GroupBlocks {
+  std::int64_t depth, tiles;
+
+  GroupBlocks(std::int64_t M, std::int64_t N)
+      : depth(std::min(kGroupFloats / std::max<std::int64_t>({M, N, 1}) / kLanes * kLanes, kDepth)),
+        tiles(ceil_div(M, kTileRows)) {
+    if (depth < kGroupDepth) depth = kGroupDepth, tiles = kBlockTiles;
+  }
+
+  Passes passes(std::int64_t K, std::int64_t groups, std::int64_t g) const {
+    return Passes(cut(K, groups, g + 1) - cut(K, groups, g), depth);
+  }
+};
+
 /// The same, K in groups that are computed at the same time: each thread packs for its own second-level cache
 /// what it multiplies, and threads do not wait for each other. (More threads than groups share out the rows
 /// of C, too.)
@@ -54,11 +74,12 @@ inline void multiply_in_groups(std::int64_t groups, std::int64_t M, std::int64_t
                                const MatrixView& A, const MatrixView& B, float* C, std::int64_t c_stride,
                                const Epilogue& epilogue) {
   const RowTiles tiles{M};
+  const GroupBlocks blocks(M, N);
   const std::int64_t size = M * N, parts = std::min(tiles.count, ceil_div(threads_here(), groups));
   float* const partials = scratch<Partials>((groups - 1) * size + groups * M);
   float* const sums = partials + (groups - 1) * size;
   parallel_for(groups * parts, 1, [&](std::int64_t n, std::int64_t) {
-    const std::int64_t g = n / parts, first = cut(K, groups, g), last = cut(K, groups, g + 1);
+    const std::int64_t g = n / parts, first = cut(K, groups, g);
     // Whole tiles: what starts from C is rounded otherwise at a rest of one.
     const std::int64_t i = tiles.begin(cut(tiles.count, parts, n % parts)),
                        rows = tiles.begin(cut(tiles.count, parts, n % parts + 1)) - i;
@@ -66,7 +87,7 @@ inline void multiply_in_groups(std::int64_t groups, std::int64_t M, std::int64_t
     a.data += i;
     Epilogue mine{.scale = epilogue.scale, .add = g == 0 && epilogue.add};
     if (epilogue.sums) mine.sums = sums + g * M + i, std::fill_n(mine.sums, rows, 0.0f);
-    multiply(rows, N, last - first, a, B.from_row(first), kGroupFloats,
+    multiply(rows, N, blocks.passes(K, groups, g), 1, a, blocks.tiles, B.from_row(first),
              g == 0 ? C + i * c_stride : partials + (g - 1) * size + i * N, g == 0 ? c_stride : N, mine);
   });
   parallel_for(M, grain_for(groups * N), [&](std::int64_t begin, std::int64_t end) {
@@ -92,9 +113,11 @@ inline void gemm(std::int64_t M, std::int64_t N, std::int64_t K, const MatrixVie
   const bool along_rows = A.row_stride == 1 && !A.row_map && B.column_stride == 1,
              sums_only = !epilogue.bias && !epilogue.plus && !epilogue.finish;
   if (const std::int64_t groups = groups_of(M, N, K); groups > 1 && along_rows && sums_only)
-    multiply_in_groups(groups, M, N, K, A, B, C, c_stride, epilogue);
-  else
-    multiply(M, N, K, A, B, kPackedFloats, C, c_stride, epilogue);
+    return multiply_in_groups(groups, M, N, K, A, B, C, c_stride, epilogue);
+  const Passes passes(K);
+  const std::int64_t count =
+      std::clamp<std::int64_t>(kPackedFloats / (passes.depth * packed_columns(N)), 1, passes.count());
+  multiply(M, N, passes, count, A, kBlockTiles, B, C, c_stride, epilogue);
 }
 
 /// The same with B packed before.
@@ -111,13 +134,14 @@ inline void gemm(std::int64_t M, const MatrixView& A, const PackedMatrix& B, flo
 inline void add_sums(std::int64_t M, std::int64_t N, std::int64_t K, const MatrixView& A, float* sums) {
   using namespace gemm_detail;
   const std::int64_t groups = groups_of(M, N, K);
+  const GroupBlocks blocks(M, N);
   parallel_for(M, grain_for(K), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; i += kLanes) {
       const std::int64_t n = std::min<std::int64_t>(kLanes, end - i);
       Vec all = detail::load_some(sums + i, n);
       for (std::int64_t g = 0; g < groups; ++g) {
         const std::int64_t start = cut(K, groups, g);
-        const Passes passes(cut(K, groups, g + 1) - start);
+        const Passes passes = groups == 1 ? Passes(K) : blocks.passes(K, groups, g);
         Vec group = groups == 1 ? all : Vec{};
         for (std::int64_t pass = 0; pass < passes.count(); ++pass) {
           Vec total{};

@@ -12,7 +12,7 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace gemm_detail {
 
-// Rows of A in a block at most, in tiles: 8 × 14 rows × 384 floats are 168 KiB, a part of L2.
+// Rows of A in a block at most, in tiles: 8 × 14 rows × 768 floats are 336 KiB, a part of L2.
 inline constexpr std::int64_t kBlockTiles = 8;
 
 // Of B in floats, 640 KiB: if it stays in L2, few rows are best divided among threads that pack their own,
@@ -71,8 +71,12 @@ struct Product {
   float* C;
   std::int64_t c_stride;
   const Epilogue& epilogue;
+  std::int64_t block_tiles = kBlockTiles;  // tiles of A that are packed together at most
 
   bool row_major = by_rows(A, epilogue);
+
+  // What a pass is added to has just been written: that stays in the caches.
+  Write mode = passes.count() > 1 || epilogue.add ? Write::set : write_mode(false, (M * N), C, c_stride);
 
   RowTiles row_tiles{M};
   std::int64_t tiles = row_tiles.count;
@@ -146,31 +150,37 @@ struct Product {
                          fetched = cut(blocks, panel_count, panel + 1) - block;
       const float* const share = next ? next + block * kLanes * (row_major ? 1 : pitch) : nullptr;
       const int vectors = static_cast<int>(panel_width(N, j) / kLanes);
-      for (std::int64_t t = t0; t < t1; ++t) {
+      const float* const start = from_c ? C : epilogue.plus;
+      // Tiles of the same height.
+      const auto multiply = [&](std::int64_t t, std::int64_t end) {
+        if (t == end) return;
         const std::int64_t i = row_tiles.begin(t), rows = row_tiles.height(t);
+        const std::int64_t following =
+            end < t1 ? row_tiles.begin(end) * c_stride + j : first_row * c_stride + j + kTileColumns;
+        const Target target{.c = C + i * c_stride + j,
+                            .c_stride = c_stride,
+                            .rows = rows,
+                            .columns = std::min<std::int64_t>(kTileColumns, N - j),
+                            .mode = mode,
+                            .plus = start ? start + i * c_stride + j : nullptr,
+                            .plus_next = start ? start + following : nullptr,
+                            .bias = epilogue.bias && pass == 0 ? epilogue.bias + j : nullptr,
+                            .finish = last && epilogue.finish ? &epilogue.finish : nullptr,
+                            .i = i,
+                            .j = j,
+                            .read = share ? share + (i - first_row) * (row_major ? pitch : 1) : nullptr,
+                            .read_row = row_major ? pitch : 1,
+                            .read_stride = pitch,
+                            .read_blocks = fetched};
         const float* const tile = a + (t - t0) * a_tile;
-        float* const c = C + i * c_stride + j;
-        float* const following =
-            t + 1 < t1 ? c + rows * c_stride : C + first_row * c_stride + j + kTileColumns;
-        const Target target{
-            .c = c,
-            .c_stride = c_stride,
-            .rows = rows,
-            .columns = std::min<std::int64_t>(kTileColumns, N - j),
-            .plus = from_c          ? c
-                    : epilogue.plus ? epilogue.plus + i * c_stride + j
-                                    : nullptr,
-            .bias = epilogue.bias && pass == 0 ? epilogue.bias + j : nullptr,
-            .fetch = {following, c_stride,
-                      share ? share + (i - first_row) * (row_major ? pitch : 1) : nullptr, pitch, fetched},
-            .finish = last && epilogue.finish ? &epilogue.finish : nullptr,
-            .i = i,
-            .j = j};
         if (rows == kTileRows)
-          multiply_tile<kTileRows>(row_major, vectors, k, tile, panels + j * k, target);
+          multiply_tiles<kTileRows>(row_major, vectors, end - t, k, tile, a_tile, panels + j * k, target);
         else
-          multiply_tile<kTileRows - 1>(row_major, vectors, k, tile, panels + j * k, target);
-      }
+          multiply_tiles<kTileRows - 1>(row_major, vectors, end - t, k, tile, a_tile, panels + j * k, target);
+      };
+      const std::int64_t shorter = std::clamp(row_tiles.longer, t0, t1);
+      multiply(t0, shorter);
+      multiply(shorter, t1);
     }
   }
 
@@ -196,7 +206,7 @@ struct Product {
                         : block(whole, tiles, parts, n - rows);
       });
     }
-    const std::int64_t rows = std::min(tiles, round_up(ceil_div(tiles, kBlockTiles), threads));
+    const std::int64_t rows = std::min(tiles, round_up(ceil_div(tiles, block_tiles), threads));
     // Few blocks cannot be shared out evenly; then columns are divided, too, though A is packed more often
     // for it.
     const std::int64_t parts =
@@ -207,7 +217,7 @@ struct Product {
   }
 
  private:
-  /// Tiles [t0, t1) of A, at most kBlockTiles, × columns [j0, j1) of B.
+  /// Tiles [t0, t1) of A, at most block_tiles, × columns [j0, j1) of B.
   struct Block {
     std::int64_t t0, t1, j0, j1;
   };
@@ -217,7 +227,7 @@ struct Product {
   void run_blocks(std::int64_t count, const F& block_of) const {
     const std::int64_t threads = threads_here();
     parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
-      float* const a = scratch<PackedA>(kBlockTiles * a_tile);
+      float* const a = scratch<PackedA>(std::min(block_tiles, tiles) * a_tile);
       for (std::int64_t n = begin; n < end; ++n) {
         const Block block = block_of(n),
                     next = block_of(std::min(n + threads, count - 1));  // probably this thread's next one

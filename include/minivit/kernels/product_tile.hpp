@@ -8,8 +8,8 @@
 namespace minivit::inline MINIVIT_ABI {
 
 /// What is done to a piece of the result on its way to C. `map` gets rows [i, i + rows) × columns [j, j +
-/// columns) of it at `tile`, `tile_stride` floats from row to row, and writes them to `c`. Every element is
-/// in exactly one piece.
+/// columns) of it at `tile`, `tile_stride` floats from row to row, and writes them to `c` as `mode` says.
+/// Every element is in exactly one piece.
 struct TileMap {
   struct Piece {
     std::int64_t i, j, rows, columns;
@@ -17,6 +17,7 @@ struct TileMap {
     std::int64_t tile_stride;
     float* c;
     std::int64_t c_stride;
+    Write mode;  // not Write::add
   };
 
   void (*map)(const void* context, const Piece& piece) = nullptr;
@@ -40,72 +41,98 @@ struct Epilogue {
 
 namespace gemm_detail {
 
-/// Where a tile's result goes and what is added to it.
+/// Tiles of one panel, one below the other: where the result of the first goes and what is added to it.
 struct Target {
   float* c;
   std::int64_t c_stride, rows, columns;
-  const float* plus;      // C itself, the residual, or nothing
-  const float* bias;      // of the tile's first column, or nothing
-  Fetch fetch;            // what the next tile will write, and what of A will be packed next
-  const TileMap* finish;  // for the last pass, or nothing
-  std::int64_t i, j;      // of the tile in C
+  Write mode;              // Write::stream or Write::set; what is added is `plus`
+  const float* plus;       // C itself, the residual, or nothing
+  const float* plus_next;  // what the tile behind the last one starts from
+  const float* bias;       // of the tiles' first column, or nothing
+  const TileMap* finish;   // for the last pass, or nothing
+  std::int64_t i, j;       // of the first tile in C
+  // What of A will be packed next, or nothing: `read_blocks` · kLanes steps of a tile's rows.
+  const float* read;
+  std::int64_t read_row, read_stride, read_blocks;  // from row to row, as `Fetch` has it
 };
 
-/// One tile of C: rows × columns of A·B, a and b packed.
+/// `count` tiles of C: rows × columns of A·B, a and b packed. One call for many tiles, since the processor
+/// cannot go on while its queue of stores is full: what a call stores for itself stood behind the R · V
+/// vectors of a result.
 template <int R, int V, bool kRowMajor>
-[[gnu::noinline]] void multiply_tile(std::int64_t k, const float* a, const float* b, const Target& t) {
+[[gnu::noinline]] void multiply_tiles(std::int64_t count, std::int64_t k, const float* a, std::int64_t a_tile,
+                                      const float* b, const Target& t) {
   alignas(64) float edge[R * V * kLanes];
   const bool whole = t.rows == R && t.columns == V * kLanes;
-  Vec sums[R][V];
-  const auto start_from = [&](const auto& value) {
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) sums[r][v] = value(r, v);
-  };
-  if (t.finish && t.finish->operand)
-    for (int r = 0; r < R; ++r)
-      for (int v = 0; v < V; ++v)
-        prefetch_to_read(t.finish->operand + (t.i + r) * t.c_stride + t.j + v * kLanes);
-  // The sum starts from what is to be added, which costs nothing: the loads are done while the last tile is
-  // finished.
-  if (!whole) {
-    start_from([](int, int) { return Vec{}; });
-  } else if (t.plus) {
-    start_from([&](int r, int v) { return load(t.plus + r * t.c_stride + v * kLanes); });
-    if (t.bias) start_from([&](int r, int v) { return sums[r][v] + load(t.bias + v * kLanes); });
-  } else if (t.bias) {
-    start_from([&](int, int v) { return load(t.bias + v * kLanes); });
-  } else {
-    start_from([](int, int) { return Vec{}; });
-  }
-  multiply_add_packed<R, V, kRowMajor>(sums, k, a, b, t.fetch);
   const bool direct = whole && !t.finish;
-  float* const out = direct ? t.c : edge;
-  const std::int64_t stride = direct ? t.c_stride : V * kLanes;
+  float* c = t.c;
+  const float *plus = t.plus, *read = t.read;
+  std::int64_t i = t.i;
+  for (std::int64_t n = 0; n < count; ++n, a += a_tile, i += t.rows, c += t.rows * t.c_stride) {
+    Vec sums[R][V];
+    const auto start_from = [&](const auto& value) {
 #pragma GCC unroll 16
-  for (int r = 0; r < R; ++r)
+      for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) store(out + r * stride + v * kLanes, sums[r][v]);
-  if (!whole)
-    for (std::int64_t r = 0; r < t.rows; ++r)
-      for (std::int64_t j = 0; j < t.columns; ++j) {
-        float& value = edge[r * V * kLanes + j];
-        value += (t.plus ? t.plus[r * t.c_stride + j] : 0.0f) + (t.bias ? t.bias[j] : 0.0f);
-        if (!t.finish) t.c[r * t.c_stride + j] = value;
-      }
-  if (t.finish)
-    t.finish->map(t.finish->context, {t.i, t.j, t.rows, t.columns, edge, V * kLanes, t.c, t.c_stride});
+        for (int v = 0; v < V; ++v) sums[r][v] = value(r, v);
+    };
+    if (t.finish && t.finish->operand)
+      for (int r = 0; r < R; ++r)
+        for (int v = 0; v < V; ++v)
+          prefetch_to_read(t.finish->operand + (i + r) * t.c_stride + t.j + v * kLanes);
+    // The sum starts from what is to be added, which costs nothing: the loads are done while the last tile is
+    // finished.
+    if (!whole) {
+      start_from([](int, int) { return Vec{}; });
+    } else if (plus) {
+      start_from([&](int r, int v) { return load(plus + r * t.c_stride + v * kLanes); });
+      if (t.bias) start_from([&](int r, int v) { return sums[r][v] + load(t.bias + v * kLanes); });
+    } else if (t.bias) {
+      start_from([&](int, int v) { return load(t.bias + v * kLanes); });
+    } else {
+      start_from([](int, int) { return Vec{}; });
+    }
+    const float* const added = plus;
+    if (plus) plus = n + 1 < count ? plus + t.rows * t.c_stride : t.plus_next;
+    float* const written = t.mode == Write::stream ? nullptr : c;
+    multiply_add_packed<R, V, kRowMajor>(sums, k, a, b,
+                                         {written, plus, t.c_stride, read, t.read_stride, t.read_blocks});
+    if (read) read += t.rows * t.read_row;
+    if (direct && t.mode == Write::stream) {
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) stream(c + r * t.c_stride + v * kLanes, sums[r][v]);
+      continue;
+    }
+    float* const out = direct ? c : edge;
+    const std::int64_t stride = direct ? t.c_stride : V * kLanes;
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) store(out + r * stride + v * kLanes, sums[r][v]);
+    if (!whole)
+      for (std::int64_t r = 0; r < t.rows; ++r)
+        for (std::int64_t j = 0; j < t.columns; ++j) {
+          float& value = edge[r * V * kLanes + j];
+          value += (added ? added[r * t.c_stride + j] : 0.0f) + (t.bias ? t.bias[j] : 0.0f);
+          if (!t.finish) c[r * t.c_stride + j] = value;
+        }
+    if (t.finish)
+      t.finish->map(t.finish->context, {i, t.j, t.rows, t.columns, edge, V * kLanes, c, t.c_stride, t.mode});
+  }
 }
 
 template <int R>
-inline void multiply_tile(bool row_major, int vectors, std::int64_t k, const float* a, const float* b,
-                          const Target& t) {
+inline void multiply_tiles(bool row_major, int vectors, std::int64_t count, std::int64_t k, const float* a,
+                           std::int64_t a_tile, const float* b, const Target& t) {
   static_assert(kTileVectors == 2);
   if (row_major)
-    vectors == 2 ? multiply_tile<R, 2, true>(k, a, b, t) : multiply_tile<R, 1, true>(k, a, b, t);
+    vectors == 2 ? multiply_tiles<R, 2, true>(count, k, a, a_tile, b, t)
+                 : multiply_tiles<R, 1, true>(count, k, a, a_tile, b, t);
   else
-    vectors == 2 ? multiply_tile<R, 2, false>(k, a, b, t) : multiply_tile<R, 1, false>(k, a, b, t);
+    vectors == 2 ? multiply_tiles<R, 2, false>(count, k, a, a_tile, b, t)
+                 : multiply_tiles<R, 1, false>(count, k, a, a_tile, b, t);
 }
 
 }  // namespace gemm_detail

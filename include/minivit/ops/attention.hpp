@@ -63,17 +63,19 @@ inline Var attention(const Var& qkv, std::int64_t heads, float dropout = 0.0f) {
   Tensor y = Tensor::empty({s.B, s.T, s.C});
   Tensor kept;  // what makes each head's probabilities again
   if (wanted) kept = Tensor::empty({s.B * s.H, 2, s.T});
+  const Write mode = write_mode(false, y.numel(), y.data(), s.D);
   s.for_each_part([&](std::int64_t b, std::int64_t h, std::int64_t first, std::int64_t count) {
     const float *const head = qkv.data() + b * s.T * 3 * s.C + h * s.D, *const q = head + first * 3 * s.C;
     AttentionDropout mine = drop;
     mine.head = b * s.H + h, mine.query = first;
     attention_forward(count, s.T, s.D, q, head + s.C, head + 2 * s.C, 3 * s.C,
-                      y.data() + (b * s.T + first) * s.C + h * s.D, s.C,
+                      y.data() + (b * s.T + first) * s.C + h * s.D, s.C, mode,
                       wanted ? kept.data() + mine.head * 2 * s.T + first : nullptr, mine);
   });
 
   return Tape::local().record(std::move(y), {&qkv}, [qkv, kept, s, drop](Tape& tape, const Tensor& dy) {
-    if (const Sink dqkv = tape.sink(qkv))
+    if (const Sink dqkv = tape.sink(qkv)) {
+      const Write mode = write_mode(dqkv.add, qkv.numel(), dqkv.data, s.D);
       s.for_each_head([&](std::int64_t b, std::int64_t h) {
         const std::int64_t at = b * s.T * 3 * s.C + h * s.D;
         const float* q = qkv.data() + at;
@@ -81,9 +83,9 @@ inline Var attention(const Var& qkv, std::int64_t heads, float dropout = 0.0f) {
         AttentionDropout mine = drop;
         mine.head = b * s.H + h;
         attention_backward(s.T, s.D, q, q + s.C, q + 2 * s.C, 3 * s.C, kept.data() + mine.head * 2 * s.T,
-                           dy.data() + b * s.T * s.C + h * s.D, s.C, dq, dq + s.C, dq + 2 * s.C, dqkv.add,
-                           mine);
+                           dy.data() + b * s.T * s.C + h * s.D, s.C, dq, dq + s.C, dq + 2 * s.C, mode, mine);
       });
+    }
   });
 }
 

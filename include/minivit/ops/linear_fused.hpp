@@ -65,8 +65,8 @@ struct GeluBackward {
     return {[](const void* context, const TileMap::Piece& piece) {
               const auto& self = *static_cast<const GeluBackward*>(context);
               for (std::int64_t r = 0; r < piece.rows; ++r)
-                minivit::map(
-                    piece.columns, piece.c + r * piece.c_stride,
+                map_to(
+                    piece.mode, piece.columns, piece.c + r * piece.c_stride,
                     [](Vec g, Vec v) { return g * gelu_derivative(v); }, piece.tile + r * piece.tile_stride,
                     self.x + (piece.i + r) * self.C + piece.j);
             },
