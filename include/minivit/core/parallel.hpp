@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 
 #if defined(_OPENMP)
@@ -60,11 +61,25 @@ inline void finish_streams() {
   const std::int64_t chunks = (n + grain - 1) / grain;
 #if defined(_OPENMP)
   if (chunks > 1 && num_threads() > 1 && !in_parallel_region()) {
-    // Dynamic: chunks are alike in size but cores are not alike in speed (other programs run too).
-#pragma omp parallel
+    // Each thread begins with a stretch of its own, always the same one: what it wrote in the last loop it
+    // finds in its own caches. Then it helps others, since cores are not alike in speed (other programs run).
+    struct alignas(64) Stretch {
+      std::int64_t taken;
+    };
+    constexpr int kThreads = 256;  // at most
+    Stretch stretches[kThreads];
+    const int wanted = std::min(num_threads(), kThreads);
+    for (int i = 0; i < wanted; ++i) stretches[i].taken = 0;
+#pragma omp parallel num_threads(wanted)
     {
-#pragma omp for schedule(dynamic, 1) nowait
-      for (std::int64_t i = 0; i < chunks; ++i) chunk(body, i * grain, std::min(n, (i + 1) * grain));
+      const int threads = omp_get_num_threads(), self = omp_get_thread_num();
+      for (int k = 0; k < threads; ++k) {
+        const int owner = (self + k) % threads;
+        const std::int64_t first = chunks * owner / threads, last = chunks * (owner + 1) / threads;
+        const std::atomic_ref taken(stretches[owner].taken);
+        for (std::int64_t i; (i = first + taken.fetch_add(1, std::memory_order_relaxed)) < last;)
+          chunk(body, i * grain, std::min(n, (i + 1) * grain));
+      }
       finish_streams();
     }
     return;

@@ -198,12 +198,13 @@ struct Product {
     if (few) {
       // The same number of tiles for each thread; those that are left over, fewer than threads, are divided
       // by columns.
-      const std::int64_t whole = tiles / threads * threads,
-                         rows = round_up(ceil_div(whole, kBlockTiles), threads),
-                         parts = std::min(panels, 2 * threads);
-      return run_blocks(rows + (whole < tiles ? parts : 0), [&](std::int64_t n) {
-        return n < rows ? block(cut(whole, rows, n), cut(whole, rows, n + 1), 1, 0)
-                        : block(whole, tiles, parts, n - rows);
+      const std::int64_t whole = tiles / threads * threads, rows = ceil_div(whole / threads, kBlockTiles),
+                         parts = whole < tiles ? ceil_div(std::min(panels, 2 * threads), threads) : 0;
+      return run_blocks(threads * (rows + parts), [&](std::int64_t n) {
+        const std::int64_t thread = n / (rows + parts), i = n % (rows + parts);
+        return i < rows ? block(cut(whole, threads * rows, thread * rows + i),
+                                cut(whole, threads * rows, thread * rows + i + 1), 1, 0)
+                        : block(whole, tiles, threads * parts, thread * parts + i - rows);
       });
     }
     const std::int64_t rows = std::min(tiles, round_up(ceil_div(tiles, block_tiles), threads));
@@ -225,12 +226,11 @@ struct Product {
   /// Blocks block_of(0), …, block_of(count - 1); each thread packs those that it multiplies.
   template <class F>
   void run_blocks(std::int64_t count, const F& block_of) const {
-    const std::int64_t threads = threads_here();
     parallel_for(count, 1, [&](std::int64_t begin, std::int64_t end) {
       float* const a = scratch<PackedA>(std::min(block_tiles, tiles) * a_tile);
       for (std::int64_t n = begin; n < end; ++n) {
         const Block block = block_of(n),
-                    next = block_of(std::min(n + threads, count - 1));  // probably this thread's next one
+                    next = block_of(std::min(n + 1, count - 1));  // probably this thread's next one
         for (std::int64_t pass = first_pass; pass < last_pass; ++pass) {
           prepare(block.t0, block.t1, pass, block.j0 == 0, a);
           multiply(block.t0, block.t1, block.j0, block.j1, pass, a,
