@@ -151,8 +151,8 @@ struct Product {
       const float* const share = next ? next + block * kLanes * (row_major ? 1 : pitch) : nullptr;
       const int vectors = static_cast<int>(panel_width(N, j) / kLanes);
       const float* const start = from_c ? C : epilogue.plus;
-      // Tiles of the same height.
-      const auto multiply = [&](std::int64_t t, std::int64_t end) {
+      // Tiles [t, end), which have the same height.
+      const auto multiply_run = [&](std::int64_t t, std::int64_t end) {
         if (t == end) return;
         const std::int64_t i = row_tiles.begin(t), rows = row_tiles.height(t);
         const std::int64_t following =
@@ -179,8 +179,8 @@ struct Product {
           multiply_tiles<kTileRows - 1>(row_major, vectors, end - t, k, tile, a_tile, panels + j * k, target);
       };
       const std::int64_t shorter = std::clamp(row_tiles.longer, t0, t1);
-      multiply(t0, shorter);
-      multiply(shorter, t1);
+      multiply_run(t0, shorter);
+      multiply_run(shorter, t1);
     }
   }
 

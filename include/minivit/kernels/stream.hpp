@@ -1,8 +1,8 @@
 // Results that are so large that they have left the caches before anybody reads them are written past these.
 //
 // An ordinary store first reads the cache line that it writes to, from memory if it must, and puts something
-// else out of the cache. Training steps of ViT-Ti, 32 × 32 and the seed's model, in turn on Zen 4, gained
-// 1, 4 and 0.3 % by streaming; 4, 5 and 3 % while other programs held the memory busy.
+// else out of the cache. Training steps of ViT-Ti, 32 × 32 and the seed's model, in turn on Zen 4, gained 1,
+// 5 and 3 % by streaming, in the slowest third of the rounds 4, 5 and 3 %.
 #pragma once
 
 #include <cstddef>
