@@ -66,7 +66,7 @@ inline void finish_streams() {
     struct alignas(64) Stretch {
       std::int64_t taken;
     };
-    constexpr int kThreads = 256;  // at most
+    constexpr int kThreads = 256;  // more are not used
     Stretch stretches[kThreads];
     const int wanted = std::min(num_threads(), kThreads);
     for (int i = 0; i < wanted; ++i) stretches[i].taken = 0;

@@ -23,9 +23,9 @@ inline constexpr std::int64_t kGroups = 4;
 inline constexpr std::int64_t kPartialFloats = std::int64_t{1} << 20;
 
 // A group packs whole rows of dY, as many as 1.5 MiB, so that memory is read in its order: blocks of some
-// columns, as in other products, took 7 % longer at 576 columns. (0.75 MiB measured the same.) Where that
-// would be fewer rows than kGroupDepth, C would be read and written too often: 0.6 % of a step of ViT-S at
-// 256 rows. Rows of X that are packed together are no more than 1.5 MiB, either.
+// columns, as in other products, took 7 % longer at 576 columns. (0.75 MiB measured the same.) As many
+// rows of X are packed with them; the wider of the two decides. Above 1024 columns that would be fewer rows
+// than kGroupDepth, and C would be read and written often for little work: blocks again.
 inline constexpr std::int64_t kGroupFloats = std::int64_t{384} << 10;
 inline constexpr std::int64_t kGroupDepth = 384;
 
@@ -68,8 +68,8 @@ struct GroupBlocks {
   }
 };
 
-/// The same, K in groups that are computed at the same time: each thread packs for its own second-level cache
-/// what it multiplies, and threads do not wait for each other. (More threads than groups share out the rows
+/// The same, K in groups that are computed at the same time: each thread packs what it multiplies,
+/// and threads do not wait for each other. (More threads than groups share out the rows
 /// of C, too.)
 inline void multiply_in_groups(std::int64_t groups, std::int64_t M, std::int64_t N, std::int64_t K,
                                const MatrixView& A, const MatrixView& B, float* C, std::int64_t c_stride,
