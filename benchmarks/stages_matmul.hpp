@@ -98,15 +98,15 @@ void packed(const float* A, const float* B, float* C) {
   }
 }
 
-enum class Fetching { nothing, burst, rows, rows_and_next };
+enum class Fetching { nothing, burst, rows, next_of_a, next_of_both };
 
 /// K in passes of `kDepth` and rows in blocks of `kBlock` tiles: a panel of B meets all tiles of the block
 /// before the next one comes. While a tile is computed, what the next one will write is fetched in one
 /// `burst`, or what it will write itself and what the next one starts from by `rows`, two every kLanes of its
-/// last steps, and what of A will be packed next.
+/// last steps; then also what of A will be packed next, and the next panel of B.
 template <Fetching kFetching>
 void blocks(const float* A, const float* B, float* C) {
-  constexpr std::int64_t kDepth = 512, kBlock = 8, kTileSize = kTileRows * kDepth + 80;  // + 5 cache lines
+  constexpr std::int64_t kDepth = 512, kBlock = 8, kTileSize = kTileRows * kDepth;
   static_assert(K % kDepth == 0);
   float* const a = minivit::scratch<PackedBlock>(kBlock * kTileSize);
   const float* const b = pack_all(B);
@@ -126,11 +126,16 @@ void blocks(const float* A, const float* B, float* C) {
           minivit::Fetch fetch;
           if constexpr (kFetching >= Fetching::rows)
             fetch.write = c, fetch.start = first > 0 ? following : nullptr, fetch.stride = N;
-          if constexpr (kFetching == Fetching::rows_and_next) {
-            constexpr std::int64_t kBlocks = kDepth / kLanes, kPanels = N / kTileColumns;
+          constexpr std::int64_t kBlocks = kDepth / kLanes, kPanels = N / kTileColumns;
+          if constexpr (kFetching >= Fetching::next_of_a) {
             const std::int64_t panel = j / kTileColumns, begin = kBlocks * panel / kPanels;
-            fetch.read = next + t * kTileRows * K + begin * kLanes;
-            fetch.read_stride = K, fetch.read_blocks = kBlocks * (panel + 1) / kPanels - begin;
+            fetch.rows = next + t * kTileRows * K + begin * kLanes;
+            fetch.row_stride = K, fetch.row_blocks = kBlocks * (panel + 1) / kPanels - begin;
+          }
+          if constexpr (kFetching == Fetching::next_of_both) {
+            fetch.line_blocks = std::min(kBlocks - fetch.row_blocks, kTileVectors * kBlocks / tiles);
+            fetch.lines = b + (j + kTileColumns) % N * K + first * kTileColumns +
+                          t * fetch.line_blocks * kLanes * kLanes;
           }
           if constexpr (kFetching == Fetching::burst)
             for (int r = 0; r < kTileRows; ++r)
@@ -173,7 +178,8 @@ struct Matmul : Topic {
     stage("cache blocks", blocks<Fetching::nothing>);
     stage("C fetched in a burst", blocks<Fetching::burst>);
     stage("C fetched by rows", blocks<Fetching::rows>);
-    stage("next A fetched, too", blocks<Fetching::rows_and_next>);
+    stage("next A fetched, too", blocks<Fetching::next_of_a>);
+    stage("next panel of B, too", blocks<Fetching::next_of_both>);
     stage("gemm of the library", library);
     stage("gemm, all threads", library, true);
   }

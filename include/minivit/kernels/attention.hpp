@@ -104,12 +104,12 @@ template <int R, int V>
   std::int64_t p = 0;
   for (; panel_width(K, p) == kTileColumns; p += kTileColumns) {
     const float* const x = a + p * rows + row * kTileColumns;
-    multiply_add<R, V, kTileColumns, 1>(sums, std::min<std::int64_t>(K - p, kTileColumns), x,
-                                        b + p * V * kLanes, x, 0);
+    multiply_add<R, V, kTileColumns>(sums, std::min<std::int64_t>(K - p, kTileColumns), x, 1,
+                                     b + p * V * kLanes);
   }
   if (p < K) {
     const float* const x = a + p * rows + row * kLanes;
-    multiply_add<R, V, kLanes, 1>(sums, K - p, x, b + p * V * kLanes, x, 0);
+    multiply_add<R, V, kLanes>(sums, K - p, x, 1, b + p * V * kLanes);
   }
 }
 
@@ -136,7 +136,7 @@ void weighted_sum(const Head& h, std::int64_t queries, const float* strip, const
   for_each_panel(h.D, [&]<int W>(std::integral_constant<int, W>, std::int64_t d) {
     for (std::int64_t i = 0; i < queries; i += kQueryRows) {
       Vec sums[kQueryRows][W] = {};
-      multiply_add<kQueryRows, W, 1, V * kLanes>(sums, h.T, strip + i, b + d * h.T, strip, 0);
+      multiply_add<kQueryRows, W, 1>(sums, h.T, strip + i, V * kLanes, b + d * h.T);
       if (factors)
 #pragma GCC unroll 16
         for (int r = 0; r < kQueryRows; ++r)

