@@ -18,7 +18,8 @@ struct RowMap {
   void (*map)(const void* context, std::int64_t i, std::int64_t begin, std::int64_t n, const float* x,
               float* out) = nullptr;
   const void* context = nullptr;  ///< must live as long as the product takes
-  std::int64_t first = 0;         ///< i of the view's first row
+  std::int64_t first = 0;         ///< i of the view's first row,
+  std::int64_t first_column = 0;  ///< and what `begin` is of its first element
 
   explicit operator bool() const { return map != nullptr; }
 };
@@ -36,11 +37,12 @@ struct MatrixView {
 
   MatrixView transposed() const { return {data, column_stride, row_stride, row_map}; }
 
-  /// Without its first i rows in memory.
-  MatrixView from_row(std::int64_t i) const {
+  /// Without its first i rows in memory, and the first j elements of each.
+  MatrixView from(std::int64_t i, std::int64_t j) const {
     MatrixView rest = *this;
-    rest.data += i * (column_stride == 1 ? row_stride : column_stride);
+    rest.data += i * (column_stride == 1 ? row_stride : column_stride) + j;
     rest.row_map.first += i;
+    rest.row_map.first_column += j;
     return rest;
   }
 };
@@ -66,7 +68,8 @@ inline void for_pieces(const MatrixView& m, std::int64_t i, std::int64_t first, 
   alignas(64) float piece[kPiece];
   for (std::int64_t begin = 0; begin < n; begin += kPiece) {
     const std::int64_t count = std::min(kPiece, n - begin);
-    m.row_map.map(m.row_map.context, m.row_map.first + i, first + begin, count, row + begin, piece);
+    m.row_map.map(m.row_map.context, m.row_map.first + i, m.row_map.first_column + first + begin, count,
+                  row + begin, piece);
     f(piece, begin, count);
   }
 }
