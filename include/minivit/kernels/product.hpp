@@ -15,20 +15,14 @@ namespace gemm_detail {
 // Rows of A in a block at most, in tiles: 8 × 14 rows × 768 floats are 336 KiB, a part of L2.
 inline constexpr std::int64_t kBlockTiles = 8;
 
-// Of B in floats, 640 KiB: if it stays in L2, few rows are best divided among threads that pack their own,
-// without a wait between packing and multiplying. Images of ViT-Ti, one by one: 3 % more a second; with S,
-// whose weights are larger, 4 % less.
-inline constexpr std::int64_t kSmallFloats = std::int64_t{160} << 10;
-
-// Rows of A that are packed for all threads together at most, in tiles.
-inline constexpr std::int64_t kSharedTiles = 4 * kBlockTiles;
+// Of few rows, as those of an image, at most so many tiles of A.
+inline constexpr std::int64_t kFewTiles = 4 * kBlockTiles;
 
 // Floats of B that are packed at once at most, 8 MiB: the weights of a layer fit, the activations of a batch
 // would fill the last-level cache.
 inline constexpr std::int64_t kPackedFloats = std::int64_t{2} << 20;
 
 struct PackedA;
-struct SharedA;
 
 /// [0, n) cut into `parts` pieces that differ by at most one: where piece i begins.
 constexpr std::int64_t cut(std::int64_t n, std::int64_t parts, std::int64_t i) {
@@ -132,9 +126,10 @@ struct Product {
   /// is packed would cost 5 to 10 %, since its rows are far apart. And the next panel of B, which a large B
   /// has in L3 (3152 × 768 × 3072, dW with one thread: 3 %).
   void multiply(std::int64_t t0, std::int64_t t1, std::int64_t j0, std::int64_t j1, std::int64_t pass,
-                bool packing, float* a, const float* next) const {
+                float* a, const float* next) const {
     const std::int64_t k = passes.size(pass), first_row = row_tiles.begin(t0), steps = ceil_div(k, kLanes);
-    const bool from_c = epilogue.add || pass > 0, last = pass + 1 == passes.count();
+    const bool from_c = epilogue.add || pass > 0, last = pass + 1 == passes.count(),
+               packing = packs_on_the_way(j1 - j0);
     const std::int64_t pitch = row_major ? A.row_stride : A.column_stride;
     const float* const panels = b + (passes.begin(pass) - passes.begin(first_pass)) * packed_columns(N);
     const std::int64_t panel_count = ceil_div(j1 - j0, kTileColumns);
@@ -184,18 +179,17 @@ struct Product {
 
   /// All of it, on all threads; every element is computed the same way however the work is divided.
   void run() const {
-    const std::int64_t threads = threads_here(), panels = ceil_div(N, kTileColumns),
-                       depth = last_pass - first_pass;
+    const std::int64_t threads = threads_here(), panels = ceil_div(N, kTileColumns);
     const auto block = [&](std::int64_t t0, std::int64_t t1, std::int64_t parts, std::int64_t part) {
       return Block{t0, t1, cut(panels, parts, part) * kTileColumns,
                    std::min(N, cut(panels, parts, part + 1) * kTileColumns)};
     };
-    const bool few = threads > 1 && tiles <= kSharedTiles && tiles * depth * a_tile <= kPackedFloats / 2;
-    const bool small = packed_columns(N) * depth * passes.depth <= kSmallFloats && threads <= kBlockTiles;
-    if (few && !small) return run_shared(threads);
-    if (few) {
+    if (threads > 1 && tiles >= threads && tiles <= kFewTiles) {
       // The same number of tiles for each thread; those that are left over, fewer than threads, are divided
-      // by columns.
+      // by columns. So threads hardly ever read what another has written. (Packing A once for all of them and
+      // dividing columns, as an earlier version did, predicted 10 % fewer images a second with the seed's
+      // model where two cores have no cache in common, 1 % with ViT-S where they have; 0.7 % more with
+      // ViT-B.)
       const std::int64_t whole = tiles / threads * threads, rows = ceil_div(whole / threads, kBlockTiles),
                          parts = whole < tiles ? ceil_div(std::min(panels, 2 * threads), threads) : 0;
       return run_blocks(threads * (rows + parts), [&](std::int64_t n) {
@@ -229,37 +223,13 @@ struct Product {
       for (std::int64_t n = begin; n < end; ++n) {
         const Block block = block_of(n),
                     next = block_of(std::min(n + 1, count - 1));  // probably this thread's next one
-        const bool packing = packs_on_the_way(block.j1 - block.j0);
         for (std::int64_t pass = first_pass; pass < last_pass; ++pass) {
-          if (!packing) prepare(block.t0, block.t1, pass, block.j0 == 0, a);
+          if (!packs_on_the_way(block.j1 - block.j0)) prepare(block.t0, block.t1, pass, block.j0 == 0, a);
           const float* const then = pass + 1 < last_pass
                                         ? element(row_tiles.begin(block.t0), passes.begin(pass + 1))
                                         : element(row_tiles.begin(next.t0), passes.begin(first_pass));
-          multiply(block.t0, block.t1, block.j0, block.j1, pass, packing, a, row_major ? then : nullptr);
+          multiply(block.t0, block.t1, block.j0, block.j1, pass, a, row_major ? then : nullptr);
         }
-      }
-    });
-  }
-
-  /// Few rows, as of one image, and so much of B that it comes from L3 for each block of them: A is packed
-  /// once for all threads, and the work divided by rows and columns.
-  void run_shared(std::int64_t threads) const {
-    const std::int64_t pass_size = tiles * a_tile, count = last_pass - first_pass;
-    float* const a = scratch<SharedA>(count * pass_size);
-    parallel_for(tiles, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t pass = 0; pass < count; ++pass)
-        prepare(begin, end, first_pass + pass, true, a + pass * pass_size + begin * a_tile);
-    });
-    const std::int64_t panels = ceil_div(N, kTileColumns), row_blocks = ceil_div(tiles, kBlockTiles);
-    const std::int64_t column_blocks = std::min(panels, 4 * threads);
-    parallel_for(row_blocks * column_blocks, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t n = begin; n < end; ++n) {
-        const std::int64_t row_block = n % row_blocks, column = n / row_blocks;
-        const std::int64_t t0 = cut(tiles, row_blocks, row_block), t1 = cut(tiles, row_blocks, row_block + 1);
-        for (std::int64_t pass = first_pass; pass < last_pass; ++pass)
-          multiply(t0, t1, cut(panels, column_blocks, column) * kTileColumns,
-                   std::min(N, cut(panels, column_blocks, column + 1) * kTileColumns), pass, false,
-                   a + (pass - first_pass) * pass_size + t0 * a_tile, nullptr);
       }
     });
   }
