@@ -183,10 +183,10 @@ TEST_CASE(
     float scale;  // 1: A is packed by the tiles that multiply it first
   };
   constexpr std::int64_t kDepth = gemm_detail::kDepth;
-  for (const Case& given : {Case{45, 37, 2 * kDepth - 1, 1, 1}, Case{45, 37, 2 * kDepth, 2, 1},
-                            Case{45, 37, 4 * kDepth + 1, 4, 0.5f}, Case{45, 37, 8 * kDepth + 104, 4, 1},
-                            Case{1100, 37, 2 * kDepth + 5, 2, 1}, Case{45, 613, 2 * kDepth + 5, 2, 1},
-                            Case{45, 613, 2 * kDepth, 2, 0.5f}, Case{1027, 1031, 2 * kDepth, 1, 1},
+  for (const Case& given : {Case{53, 37, 2 * kDepth - 1, 1, 1}, Case{53, 37, 2 * kDepth, 2, 1},
+                            Case{53, 37, 4 * kDepth + 1, 4, 0.5f}, Case{53, 37, 8 * kDepth + 104, 4, 1},
+                            Case{1100, 37, 2 * kDepth + 5, 2, 1}, Case{53, 613, 2 * kDepth + 5, 2, 1},
+                            Case{53, 613, 2 * kDepth, 2, 0.5f}, Case{1027, 1031, 2 * kDepth, 1, 1},
                             Case{1031, 1027, 2 * kDepth + 3, 1, 1}}) {
     const std::int64_t M = given.M, N = given.N, K = given.K;
     CAPTURE(M);
@@ -239,7 +239,8 @@ TEST_CASE(
 
 TEST_CASE("gemm of few rows gives the same bits and sums however they are divided") {
   const int before = num_threads();
-  for (const std::int64_t M : {5, 15, 29, 197, 230})
+  // 23 and 29 tiles: 11 and 13 are left over with 12 and 16 threads, more than a block has.
+  for (const std::int64_t M : {5, 15, 29, 197, 230, 23 * kTileRows, 29 * kTileRows - 3})
     for (const std::int64_t N : {3, 40, 300})
       for (const bool transposed : {false, true}) {
         CAPTURE(M);
@@ -247,7 +248,7 @@ TEST_CASE("gemm of few rows gives the same bits and sums however they are divide
         const std::int64_t K = 600;
         const Matrix a(M, K, transposed, 0, 1), b(K, N, true, 0, 2);
         std::vector<float> expected, expected_sums;
-        for (const int threads : {1, 2, 3, 8, 20}) {
+        for (const int threads : {1, 2, 3, 8, 12, 16, 20}) {
           set_num_threads(threads);
           std::vector<float> c(static_cast<std::size_t>(M * N)), sums = random(M, 5);
           gemm(M, N, K, a.view, b.view, c.data(), N, {.sums = transposed ? sums.data() : nullptr});

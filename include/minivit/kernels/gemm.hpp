@@ -54,9 +54,10 @@ inline Passes group_passes(std::int64_t K, std::int64_t groups, std::int64_t g) 
 /// Whether C is computed in pieces: where K is long, as in dW = dYᵀ X.
 constexpr bool in_pieces(std::int64_t K) { return K >= 2 * kDepth; }
 
-/// The same in pieces that are computed at the same time, groups of K × parts of C, along its longer side:
-/// each thread packs what it multiplies, and threads do not wait for each other, nor read what another has
-/// packed (ViT-B's training against one product for all threads: 1.5 % more images a second).
+/// C = A · B in pieces that are computed at the same time, groups of K × parts of C, cut along its longer
+/// side: each thread packs what it multiplies, and threads do not wait for each other, nor read what another
+/// has packed (ViT-B's training against one product for all threads: 1.5 % more images a second). The price
+/// is that each of many threads packs all of B.
 inline void multiply_in_pieces(std::int64_t M, std::int64_t N, std::int64_t K, const MatrixView& A,
                                const MatrixView& B, float* C, std::int64_t c_stride,
                                const Epilogue& epilogue) {

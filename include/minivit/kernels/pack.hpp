@@ -49,9 +49,9 @@ struct MatrixView {
 
 namespace pack_detail {
 
-/// How far ahead rows of `columns` floats are fetched as B is packed, 0 for not at all. dW of 6304 × 576 ×
-/// 192, whose B has 192 columns, takes 1.5 to 2 % less time; 6, 12 or 24 KiB ahead are the same. With 768
-/// columns and more it would be 0.5 to 1 % more: the processor fetches long rows by itself.
+/// How far ahead rows of `columns` floats are fetched as B of a product is packed, 0 for not at all. dW of
+/// 6304 × 576 × 192, whose B has 192 columns, takes 1.5 to 2 % less time; 6, 12 or 24 KiB ahead are the same.
+/// With 768 columns and more it would be 0.5 to 1 % more: the processor fetches long rows by itself.
 constexpr std::int64_t rows_ahead(std::int64_t columns) {
   return columns < 1 || columns > 512 ? 0 : (1536 + columns - 1) / columns;
 }
@@ -102,16 +102,17 @@ constexpr std::int64_t packed_columns(std::int64_t N) { return (N + kLanes - 1) 
 
 /// Rows [first, first + k) of B (·, N), columns [j0, j1), where j0 is where a panel begins: panel after
 /// panel, each row after row, missing columns 0. `out` is where the panel of column 0 would begin; a panel
-/// begins at out[j · depth], and its rows from `skip` on are written.
+/// begins at out[j · depth], and its rows from `skip` on are written. The row `ahead` rows further on is
+/// fetched meanwhile, unless that is 0.
 inline void pack_b(std::int64_t k, std::int64_t N, const MatrixView& b, std::int64_t first, std::int64_t j0,
-                   std::int64_t j1, std::int64_t depth, std::int64_t skip, float* out) {
+                   std::int64_t j1, std::int64_t depth, std::int64_t skip, float* out,
+                   std::int64_t ahead = 0) {
   using namespace pack_detail;
   using detail::load_some;
   if (b.column_stride == 1) {
-    const std::int64_t ahead = rows_ahead(j1 - j0);
     for (std::int64_t p = 0; p < k; ++p) {
       const float* const row = b.data + (first + p + ahead) * b.row_stride;
-      for (std::int64_t j = j0; j < j1 && ahead > 0; j += kLanes) prefetch_to_read(row + j);
+      for (std::int64_t j = j0; j < j1 && ahead > 0; j += 16) prefetch_to_read(row + j);  // 16 floats a line
       for_pieces(b, first + p, j0, j1 - j0, [&](const float* x, std::int64_t begin, std::int64_t n) {
         for (std::int64_t j = j0 + begin, end = j + n; j < end; j += kTileColumns, x += kTileColumns) {
           const std::int64_t width = panel_width(N, j);

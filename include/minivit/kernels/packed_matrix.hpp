@@ -41,13 +41,14 @@ inline void pack_passes(const Passes& passes, std::int64_t first, std::int64_t l
                         const MatrixView& B, float* out) {
   const std::int64_t width = packed_columns(N);
   constexpr std::int64_t kRows = 64;  // of a pass that one thread packs, a multiple of the lanes
-  const std::int64_t pieces = ceil_div(passes.depth, kRows);
+  const std::int64_t pieces = ceil_div(passes.depth, kRows),
+                     ahead = B.row_stride >= N ? pack_detail::rows_ahead(N) : 0;  // 0: patches of an image
   parallel_for((last - first) * pieces, grain_for(2 * kRows * N), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t n = begin; n < end; ++n) {
       const std::int64_t pass = first + n / pieces, skip = n % pieces * kRows, k = passes.size(pass);
       if (skip < k)
         pack_b(std::min(kRows, k - skip), N, B, passes.begin(pass) + skip, 0, N, k, skip,
-               out + (passes.begin(pass) - passes.begin(first)) * width);
+               out + (passes.begin(pass) - passes.begin(first)) * width, ahead);
     }
   });
 }

@@ -15,8 +15,8 @@ namespace gemm_detail {
 // Rows of A in a block at most, in tiles: 8 × 14 rows × 768 floats are 336 KiB, a part of L2.
 inline constexpr std::int64_t kBlockTiles = 8;
 
-// Of few rows, as those of an image, at most so many tiles of A.
-inline constexpr std::int64_t kFewTiles = 4 * kBlockTiles;
+// Up to so many rows of A are few, as those of an image or two: 32 tiles of 14.
+inline constexpr std::int64_t kFewRows = 448;
 
 // Floats of B that are packed at once at most, 8 MiB: the weights of a layer fit, the activations of a batch
 // would fill the last-level cache.
@@ -65,7 +65,7 @@ struct Product {
   RowTiles row_tiles{M};
   std::int64_t tiles = row_tiles.count;
 
-  // Floats from one packed tile of A to the next. Its last column is written and read in whole vectors.
+  // Floats from one packed tile of A to the next. add_row_sums reads its last column in whole vectors.
   std::int64_t a_tile = kTileRows * round_up(passes.depth, kLanes) + kLanes;
 
   const float* element(std::int64_t i, std::int64_t p) const {
@@ -115,8 +115,8 @@ struct Product {
     }
   }
 
-  /// Whether columns of A are packed by the tiles that multiply them first: copied for itself a block waits
-  /// for memory. 6304 × 576 × 192, dW with one thread: 2.5 % less time, 1024 columns 3.5 %.
+  /// Whether columns of A are packed by the tiles that multiply them first: a block that is copied
+  /// beforehand waits for memory. 6304 × 576 × 192, dW with one thread: 2.5 % less time, 1024 columns 3.5 %.
   bool packs_on_the_way(std::int64_t columns) const {
     return !row_major && epilogue.scale == 1.0f && row_tiles.shorter >= kTileRows - 1 && columns > kLanes;
   }
@@ -184,19 +184,20 @@ struct Product {
       return Block{t0, t1, cut(panels, parts, part) * kTileColumns,
                    std::min(N, cut(panels, parts, part + 1) * kTileColumns)};
     };
-    if (threads > 1 && tiles >= threads && tiles <= kFewTiles) {
+    const std::int64_t each = tiles / threads, rest = tiles % threads;
+    if (threads > 1 && each > 0 && M <= kFewRows && rest <= kBlockTiles) {
       // The same number of tiles for each thread; those that are left over, fewer than threads, are divided
       // by columns. So threads hardly ever read what another has written. (Packing A once for all of them and
       // dividing columns, as an earlier version did, predicted 10 % fewer images a second with the seed's
       // model where two cores have no cache in common, 1 % with ViT-S where they have; 0.7 % more with
       // ViT-B.)
-      const std::int64_t whole = tiles / threads * threads, rows = ceil_div(whole / threads, kBlockTiles),
-                         parts = whole < tiles ? ceil_div(std::min(panels, 2 * threads), threads) : 0;
+      const std::int64_t rows = ceil_div(each, kBlockTiles),
+                         parts = rest > 0 ? ceil_div(std::min(panels, 2 * threads), threads) : 0;
       return run_blocks(threads * (rows + parts), [&](std::int64_t n) {
         const std::int64_t thread = n / (rows + parts), i = n % (rows + parts);
-        return i < rows ? block(cut(whole, threads * rows, thread * rows + i),
-                                cut(whole, threads * rows, thread * rows + i + 1), 1, 0)
-                        : block(whole, tiles, threads * parts, thread * parts + i - rows);
+        return i < rows
+                   ? block(thread * each + cut(each, rows, i), thread * each + cut(each, rows, i + 1), 1, 0)
+                   : block(tiles - rest, tiles, threads * parts, thread * parts + i - rows);
       });
     }
     const std::int64_t rows = std::min(tiles, round_up(ceil_div(tiles, kBlockTiles), threads));
@@ -223,6 +224,7 @@ struct Product {
       for (std::int64_t n = begin; n < end; ++n) {
         const Block block = block_of(n),
                     next = block_of(std::min(n + 1, count - 1));  // probably this thread's next one
+        if (block.j0 >= block.j1) continue;                       // fewer panels than parts
         for (std::int64_t pass = first_pass; pass < last_pass; ++pass) {
           if (!packs_on_the_way(block.j1 - block.j0)) prepare(block.t0, block.t1, pass, block.j0 == 0, a);
           const float* const then = pass + 1 < last_pass

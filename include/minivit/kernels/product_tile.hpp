@@ -76,7 +76,8 @@ inline void add_row_sums(std::int64_t rows, std::int64_t k, const float* a, floa
 /// which the tile packs for the next panels.
 enum class Left { rows, columns, memory };
 
-/// `count` tiles of C: rows × columns of A·B, a and b packed. One call for many tiles, since the processor
+/// `count` tiles of C: rows × columns of A·B, b packed, a as kLeft says: packed, or where its columns will be
+/// packed. One call for many tiles, since the processor
 /// cannot go on while its queue of stores is full: what a call stores for itself stood behind the R · V
 /// vectors of a result.
 template <int R, int V, Left kLeft>
@@ -89,13 +90,9 @@ template <int R, int V, Left kLeft>
   const float *plus = t.plus, *rows = t.rows, *lines = t.lines, *x = t.columns_of_a;
   std::int64_t i = t.i;
   for (std::int64_t n = 0; n < count; ++n, a += a_tile, i += t.height, c += t.height * t.c_stride) {
+    // The sum starts from what is to be added, which costs nothing: the loads are done while the last tile is
+    // finished.
     Vec sums[R][V];
-    if (t.finish && t.finish->operand)
-      for (int r = 0; r < R; ++r)
-        for (int v = 0; v < V; ++v)
-          prefetch_to_read(t.finish->operand + (i + r) * t.c_stride + t.j + v * kLanes);
-          // The sum starts from what is to be added, which costs nothing: the loads are done while the last
-          // tile is finished.
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) {
       const Vec bias = whole && t.bias ? load(t.bias + v * kLanes) : Vec{};
@@ -107,6 +104,10 @@ template <int R, int V, Left kLeft>
       for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) sums[r][v] += load(plus + r * t.c_stride + v * kLanes);
+    if (t.finish && t.finish->operand)
+      for (int r = 0; r < R; ++r)
+        for (int v = 0; v < V; ++v)
+          prefetch_to_read(t.finish->operand + (i + r) * t.c_stride + t.j + v * kLanes);
     const float* const added = plus;
     if (plus) plus = n + 1 < count ? plus + t.height * t.c_stride : t.plus_next;
     float* const written = t.mode == Write::stream ? nullptr : c;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #include "minivit/kernels/stream.hpp"
 
@@ -28,7 +29,8 @@ struct Fetch {
   const float* start = nullptr;  ///< and such that the next tile starts from, or nothing,
   std::int64_t stride = 0;       ///< two of each for every kLanes steps, the last ones.
   // Lines that will be read, one a step: in the first row_blocks · kLanes steps those of kLanes rows, their
-  // first kLanes elements, then the next ones; then line_blocks · kLanes lines one after the other.
+  // first kLanes elements, then the next ones; then those of line_blocks · kLanes vectors one after the
+  // other.
   const float* rows = nullptr;
   std::int64_t row_stride = 0, row_blocks = 0;
   const float* lines = nullptr;
@@ -114,7 +116,8 @@ template <int R, int V, bool kRowMajor>
     multiply_add_blocks<R, V, 1>(sums, k, a, kTileRows, kTileRows * kLanes, b, fetch, [] {});
 }
 
-/// The same with R columns of A (·, K) in memory, `stride` apart, which are packed to `packed` on the way.
+/// The same with R rows of A that lie in memory as columns, `stride` apart; they are packed to `packed` on
+/// the way.
 template <int R, int V>
 [[gnu::always_inline]] inline void multiply_add_packing(Vec (&sums)[R][V], std::int64_t k, const float* a,
                                                         std::int64_t stride, const float* b,
