@@ -77,9 +77,8 @@ inline void add_row_sums(std::int64_t rows, std::int64_t k, const float* a, floa
 enum class Left { rows, columns, memory };
 
 /// `count` tiles of C: rows × columns of A·B, b packed, a as kLeft says: packed, or where its columns will be
-/// packed. One call for many tiles, since the processor
-/// cannot go on while its queue of stores is full: what a call stores for itself stood behind the R · V
-/// vectors of a result.
+/// packed. One call for many tiles, since the processor cannot go on while its queue of stores is full: what
+/// a call stores for itself stood behind the R · V vectors of a result.
 template <int R, int V, Left kLeft>
 [[gnu::noinline]] void multiply_tiles(std::int64_t count, std::int64_t k, float* a, std::int64_t a_tile,
                                       const float* b, const Target& t) {
