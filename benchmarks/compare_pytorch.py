@@ -31,7 +31,7 @@ TUNING = {
 
 # Name -> image, patch, width, layers, heads, classes, training batch: as in step.cpp.
 MODELS = {
-    "seed": (224, 16, 256, 6, 8, 1000, 32),
+    "mini": (224, 16, 256, 6, 8, 1000, 32),
     "ti": (224, 16, 192, 12, 3, 1000, 32),
     "s": (224, 16, 384, 12, 6, 1000, 16),
     "b": (224, 16, 768, 12, 12, 1000, 8),

@@ -1,4 +1,4 @@
-// What passes over memory once: normalisation, softmax, GELU, dropout, cross-entropy, the optimizer.
+// What passes over memory once: normalization, softmax, GELU, dropout, cross-entropy, the optimizer.
 #pragma once
 
 #include <numbers>
@@ -13,7 +13,7 @@
 
 namespace bench {
 
-/// One row, normalised.
+/// One row, normalized.
 inline void eigen_layer_norm(std::int64_t C, const float* x, const Tensor& gamma, const Tensor& beta,
                              float* y) {
   const auto row = as_array(x, C);
@@ -82,12 +82,12 @@ struct LayerNormBackward : Case {
       for (std::int64_t i = begin; i < end; ++i) {
         const float mean = statistics(i, 0), rstd = statistics(i, 1);
         const auto g = as_array(static_cast<const Tensor&>(dy).data() + i * C, C);
-        const Eigen::ArrayXf normalised =
+        const Eigen::ArrayXf normalized =
             (as_array(static_cast<const Tensor&>(x).data() + i * C, C) - mean) * rstd;
         const Eigen::ArrayXf gg = g * as_array(gamma.value());
         as_array(expected_dx.data() + i * C, C) =
-            rstd * (gg - gg.mean() - normalised * (gg * normalised).mean());
-        part_gamma += g * normalised;
+            rstd * (gg - gg.mean() - normalized * (gg * normalized).mean());
+        part_gamma += g * normalized;
         part_beta += g;
       }
     });

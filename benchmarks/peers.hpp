@@ -107,7 +107,7 @@ inline void find_blis([[maybe_unused]] std::vector<Contender>& found, [[maybe_un
   const Library library(MINIVIT_BLIS);
   if (!library) return;
   using Int = std::int64_t;
-  const auto initialise = library.function<void()>("bli_init");
+  const auto initialize = library.function<void()>("bli_init");
   const auto set_threads = library.function<void(Int)>("bli_thread_set_num_threads");
   const auto arch = library.function<int()>("bli_arch_query_id");
   const auto arch_name = library.function<const char*(int)>("bli_arch_string");
@@ -115,8 +115,8 @@ inline void find_blis([[maybe_unused]] std::vector<Contender>& found, [[maybe_un
   const auto sgemm =
       library.function<void(int, int, Int, Int, Int, const float*, const float*, Int, Int, const float*, Int,
                             Int, const float*, float*, Int, Int)>("bli_sgemm");
-  if (!initialise || !set_threads || !arch || !arch_name || !int_bits || !sgemm) return;
-  initialise();
+  if (!initialize || !set_threads || !arch || !arch_name || !int_bits || !sgemm) return;
+  initialize();
   if (int_bits() != 64) return;
   set_threads(threads);
   found.push_back({"blis", arch_name(arch()), [=](const Product& p) {

@@ -1,4 +1,4 @@
-// Layer normalisation from scalar loops to a part of the next product's packing; GELU from the C library's
+// Layer normalization from scalar loops to a part of the next product's packing; GELU from the C library's
 // error function to one exponential.
 #pragma once
 
@@ -30,7 +30,7 @@ inline void one_pass(std::int64_t C, const float* x, const float* gamma, const f
   for (std::int64_t c = 0; c < C; ++c) y[c] = (x[c] - mean) * rstd * gamma[c] + beta[c];
 }
 
-inline void normalise(std::int64_t C, float mean, float rstd, const float* x, const float* gamma,
+inline void normalize(std::int64_t C, float mean, float rstd, const float* x, const float* gamma,
                       const float* beta, float* y) {
   minivit::map(
       C, y, [=](Vec v, Vec g, Vec b) { return (v - mean) * rstd * g + b; }, x, gamma, beta);
@@ -43,13 +43,13 @@ inline void one_pass_vectors(std::int64_t C, const float* x, const float* gamma,
   for (std::int64_t c = 0; c < C; c += kLanes) sums += load(x + c), squares += load(x + c) * load(x + c);
   const float mean = minivit::sum(sums) / static_cast<float>(C);
   const float variance = minivit::sum(squares) / static_cast<float>(C) - mean * mean;
-  normalise(C, mean, 1.0f / std::sqrt(variance + kEps), x, gamma, beta, y);
+  normalize(C, mean, 1.0f / std::sqrt(variance + kEps), x, gamma, beta, y);
 }
 
 /// Two passes in vectors, the first over differences from the first element.
 inline void vectors(std::int64_t C, const float* x, const float* gamma, const float* beta, float* y) {
   const auto [mean, rstd] = minivit::detail::row_statistics(C, x, kEps);
-  normalise(C, mean, rstd, x, gamma, beta, y);
+  normalize(C, mean, rstd, x, gamma, beta, y);
 }
 
 /// Rows around 1000, as far from 0 as activations of some channels are.
@@ -64,9 +64,9 @@ struct LayerNorm : Topic {
     for (std::int64_t i = 0; i < kRows; ++i) {
       const Eigen::ArrayXd row =
           minivit::as_array(std::as_const(x).data() + i * C, C).template cast<double>();
-      const Eigen::ArrayXd centred = row - row.mean();
+      const Eigen::ArrayXd centered = row - row.mean();
       minivit::as_array(expected.data() + i * C, C) =
-          (centred / std::sqrt(centred.square().mean() + double{kEps})).cast<float>() *
+          (centered / std::sqrt(centered.square().mean() + double{kEps})).cast<float>() *
               minivit::as_array(gamma) +
           minivit::as_array(beta);
     }
@@ -85,7 +85,7 @@ struct LayerNorm : Topic {
   }
 };
 
-/// A linear layer behind the normalisation.
+/// A linear layer behind the normalization.
 struct NormLinear : Topic {
   static constexpr std::int64_t kRows = 6304, C = 256, N = 768;
   Tensor x = random({kRows, C}, 1), gamma = random({C}, 2), beta = random({C}, 3), weight = random({N, C}, 4);

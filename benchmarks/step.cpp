@@ -29,7 +29,7 @@ using namespace minivit;
 namespace {
 
 constexpr const char* kUsage =
-    "step [--json] [--models seed,ti,s,b,cifar] [--mode train,infer] [--batch N] [--threads N] [--steps N]\n"
+    "step [--json] [--models mini,ti,s,b,cifar] [--mode train,infer] [--batch N] [--threads N] [--steps N]\n"
     "            [--on-demand]\n"
     "  --steps      timed steps (otherwise 5, and more while they are short)\n"
     "  --on-demand  one case; for each line N on standard input N steps, answered by a JSON list of seconds";
@@ -39,20 +39,20 @@ struct Options {
   int steps;  // 0: as many as seem right
 };
 
-struct Model {
+struct ModelBundle {
   const char* name;
   ViTConfig config;
   int train_batch;
 };
 
-std::vector<Model> models() {
+std::vector<ModelBundle> models() {
   ViTConfig cifar = ViTConfig::tiny();  // 192 channels, 9 layers, 12 heads, patches of 4 on 32 x 32
   cifar.image_height = cifar.image_width = 32;
   cifar.patch_size = 4;
   cifar.num_layers = 9;
   cifar.num_heads = 12;
   cifar.num_classes = 10;
-  return {{"seed", ViTConfig::seed(), 32},
+  return {{"mini", ViTConfig::mini(), 32},
           {"ti", ViTConfig::tiny(), 32},
           {"s", ViTConfig::small(), 16},
           {"b", ViTConfig::base(), 8},
@@ -60,7 +60,7 @@ std::vector<Model> models() {
 }
 
 struct Case {
-  Model model;
+  ModelBundle model;
   bool train;
   int batch;
 };
@@ -205,7 +205,7 @@ std::vector<Case> cases(const std::string& wanted, const std::string& modes, int
   }
   std::vector<Case> found;
   std::vector<std::string> names = bench::split(wanted);
-  for (const Model& model : models()) {
+  for (const ModelBundle& model : models()) {
     if (std::erase(names, model.name) == 0) continue;
     if (train) found.push_back({model, true, batch ? batch : model.train_batch});
     if (infer && batch) found.push_back({model, false, batch});
@@ -222,7 +222,7 @@ int main(int argc, char** argv) {
   bench::Arguments arguments(argc, argv, kUsage);
   const Options o{arguments.flag("--json"), arguments.flag("--on-demand"), arguments.number("--steps")};
   const int threads = arguments.number("--threads"), batch = arguments.number("--batch");
-  const std::string wanted = arguments.text("--models", "seed,ti,s,b,cifar"),
+  const std::string wanted = arguments.text("--models", "mini,ti,s,b,cifar"),
                     modes = arguments.text("--mode", "train,infer");
   arguments.finish();
   const std::vector<Case> all = cases(wanted, modes, batch, arguments);

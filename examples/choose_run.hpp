@@ -47,8 +47,8 @@ struct ModelChoice {
 
   /// Reads the model of a folder that was chosen. Says on standard error what had to be guessed.
   /// `ready`: to predict, see minivit::PretrainedOptions.
-  minivit::Model load(const std::filesystem::path& folder, bool ready = true) const;
-  minivit::Model load() const { return load(folder()); }
+  minivit::ModelBundle load(const std::filesystem::path& folder, bool ready = true) const;
+  minivit::ModelBundle load() const { return load(folder()); }
 
   /// The model folder of a choice that is made: a run folder keeps its best one in `best`. Throws
   /// minivit::ConfigError if there is no run.

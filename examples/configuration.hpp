@@ -23,7 +23,7 @@ inline std::vector<std::filesystem::path> configuration_folders(const Configurat
 /// Throws minivit::ConfigError, naming what there is, if the one asked for does not exist.
 inline std::filesystem::path find_configuration(const ConfigurationChoice& choice) {
   namespace fs = std::filesystem;
-  using minivit::check, minivit::ConfigError, minivit::concat;
+  using minivit::check, minivit::ConfigError, minivit::str_cat;
   std::error_code error;
   if (!choice.file.empty()) {
     check<ConfigError>(fs::is_regular_file(choice.file, error), "--config ", choice.file, ": no such file");
@@ -37,7 +37,7 @@ inline std::filesystem::path find_configuration(const ConfigurationChoice& choic
     if (fs::is_regular_file(file, error)) return file;
     for (const auto& entry : fs::directory_iterator(folder, error))
       if (entry.path().extension() == ".yaml")
-        known += concat(known.empty() ? "" : ", ", entry.path().stem().string());
+        known += str_cat(known.empty() ? "" : ", ", entry.path().stem().string());
   }
   check<ConfigError>(choice.name.empty(), "--config-name ", choice.name, ": there is no such configuration, ",
                      known.empty() ? "none at all; --config-dir names their folder" : "only ", known);

@@ -38,7 +38,7 @@ struct ImageFiles {
     try {
       minivit::preprocess(decode_image(paths[i]), preprocess, out);
     } catch (const ShapeError& e) {  // too thin to be resized: a property of this file
-      throw FileError(concat(name(i), ": ", e.what()));
+      throw FileError(str_cat(name(i), ": ", e.what()));
     }
     return 0;
   }
@@ -54,7 +54,7 @@ class FeatureFiles {
       return;
     }
     std::string header = "image";
-    for (std::int64_t i = 0; i < features; ++i) header += concat(",f", i);
+    for (std::int64_t i = 0; i < features; ++i) header += str_cat(",f", i);
     table_.emplace(out).write(header + '\n');
   }
 
@@ -64,7 +64,7 @@ class FeatureFiles {
       return matrix_->append(features);
     }
     std::string line = csv_field(image);
-    for (const float value : features) line += concat(',', value);
+    for (const float value : features) line += str_cat(',', value);
     table_->write(line + '\n');
   }
 
@@ -89,7 +89,7 @@ int embed(const Options& options) {
   check<ConfigError>(out.extension() == ".npy" || out.extension() == ".csv", "--out is ", options.out,
                      ", expected a name that ends in .npy or .csv");
   const auto paths = find_images(options.images);
-  const Model model = options.choice.load();
+  const ModelBundle model = options.choice.load();
   const std::int64_t width = model.net.config.feature_dim();
   const ImageFiles images{paths, model.preprocess};
   FeatureFiles files(out, width);

@@ -18,7 +18,7 @@ struct Options {
 };
 
 int evaluate_folder(const Options& options) {
-  const Model model = options.choice.load();
+  const ModelBundle model = options.choice.load();
   // A class of the folder that the model does not know is an error that names it.
   const ImageFolder images(options.images, model.preprocess, {.classes = model.labels});
   DataLoader loader(images, {.batch_size = options.batch_size, .on_skip = [](const std::string& why) {

@@ -72,7 +72,7 @@ void print(const Report& r, const Options& options) {
     std::printf("\n");
   }
   if (r.loaded) {
-    const Model& m = r.loaded->model;
+    const ModelBundle& m = r.loaded->model;
     const ViTConfig& c = m.net.config;
     std::printf("%s: %s\n", printable(r.path).c_str(), r.family.c_str());
     std::printf("  %lld parameters: %lld channels, %lld blocks, %lld heads, MLP %lld%s\n",
@@ -83,14 +83,14 @@ void print(const Report& r, const Options& options) {
     std::printf("  images %lldx%lld, patches of %lld, %s, crop %g, %s, mean %g %g %g, deviation %g %g %g\n",
                 static_cast<long long>(c.image_width), static_cast<long long>(c.image_height),
                 static_cast<long long>(c.patch_size),
-                m.preprocess.fit == Preprocess::Fit::crop ? "centre crop" : "squashed", m.preprocess.crop_pct,
+                m.preprocess.fit == Preprocess::Fit::crop ? "center crop" : "squashed", m.preprocess.crop_pct,
                 detail::filter_name(m.preprocess.filter).name, static_cast<double>(m.preprocess.mean[0]),
                 static_cast<double>(m.preprocess.mean[1]), static_cast<double>(m.preprocess.mean[2]),
                 static_cast<double>(m.preprocess.std[0]), static_cast<double>(m.preprocess.std[1]),
                 static_cast<double>(m.preprocess.std[2]));
     std::string labels;
     for (std::size_t i = 0; i < std::min<std::size_t>(m.labels.size(), 10); ++i)
-      labels += concat(i > 0 ? ", " : "", m.labels[i]);
+      labels += str_cat(i > 0 ? ", " : "", m.labels[i]);
     if (m.labels.size() > 10) labels += ", …";
     std::printf("  %zu classes%s%s\n", m.labels.size(), labels.empty() ? ": no head, features" : ": ",
                 printable(labels).c_str());

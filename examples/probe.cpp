@@ -1,4 +1,4 @@
-// How good the features of a model are for other images than it was trained on: by their nearest neighbours,
+// How good the features of a model are for other images than it was trained on: by their nearest neighbors,
 // and by a linear classifier, which can be saved as the head of the model:
 //   probe --run DIR | --model DIR | --latest | --best --train FOLDER [--val FOLDER] [--save DIR] [--json]
 #include <CLI/CLI.hpp>
@@ -34,7 +34,7 @@ struct Samples {
   std::vector<int> labels;  // N
 };
 
-Samples features_of(const Model& model, const ImageFolder& folder, std::vector<std::size_t> which,
+Samples features_of(const ModelBundle& model, const ImageFolder& folder, std::vector<std::size_t> which,
                     std::size_t batch_size) {
   const Subset images(folder, std::move(which));
   const std::int64_t C = model.net.config.feature_dim();
@@ -64,7 +64,7 @@ void check_destination(const fs::path& folder) {
 
 int probe(const Options& options) {
   if (options.save) check_destination(*options.save);
-  Model model = options.choice.load();
+  ModelBundle model = options.choice.load();
   const ImageFolder folder(options.train, model.preprocess);
   const auto K = static_cast<std::int64_t>(folder.classes().size());
   std::optional<ImageFolder> other;
@@ -97,7 +97,7 @@ int probe(const Options& options) {
   const double share = static_cast<double>(correct) / static_cast<double>(n);
   result.set("knn", Json::object({{"k", options.knn}, {"correct", correct}, {"top1", share}}));
   if (!options.json)
-    std::printf("%lld nearest neighbours: accuracy %.4f (%zu/%zu)\n", static_cast<long long>(options.knn),
+    std::printf("%lld nearest neighbors: accuracy %.4f (%zu/%zu)\n", static_cast<long long>(options.knn),
                 share, correct, n);
 
   if (!options.no_linear) {
@@ -143,7 +143,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0.001, 0.999))
       ->capture_default_str();
   app.add_option("--seed", options.seed, "of what is set aside")->capture_default_str();
-  app.add_option("--knn", options.knn, "neighbours that vote")
+  app.add_option("--knn", options.knn, "neighbors that vote")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   auto* no_linear = app.add_flag("--no-linear", options.no_linear, "no linear classifier");

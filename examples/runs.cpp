@@ -55,8 +55,8 @@ RunInfo named(const std::string& name, std::span<const RunInfo> runs, const RunR
   if (const auto number = to_number<int>(name)) {
     for (const RunInfo& run : runs)
       if (run.number == *number) return run;
-    throw ConfigError(concat("there is no run ", *number, " in ", roots, ": it has ", runs.size(),
-                             " runs; `runs` lists them"));
+    throw ConfigError(str_cat("there is no run ", *number, " in ", roots, ": it has ", runs.size(),
+                              " runs; `runs` lists them"));
   }
   std::error_code ignored;
   check<FileError>(std::filesystem::exists(std::filesystem::path(name) / "config.yaml", ignored), name,
@@ -70,7 +70,7 @@ int diff(const Options& options) {
   for (const RunInfo* run : {&a, &b})
     if (!run->problem.empty()) std::fprintf(stderr, "runs: %s\n", printable(run->problem).c_str());
   const RunDiff d = diff_runs(a, b);
-  std::fputs(options.json ? concat(d.json().dump(2), '\n').c_str() : d.text().c_str(), stdout);
+  std::fputs(options.json ? str_cat(d.json().dump(2), '\n').c_str() : d.text().c_str(), stdout);
   return 0;
 }
 

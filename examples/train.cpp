@@ -21,7 +21,7 @@ struct Options {
 
 std::string help() {
   TrainConfig defaults;
-  return concat(
+  return str_cat(
       "Settings are changed as training.lr=0.001; ~training.lr takes back what a file says, "
       "+notes.NAME=TEXT\n"
       "adds a note. With --multirun a setting may have several values: training.lr=0.001,0.0005,\n"
@@ -87,7 +87,7 @@ int main(int argc, char** argv) {
   app.add_option("settings", options.overrides, "settings to change, as data.train=photos training.lr=0.001");
   app.add_option("--config", options.configuration.file, "YAML file to begin with");
   app.add_option("--config-name", options.configuration.name,
-                 "the same by its name: config (if nothing is said), digits, cifar10, seed, finetune");
+                 "the same by its name: config (if nothing is said), digits, cifar10, mini, finetune");
   app.add_option("--config-dir", options.configuration.directory, "where to look for it");
   app.add_flag("--cfg", options.print, "print the resolved configuration, train nothing");
   app.add_option("--resume", options.resume, "run folder, or folder of a sweep, to go on with");
@@ -111,7 +111,7 @@ int main(int argc, char** argv) {
       const bool list = std::ranges::any_of(
           options.overrides, [](const std::string& text) { return text.find(',') != std::string::npos; });
       if (!list || options.sweep.multirun) throw;
-      throw ConfigError(concat(e.what(), "; for several values, one after the other, add --multirun"));
+      throw ConfigError(str_cat(e.what(), "; for several values, one after the other, add --multirun"));
     }
   });
 }

@@ -56,9 +56,9 @@ void check_validation(const minivit::Metrics& val, const minivit::VisionTransfor
     Metrics part;
     part.add(model(batch.images).value(), batch.labels);
     if (!std::isfinite(part.loss()))
-      throw NotFinite(concat("step ", step, ": the validation loss is ", part.loss(), "; ",
-                             not_finite_in_forward(model, batch.images, parameters),
-                             "; lower the learning rate, or look for broken images"));
+      throw NotFinite(str_cat("step ", step, ": the validation loss is ", part.loss(), "; ",
+                              not_finite_in_forward(model, batch.images, parameters),
+                              "; lower the learning rate, or look for broken images"));
   }
 }
 
@@ -73,7 +73,7 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
   std::size_t skipped = 0;
   const auto on_skip = [&](const std::string& why) {
     ++skipped;
-    log.warning(concat("skipped: ", why));
+    log.warning(str_cat("skipped: ", why));
   };
   const Subset train_images(images.train, images.train_part), val_images(images.val, images.val_part);
   const auto batch_size = static_cast<std::size_t>(t.batch_size);
@@ -133,7 +133,7 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
     saved = now();
   };
   const auto end = [&](const char* status, int code) {
-    if (skipped > 0) log.warning(concat(skipped, " images could not be read and were skipped"));
+    if (skipped > 0) log.warning(str_cat(skipped, " images could not be read and were skipped"));
     recorder.end(status, state, {});
     return code;
   };
@@ -143,7 +143,7 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
   try {
     while (state.epoch < t.epochs) {
       if (t.patience > 0 && state.epoch - state.improved_epoch >= t.patience && state.best_epoch > 0) {
-        log.line(concat("no better epoch in ", t.patience, ": stopped early"));
+        log.line(str_cat("no better epoch in ", t.patience, ": stopped early"));
         return end("early stop", 0);
       }
       if (until_epoch > 0 && state.epoch >= until_epoch) return end("paused", 0);
@@ -186,7 +186,7 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
       if (!whole) {  // the evaluation is repeated
         save();
         log.line(signals.received() ? "interrupted" : "the time is up");
-        log.line(concat("to go on: train --resume ", run.string()));
+        log.line(str_cat("to go on: train --resume ", run.string()));
         return end(signals.received() ? "interrupted" : "time limit",
                    signals.received() ? 128 + signals.received() : 0);
       }
@@ -201,7 +201,7 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
     return end("finished", 0);
   } catch (const NotFinite& e) {
     log.warning(e.what());
-    if (state.best_epoch > 0) log.line(concat("the best model, of epoch ", state.best_epoch, ", is kept"));
+    if (state.best_epoch > 0) log.line(str_cat("the best model, of epoch ", state.best_epoch, ", is kept"));
     recorder.end("not finite", state, e.what());
     return kNotFinite;
   } catch (const std::exception& e) {
@@ -227,11 +227,11 @@ inline minivit::VisionTransformer make_model(const minivit::TrainConfig& c, cons
                                                        .image_height = size.image_height,
                                                        .image_width = size.image_width,
                                                        .patch_size = size.patch_size,
-                                                       .grey = size.channels == 1,
+                                                       .gray = size.channels == 1,
                                                        .classes = images.classes()});
     for (const auto* lines : {&before.guesses, &before.notes})
       for (const std::string& line : *lines)
-        std::fprintf(stderr, "%s\n", printable(concat(c.pretrained, ": ", line)).c_str());
+        std::fprintf(stderr, "%s\n", printable(str_cat(c.pretrained, ": ", line)).c_str());
     take_weights(model, images.classes(), before.model);
   }
   prepare_fine_tuning(model, c.training.fine_tuning);
@@ -242,7 +242,7 @@ inline minivit::VisionTransformer make_model(const minivit::TrainConfig& c, cons
 inline int train_model(const fs::path& run, const minivit::TrainConfig& c, const TrainingImages& images,
                        minivit::VisionTransformer model, std::int64_t until_epoch) {
   using namespace minivit;
-  model.encoder.checkpointed = c.training.checkpoint;
+  model.encoder.recompute = c.training.recompute;
   ParameterArena parameters = flatten(model);
   const auto& t = c.training;
   if (t.optimizer == "adamw")
@@ -259,7 +259,7 @@ inline int train_model(const fs::path& run, const minivit::TrainConfig& c, const
 inline std::vector<minivit::NewFile> files_of(const minivit::TrainConfig& config,
                                               std::span<const std::string> overrides) {
   std::string list;
-  for (const std::string& text : overrides) list += minivit::concat("- ", minivit::yaml_text(text), "\n");
+  for (const std::string& text : overrides) list += minivit::str_cat("- ", minivit::yaml_text(text), "\n");
   return {{"config.yaml", config.yaml()}, {"overrides.yaml", list.empty() ? "[]\n" : list}};
 }
 

@@ -97,7 +97,7 @@ inline Plan read_plan(const fs::path& sweep) {
   }
   check<FileError>(count > 0, (sweep / "sweep.yaml").string(), ": does not say how many jobs there are");
   for (int i = 0; i < count; ++i)
-    plan.jobs.push_back({i, read_yaml_list(sweep / concat(i) / "overrides.yaml")});
+    plan.jobs.push_back({i, read_yaml_list(sweep / str_cat(i) / "overrides.yaml")});
   return plan;
 }
 
@@ -147,7 +147,7 @@ inline int run_jobs(const fs::path& sweep) {
   for (const Rung& rung : rungs) {
     const bool last = &rung == &rungs.back();
     for (const int number : alive) {
-      const fs::path folder = sweep / concat(number);
+      const fs::path folder = sweep / str_cat(number);
       const std::string title = title_of(plan, number);
       if (done(read_run(folder), rung.end)) {
         std::printf("%s : done before\n", title.c_str());
@@ -156,7 +156,7 @@ inline int run_jobs(const fs::path& sweep) {
       std::printf("\n%s\n", title.c_str());
       std::fflush(stdout);
       std::vector<std::string> arguments{"train", "--resume", folder.string()};
-      if (!last) arguments.insert(arguments.end(), {"--until-epoch", concat(rung.end)});
+      if (!last) arguments.insert(arguments.end(), {"--until-epoch", str_cat(rung.end)});
       const int code = run_self(arguments, signals);
       write_leaderboard(sweep, plan);
       if (signals.received() || code == 128 + SIGINT || code == 128 + SIGTERM) {
@@ -164,25 +164,25 @@ inline int run_jobs(const fs::path& sweep) {
         return signals.received() ? 128 + signals.received() : code;
       }
       if (code != 0) {
-        const std::string why = concat("#", number,
-                                       code > 128 ? concat(" was killed by signal ", code - 128)
-                                                  : concat(" ended with exit code ", code));
+        const std::string why = str_cat("#", number,
+                                        code > 128 ? str_cat(" was killed by signal ", code - 128)
+                                                   : str_cat(" ended with exit code ", code));
         std::fprintf(stderr, "train: job %s; the others go on\n", why.c_str());
-        failures += concat(failures.empty() ? "" : ", ", why);
+        failures += str_cat(failures.empty() ? "" : ", ", why);
       }
     }
     if (last) break;
     std::vector<RungResult> results;
     for (const int number : alive) {
-      const RunInfo run = read_run(sweep / concat(number));
+      const RunInfo run = read_run(sweep / str_cat(number));
       const bool failed = run.status == "failed" || run.status == "not finite" || run.status == "running";
       results.push_back({number, failed ? std::nullopt : run.best_val_acc});
     }
     const std::vector<int> next = survivors(results);
     for (const int number : alive)
       if (std::find(next.begin(), next.end(), number) == next.end() &&
-          read_run(sweep / concat(number)).status == "paused")
-        mark_halved(sweep / concat(number));
+          read_run(sweep / str_cat(number)).status == "paused")
+        mark_halved(sweep / str_cat(number));
     alive = next;
   }
   write_leaderboard(sweep, plan);
@@ -211,8 +211,8 @@ inline int run_sweep(const SweepOptions& options, std::span<const std::string> o
   std::vector<NewFile> files;
   const std::vector<double> halving = sweeping::fractions_of(options.halving);
   files.push_back(
-      {"sweep.yaml", concat("sweep:\n  jobs: ", jobs.size(), "\n  sampler: ", options.sampler,
-                            "\n  seed: ", options.seed, "\n  halving: \"", options.halving, "\"\n")});
+      {"sweep.yaml", str_cat("sweep:\n  jobs: ", jobs.size(), "\n  sampler: ", options.sampler,
+                             "\n  seed: ", options.seed, "\n  halving: \"", options.halving, "\"\n")});
   std::string base;
   for (Job& job : jobs) {
     job.overrides.insert(job.overrides.begin(), removed.begin(), removed.end());
@@ -225,7 +225,7 @@ inline int run_sweep(const SweepOptions& options, std::span<const std::string> o
       base = config.multirun;
     }
     for (NewFile& file : files_of(config, job.overrides))
-      files.push_back({concat(job.number, '/', file.name), std::move(file.content)});
+      files.push_back({str_cat(job.number, '/', file.name), std::move(file.content)});
   }
   const auto sweep = std::filesystem::absolute(make_run_folder(base, files));
   std::printf("%zu jobs in %s\n", jobs.size(), sweep.c_str());

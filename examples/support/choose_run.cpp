@@ -39,8 +39,8 @@ std::string RunRoots::str() const {
   std::string out;
   std::error_code ignored;
   for (const auto& path : paths())
-    out += minivit::concat(out.empty() ? "" : ", ", minivit::printable(path.string()),
-                           std::filesystem::is_directory(path, ignored) ? "" : " (no such folder)");
+    out += minivit::str_cat(out.empty() ? "" : ", ", minivit::printable(path.string()),
+                            std::filesystem::is_directory(path, ignored) ? "" : " (no such folder)");
   return out;
 }
 
@@ -55,11 +55,11 @@ void ModelChoice::add_to(CLI::App& app, bool required) {
   roots.add_to(app);
 }
 
-minivit::Model ModelChoice::load(const std::filesystem::path& folder, bool ready) const {
+minivit::ModelBundle ModelChoice::load(const std::filesystem::path& folder, bool ready) const {
   minivit::Pretrained loaded =
       minivit::load_pretrained(folder, {.architecture = architecture, .ready = ready});
   for (const std::string& guess : loaded.guesses)
-    std::fprintf(stderr, "%s\n", minivit::printable(minivit::concat(folder.native(), ": ", guess)).c_str());
+    std::fprintf(stderr, "%s\n", minivit::printable(minivit::str_cat(folder.native(), ": ", guess)).c_str());
   return std::move(loaded.model);
 }
 

@@ -11,7 +11,7 @@
 #include "minivit/core/check.hpp"          // errors and how they are worded
 #include "minivit/core/rng.hpp"            // random numbers keyed by (seed, epoch, sample)
 #include "minivit/data/image.hpp"          // decode and encode images
-#include "minivit/data/image_folder.hpp"   // root/class/*.jpg, resized, augmented, normalised
+#include "minivit/data/image_folder.hpp"   // root/class/*.jpg, resized, augmented, normalized
 #include "minivit/data/loader.hpp"         // batches, loaded in the background
 #include "minivit/train/loop.hpp"          // AdamW, SGD, schedule, EMA, train_epoch, evaluate
 #include "minivit/io/model_folder.hpp"     // save_model, load_model, classify

@@ -12,17 +12,17 @@
 using namespace minivit;
 
 TEST_CASE("concat writes text, numbers and what has a str()") {
-  CHECK(concat() == "");
-  CHECK(concat("a", 'b', std::string("c"), std::string_view("d")) == "abcd");
-  CHECK(concat(true, " ", false) == "true false");
-  CHECK(concat(-3, " ", 7u, " ", std::size_t{18446744073709551615u}) == "-3 7 18446744073709551615");
-  CHECK(concat(std::numeric_limits<std::int64_t>::min()) == "-9223372036854775808");
-  CHECK(concat(std::int8_t{-5}, " ", std::uint8_t{200}) == "-5 200");
-  CHECK(concat(0.1f, " ", 0.1, " ", 1e300, " ", 1.0) == "0.1 0.1 1e+300 1");
-  CHECK(concat(std::numeric_limits<double>::lowest()) == "-1.7976931348623157e+308");
-  CHECK(concat(std::numeric_limits<float>::infinity(), " ", -std::numeric_limits<float>::infinity()) ==
+  CHECK(str_cat() == "");
+  CHECK(str_cat("a", 'b', std::string("c"), std::string_view("d")) == "abcd");
+  CHECK(str_cat(true, " ", false) == "true false");
+  CHECK(str_cat(-3, " ", 7u, " ", std::size_t{18446744073709551615u}) == "-3 7 18446744073709551615");
+  CHECK(str_cat(std::numeric_limits<std::int64_t>::min()) == "-9223372036854775808");
+  CHECK(str_cat(std::int8_t{-5}, " ", std::uint8_t{200}) == "-5 200");
+  CHECK(str_cat(0.1f, " ", 0.1, " ", 1e300, " ", 1.0) == "0.1 0.1 1e+300 1");
+  CHECK(str_cat(std::numeric_limits<double>::lowest()) == "-1.7976931348623157e+308");
+  CHECK(str_cat(std::numeric_limits<float>::infinity(), " ", -std::numeric_limits<float>::infinity()) ==
         "inf -inf");
-  CHECK(concat(Shape{2, 3}, Shape{}) == "(2, 3)()");
+  CHECK(str_cat(Shape{2, 3}, Shape{}) == "(2, 3)()");
 }
 
 TEST_CASE("check throws what it is told to, with the parts as message") {

@@ -18,7 +18,7 @@ namespace {
 struct TemporaryFolder {
   fs::path path =
       fs::temp_directory_path() /
-      concat("minivit-file-", ::getpid(), "-", std::chrono::steady_clock::now().time_since_epoch().count());
+      str_cat("minivit-file-", ::getpid(), "-", std::chrono::steady_clock::now().time_since_epoch().count());
   TemporaryFolder() { fs::create_directories(path); }
   ~TemporaryFolder() { fs::remove_all(path); }
   fs::path operator/(const std::string& name) const { return path / name; }
@@ -122,7 +122,7 @@ TEST_CASE("AtomicFile refuses what it cannot replace, and says so") {
   CHECK(message_of([&] { AtomicFile("/dev/full"); }) ==
         "cannot write /dev/full: expected a regular file or nothing of that name, found something else");
   CHECK(message_of([&] { AtomicFile(folder / "missing/a"); }) ==
-        concat("cannot write ", (folder / "missing/a").string(), ": No such file or directory"));
+        str_cat("cannot write ", (folder / "missing/a").string(), ": No such file or directory"));
   CHECK(message_of([&] { AtomicFile(""); }).find("names no file") != std::string::npos);
   CHECK(message_of([&] { AtomicFile("/"); }) != "");
   CHECK(entries(folder.path) == Names{"dir"});
@@ -145,7 +145,7 @@ TEST_CASE("a write that fails leaves the earlier file and no temporary, and cann
     second = message_of([&] { file.commit(); });
   }
   CHECK(first ==
-        concat("cannot write ", (folder / "a").string(), ": File too large; the earlier file is untouched"));
+        str_cat("cannot write ", (folder / "a").string(), ": File too large; the earlier file is untouched"));
   CHECK(second.find("an earlier write failed") != std::string::npos);
   CHECK(content(folder / "a") == "old");
   CHECK(entries(folder.path) == Names{"a"});
@@ -197,7 +197,7 @@ TEST_CASE("read_file reads regular files up to a limit") {
   write_file_atomically(folder / "a", "12345");
   CHECK(read_file(folder / "a", 5) == "12345");
   CHECK(message_of([&] { read_file(folder / "a", 4); }) ==
-        concat("cannot read ", (folder / "a").string(), ": it has 5 bytes, at most 4 are accepted"));
+        str_cat("cannot read ", (folder / "a").string(), ": it has 5 bytes, at most 4 are accepted"));
   CHECK(message_of([&] { read_file(folder / "none", 4); }).find("No such file") != std::string::npos);
   CHECK(message_of([&] { read_file(folder.path, 4); }).find("found a folder") != std::string::npos);
   CHECK(message_of([&] { read_file("/dev/zero", 4); }).find("expected a regular file") != std::string::npos);

@@ -90,10 +90,10 @@ TEST_CASE("operations without strength change nothing") {
   CHECK(apply(AugmentOp::rotate, apply(AugmentOp::rotate, image, 180), 180) == image);
   const Image square = fixture::noise(16, 16);
   CHECK(apply(AugmentOp::rotate, apply(AugmentOp::rotate, square, 90), -90) == square);
-  // One colour has no contrast to stretch.
-  const Image grey = fixture::plain(4, 4, 9, 9, 9);
-  CHECK(apply(AugmentOp::auto_contrast, grey, 0) == grey);
-  CHECK(apply(AugmentOp::equalize, grey, 0) == grey);
+  // One color has no contrast to stretch.
+  const Image gray = fixture::plain(4, 4, 9, 9, 9);
+  CHECK(apply(AugmentOp::auto_contrast, gray, 0) == gray);
+  CHECK(apply(AugmentOp::equalize, gray, 0) == gray);
 }
 
 TEST_CASE("the smallest images are no special case") {

@@ -69,7 +69,7 @@ inline minivit::Image noise(int width, int height, int channels = 3, std::uint64
   return image;
 }
 
-/// An image of one colour.
+/// An image of one color.
 inline minivit::Image plain(int width, int height, std::uint8_t r, std::uint8_t g, std::uint8_t b) {
   minivit::Image image = minivit::make_image(width, height);
   for (std::size_t i = 0; i < image.pixels.size(); i += 3)

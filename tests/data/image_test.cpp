@@ -42,9 +42,9 @@ void put32(std::vector<std::uint8_t>& bytes, std::size_t at, std::uint32_t value
 
 TEST_CASE("lossless images are decoded as Pillow does") {
   for (const std::string name :
-       {"grey.png", "bits1.png", "palette.png", "rgba.png", "grey_alpha.png", "palette_transparent.png",
-        "rgb16.png", "grey16.png", "interlaced.png", "bits24.bmp", "bits32.bmp", "palette.bmp", "bits1.bmp",
-        "grey.bmp", "bits16_565.bmp", "top_down.bmp", "bits4.bmp"}) {
+       {"gray.png", "bits1.png", "palette.png", "rgba.png", "gray_alpha.png", "palette_transparent.png",
+        "rgb16.png", "gray16.png", "interlaced.png", "bits24.bmp", "bits32.bmp", "palette.bmp", "bits1.bmp",
+        "gray.bmp", "bits16_565.bmp", "top_down.bmp", "bits4.bmp"}) {
     CAPTURE(name);
     const Image image = decode_image(fixture::path("data_decode/" + name));
     CHECK(image.channels == 3);
@@ -59,9 +59,9 @@ TEST_CASE("JPEG is decoded as Pillow does, the orientation tag is not applied") 
 #if defined(MINIVIT_WITH_LIBJPEG)
   const int tolerance = 0;  // the same library
 #else
-  const int tolerance = 6;  // another inverse transform, other interpolation of colour
+  const int tolerance = 6;  // another inverse transform, other interpolation of color
 #endif
-  for (const std::string name : {"baseline.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "rotated.jpg"}) {
+  for (const std::string name : {"baseline.jpg", "progressive.jpg", "gray.jpg", "cmyk.jpg", "rotated.jpg"}) {
     CAPTURE(name);
     const Image image = decode_image(fixture::path("data_decode/" + name));
     const int d = fixture::difference(image, decode_image(fixture::path("data_decode/" + name + ".rgb.png")));
@@ -103,7 +103,7 @@ TEST_CASE("a PNG file is written whole and replaces what was there") {
 
 TEST_CASE("what cannot be encoded is refused") {
   CHECK(message_of<ShapeError>([] { encode_png(fixture::noise(2, 2, 4)); }) ==
-        "encode_png: image has 4 channels, expected 1 (grey) or 3 (RGB)");
+        "encode_png: image has 4 channels, expected 1 (gray) or 3 (RGB)");
   Image broken = fixture::noise(3, 3);
   broken.pixels.pop_back();
   CHECK(contains(message_of<ShapeError>([&] { encode_png(broken); }),
@@ -168,7 +168,7 @@ TEST_CASE("BMP variants that are not supported say so") {
   CHECK(decode_message(bmp) == "the file: BMP header of 41000 bytes, expected 12 or 40 to 124");
   bmp = good;
   put32(bmp, 46, 257);
-  CHECK(decode_message(bmp) == "the file: damaged BMP: a palette of 257 colours for 8 bits a pixel");
+  CHECK(decode_message(bmp) == "the file: damaged BMP: a palette of 257 colors for 8 bits a pixel");
   bmp = good;
   put32(bmp, 46, 1);  // most pixels now point behind the palette
   CHECK(contains(decode_message(bmp), "of a palette of 1"));
@@ -179,7 +179,7 @@ TEST_CASE("BMP variants that are not supported say so") {
 
 TEST_CASE("a file cut anywhere is an error or an image, never a crash") {
   for (const std::string name :
-       {"baseline.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "palette.png", "interlaced.png",
+       {"baseline.jpg", "progressive.jpg", "gray.jpg", "cmyk.jpg", "palette.png", "interlaced.png",
         "rgb16.png", "bits24.bmp", "bits1.bmp", "bits4.bmp", "bits16_565.bmp"}) {
     CAPTURE(name);
     const auto bytes = fixture::read(fixture::path("data_decode/" + name));

@@ -29,7 +29,7 @@ SIZE, CLASSES = 16, 5
 LABELS = [f"kind {i}" for i in range(CLASSES)]
 
 
-def randomise(model, seed):
+def randomize(model, seed):
     """Every weight matters: norms, biases, LayerScales and tokens too."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -53,7 +53,7 @@ def of_timm(name, architecture, seed, dtype=torch.float32, prefix="", model_args
     folder.mkdir(parents=True)
     args = dict(img_size=SIZE, patch_size=4, embed_dim=12 if not model_args else 16, depth=2,
                 num_heads=3 if not model_args else 2, mlp_ratio=2) | args
-    model = randomise(timm.create_model(architecture, num_classes=args.pop("num_classes", CLASSES), **args), seed)
+    model = randomize(timm.create_model(architecture, num_classes=args.pop("num_classes", CLASSES), **args), seed)
     state = {prefix + k: v.to(dtype).contiguous() for k, v in model.state_dict().items()}
     model.load_state_dict({k: v.to(dtype).float() for k, v in model.state_dict().items()})
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
@@ -82,7 +82,7 @@ def of_transformers(name, kind, seed, original_names=True, processor=None, **arg
     args = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=SIZE, patch_size=4,
                 id2label=dict(enumerate(LABELS)), label2id={l: i for i, l in enumerate(LABELS)},
                 **({"mlp_ratio": 2} if "Dinov2" in kind else {"intermediate_size": 32})) | args
-    model = randomise(getattr(transformers, kind)(config_class(**args)), seed)
+    model = randomize(getattr(transformers, kind)(config_class(**args)), seed)
     model.save_pretrained(folder, save_original_format=original_names)
     if processor:
         processor.save_pretrained(folder)

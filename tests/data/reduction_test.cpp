@@ -35,7 +35,7 @@ void put_images(const fs::path& folder) {
   fs::create_directories(folder / "b");
   int number = 0;
   for (const std::string name :
-       {"baseline.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg", "rotated.jpg", "rgba.png"})
+       {"baseline.jpg", "progressive.jpg", "gray.jpg", "cmyk.jpg", "rotated.jpg", "rgba.png"})
     for (int copy = 0; copy < 3; ++copy)
       fs::copy_file(fixture::path("data_decode/" + name),
                     folder / (copy == 1 ? "a" : "b") /
@@ -68,7 +68,7 @@ TEST_CASE("the reduction leaves pixels enough") {
   CHECK(reduction_for(1'000'000'000, 1'000'000'000, 500'000'000, 500'000'000) == 2);  // no overflow
 }
 
-TEST_CASE("for evaluation the size before the centre crop counts") {
+TEST_CASE("for evaluation the size before the center crop counts") {
   const Preprocess squash{.height = 100, .width = 50};
   CHECK(decode_reduction(200, 200, squash) == 2);
   CHECK(decode_reduction(100, 400, squash) == 2);
@@ -101,7 +101,7 @@ TEST_CASE("for training the part that is going to be cut out counts") {
 }
 
 TEST_CASE("a reduced JPEG has its size divided and rounded up, and knows the file's") {
-  for (const std::string name : {"baseline.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg"})
+  for (const std::string name : {"baseline.jpg", "progressive.jpg", "gray.jpg", "cmyk.jpg"})
     for (const auto& size : {std::array{1, 23, 17}, {2, 12, 9}, {4, 6, 5}, {8, 3, 3}}) {
       const int reduction = size[0], width = size[1], height = size[2];
       CAPTURE(name);
@@ -123,12 +123,12 @@ TEST_CASE("a reduced JPEG has its size divided and rounded up, and knows the fil
   if (kReduces)
     for (const int bad : {0, 3, 16})
       CHECK(message_of<Error>([&] { decode("baseline.jpg", bad); }) ==
-            concat("decode_image: reduction is ", bad, ", expected 1, 2, 4 or 8"));
+            str_cat("decode_image: reduction is ", bad, ", expected 1, 2, 4 or 8"));
 }
 
 TEST_CASE("a reduced JPEG shows the same") {
   const Preprocess p{.height = 4, .width = 5};
-  for (const std::string name : {"baseline.jpg", "progressive.jpg", "grey.jpg", "cmyk.jpg"}) {
+  for (const std::string name : {"baseline.jpg", "progressive.jpg", "gray.jpg", "cmyk.jpg"}) {
     CAPTURE(name);
     const Image exact = fit_image(decode(name, 1), p), reduced = fit_image(decode(name, 4), p);
     double sum = 0;
@@ -144,7 +144,7 @@ TEST_CASE("a reduced image that does not fit its file is refused") {
     const int width = file[0], height = file[1], reduction = file[2];
     CHECK(message_of<ShapeError>([&] {
             fit_image(Decoded{make_image(12, 8), width, height, reduction}, p);
-          }) == concat("preprocess: image is 12x8, expected 1/", reduction, " of ", width, "x", height));
+          }) == str_cat("preprocess: image is 12x8, expected 1/", reduction, " of ", width, "x", height));
   }
 }
 

@@ -38,7 +38,7 @@ TEST_CASE("resize gives Pillow's bytes") {
   }
 }
 
-TEST_CASE("resize keeps one colour, and the same size changes nothing") {
+TEST_CASE("resize keeps one color, and the same size changes nothing") {
   for (const Filter filter : {Filter::nearest, Filter::bilinear, Filter::bicubic})
     for (const auto& [w, h] : {std::pair{1, 1}, {2, 9}, {37, 3}, {100, 80}}) {
       CHECK(resize(fixture::plain(17, 13, 255, 0, 130), w, h, filter) == fixture::plain(w, h, 255, 0, 130));

@@ -23,7 +23,7 @@ std::vector<float> run(const TrainTransform& transform, const Image& image, std:
 
 }  // namespace
 
-TEST_CASE("to_tensor writes normalised planes") {
+TEST_CASE("to_tensor writes normalized planes") {
   const Image image = fixture::noise(5, 4);
   Preprocess p{.height = 4, .width = 5};
   p.mean = {0.5f, 0.4f, 0.3f};
@@ -44,29 +44,29 @@ TEST_CASE("squashing keeps a share of the edges, too, as DeiT's image processor 
     for (int i = 0; i < 16 * 3; ++i) REQUIRE(part.row(y)[i] == whole.row(y + 2)[i + 2 * 3]);
 }
 
-TEST_CASE("a grey picture is the luma of the normalised channels, in training, too") {
+TEST_CASE("a gray picture is the luma of the normalized channels, in training, too") {
   const Image image = make_image(20, 16);
-  Image colours = image;
-  for (std::size_t i = 0; i < colours.pixels.size(); ++i)
-    colours.pixels[i] = static_cast<std::uint8_t>(i * 37 % 256);
+  Image colors = image;
+  for (std::size_t i = 0; i < colors.pixels.size(); ++i)
+    colors.pixels[i] = static_cast<std::uint8_t>(i * 37 % 256);
   Preprocess p{.height = 16, .width = 20};
-  std::vector<float> planes(3 * 16 * 20), grey(16 * 20), trained(16 * 20);
-  preprocess(colours, p, planes.data());
+  std::vector<float> planes(3 * 16 * 20), gray(16 * 20), trained(16 * 20);
+  preprocess(colors, p, planes.data());
   p.channels = 1;
-  preprocess(colours, p, grey.data());
+  preprocess(colors, p, gray.data());
   TrainTransform t{.base = p, .scale_min = 1.0, .hflip = 1.0};
   Rng rng(1);
-  t(colours, rng, trained.data());
+  t(colors, rng, trained.data());
   for (std::size_t y = 0; y < 16; ++y)
     for (std::size_t x = 0; x < 20; ++x) {
       const std::size_t i = y * 20 + x;
       const float luma = 0.299f * planes[i] + 0.587f * planes[320 + i] + 0.114f * planes[640 + i];
-      REQUIRE(grey[i] == doctest::Approx(luma).epsilon(1e-5));
-      REQUIRE(trained[y * 20 + 19 - x] == grey[i]);
+      REQUIRE(gray[i] == doctest::Approx(luma).epsilon(1e-5));
+      REQUIRE(trained[y * 20 + 19 - x] == gray[i]);
     }
   p.channels = 2;
   CHECK(message_of<ConfigError>([&] { p.validate(); }) ==
-        "preprocess: channels is 2, expected 3, or 1 for grey");
+        "preprocess: channels is 2, expected 3, or 1 for gray");
 }
 
 TEST_CASE("crop geometry is timm's") {
@@ -86,10 +86,10 @@ TEST_CASE("crop geometry is timm's") {
   // timm's ResizeKeepRatio for a size that is not square: rounded, neither side too small.
   CHECK(size(300, 200, 100, 50) == std::array{100, 67});
   CHECK(size(200, 300, 100, 50) == std::array{100, 150});
-  // Halves go to the even neighbour.
-  CHECK(detail::centre_start(5, 4) == 0);
-  CHECK(detail::centre_start(7, 4) == 2);
-  CHECK(detail::centre_start(8, 4) == 2);
+  // Halves go to the even neighbor.
+  CHECK(detail::center_start(5, 4) == 0);
+  CHECK(detail::center_start(7, 4) == 2);
+  CHECK(detail::center_start(8, 4) == 2);
 }
 
 TEST_CASE("squash geometry is one resize") {
@@ -179,7 +179,7 @@ TEST_CASE("training transform is a function of the random stream") {
   CHECK(run(t, image, 4) == out);
 }
 
-TEST_CASE("one pass gives what mirroring, augmenting and normalising one after the other give") {
+TEST_CASE("one pass gives what mirroring, augmenting and normalizing one after the other give") {
   const Image image = fixture::noise(24, 20);
   const TrainTransform t{
       .base = {.height = 20, .width = 24}, .scale_min = 1, .scale_max = 1, .trivial_augment = true};
@@ -199,7 +199,7 @@ TEST_CASE("one pass gives what mirroring, augmenting and normalising one after t
   CHECK(seen.size() == 2 * kAugmentOps);
 }
 
-TEST_CASE("a centre crop is cut out of the resized image") {
+TEST_CASE("a center crop is cut out of the resized image") {
   for (const auto& [w, h] : {std::pair{90, 40}, {40, 90}, {57, 57}, {20, 33}})
     for (const Filter filter : {Filter::nearest, Filter::bilinear, Filter::bicubic}) {
       const Image image = fixture::noise(w, h);
@@ -208,7 +208,7 @@ TEST_CASE("a centre crop is cut out of the resized image") {
       const auto [to_w, to_h] = detail::size_before_crop(image, p);
       const Image resized = resize(image, to_w, to_h, filter);
       CHECK(fit_image(image, p) ==
-            crop(resized, detail::centre_start(to_w, 30), detail::centre_start(to_h, 30), 30, 30));
+            crop(resized, detail::center_start(to_w, 30), detail::center_start(to_h, 30), 30, 30));
     }
 }
 

@@ -344,7 +344,7 @@ PYTHON
   run 0 probe --run "$trained_run" --train "$scratch/others" --knn 5 --save "$out/model"
   [[ ! -s $scratch/err ]] || fail "probe: something on standard error" "$scratch/err"
   says "$scratch/out" "72 images for training, 18 for validation, 3 classes, 16 features"
-  grep -qE '^5 nearest neighbours: accuracy [01]\.[0-9]{4} \([0-9]+/18\)$' "$scratch/out" || fail "probe: no neighbours" "$scratch/out"
+  grep -qE '^5 nearest neighbors: accuracy [01]\.[0-9]{4} \([0-9]+/18\)$' "$scratch/out" || fail "probe: no neighbors" "$scratch/out"
   grep -qE '^linear classifier: accuracy [01]\.[0-9]{4} ' "$scratch/out" || fail "probe: no linear classifier" "$scratch/out"
   says "$scratch/out" "model folder: $out/model"
   # The saved model is that classifier, and predicts the folder's classes.
@@ -494,7 +494,7 @@ test_configuration() {
   run 0 train --cfg --config "$scratch/resolved.yaml"
   same "$scratch/out" "$scratch/resolved.yaml"
   local name
-  for name in digits cifar10 seed finetune; do
+  for name in digits cifar10 mini finetune; do
     run 0 train --cfg --config-name $name data.train=photos
     [[ $(wc -l <"$scratch/out") -gt 40 ]] || fail "--cfg: not the whole configuration" "$scratch/out"
   done
@@ -597,10 +597,10 @@ test_pretrained() {
     training.backbone_lr=0.5 model.head_dropout=0.1 model.image_size=24 output.dir="$scratch/giant"
   says "$scratch/err" "positions interpolated from 4x4 to 6x6 patches"
   says "$scratch/err" "the head is new"
-  # Grey; and a little more at a higher resolution at the end.
-  run 0 train "${common[@]}" model.pretrained="$data/hf_vit" model.channels=1 log.tensorboard=yes output.dir="$scratch/grey"
+  # Gray; and a little more at a higher resolution at the end.
+  run 0 train "${common[@]}" model.pretrained="$data/hf_vit" model.channels=1 log.tensorboard=yes output.dir="$scratch/gray"
   says "$scratch/err" "input channels summed to one"
-  run_folder "$scratch/grey"
+  run_folder "$scratch/gray"
   run 0 predict --run "$run_dir" "${image[0]}"
   run 0 train "${common[@]}" model.pretrained="$run_dir/best" model.image_size=24 training.epochs=1 output.dir="$scratch/finer"
   says "$scratch/err" "positions interpolated from 4x4 to 6x6 patches"

@@ -26,10 +26,10 @@ struct Run {
     std::string history =
         "epoch,train_loss,train_acc,val_loss,val_acc,val_top5,lr,seconds,images_per_second\n";
     for (int i = 1; i <= epochs; ++i)
-      history += concat(i, ",2,0.1,", i == 2 ? bad : "1.5", ",0.", i % 10, ",0.9,1,1,1\n");
+      history += str_cat(i, ",2,0.1,", i == 2 ? bad : "1.5", ",0.", i % 10, ",0.9,1,1,1\n");
     write_file_atomically(folder / "training_history.csv", history);
     std::string rates = "step,lr\n";
-    for (int i = 0; i < 5000 * epochs; ++i) rates += concat(i, ",0.001\n");
+    for (int i = 0; i < 5000 * epochs; ++i) rates += str_cat(i, ",0.001\n");
     write_file_atomically(folder / "learning_rates_per_step.csv", rates);
   }
 };

@@ -71,7 +71,7 @@ TEST_CASE("the rate follows a change and forgets") {
   CHECK(rate.value() == doctest::Approx(150).epsilon(0.03));
 }
 
-TEST_CASE("a row stands below its header, with and without colours") {
+TEST_CASE("a row stands below its header, with and without colors") {
   const EpochRow row{1, 2.31, 0.1, 1.5, 0.875, 1, 3e-4, 12.34, 812.3, true};
   const std::string plain = epoch_line(row, false);
   CHECK(plain == "    1      2.3100  0.1000     1.5000  0.8750*  1.0000  3.00e-04     12.3     812.3");
@@ -94,7 +94,7 @@ TEST_CASE("on a terminal the progress line is written over, and nothing of it is
     ::setenv("LC_ALL", "C.UTF-8", 1);
     {
       const Terminal t = Terminal::of_stdout();
-      if (!t.interactive || !t.colour || !t.utf8 || t.width != 60 || terminal_width() != 60) ::_exit(2);
+      if (!t.interactive || !t.color || !t.utf8 || t.width != 60 || terminal_width() != 60) ::_exit(2);
       RunLog log(folder.path() / "log");
       log.line("first");
       log.progress("working");

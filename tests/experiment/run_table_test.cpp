@@ -44,9 +44,9 @@ fs::path make_run(const fs::path& folder, const std::string& result, const std::
 }
 
 std::string finished(double accuracy, const std::string& started = "") {
-  return concat(R"({"status": "finished", "epochs_done": 10, "epochs": 10, "best_val_acc": )", accuracy,
-                R"(, "best_epoch": 9, "best_val_loss": 0.25, "seconds": 12.5, "parameters": 1000)",
-                started.empty() ? "" : R"(, "started": ")" + started + '"', "}");
+  return str_cat(R"({"status": "finished", "epochs_done": 10, "epochs": 10, "best_val_acc": )", accuracy,
+                 R"(, "best_epoch": 9, "best_val_loss": 0.25, "seconds": 12.5, "parameters": 1000)",
+                 started.empty() ? "" : R"(, "started": ")" + started + '"', "}");
 }
 
 std::vector<RunInfo> runs_below(const fs::path& root) { return find_runs(std::vector<fs::path>{root}); }
@@ -132,7 +132,7 @@ TEST_CASE("hostile YAML is refused in no time and on a small stack") {
     yaml_problem(repeated(piece, kMany));
   }
   std::string laughs = "a0: &a0 [x]\n";
-  for (int i = 1; i < 60; ++i) laughs += concat("a", i, ": &a", i, " [*a", i - 1, ",*a", i - 1, "]\n");
+  for (int i = 1; i < 60; ++i) laughs += str_cat("a", i, ": &a", i, " [*a", i - 1, ",*a", i - 1, "]\n");
   CHECK(yaml_problem(laughs).find("found a list") != std::string::npos);
   CHECK(yaml_problem(repeated("[", kMany)) ==
         "line 1, column 1: found a list, expected name: value; lists are for sweeps, name=a,b");
@@ -273,7 +273,7 @@ TEST_CASE("links in a circle end, and what cannot be opened is left out") {
   const TemporaryFolder base;
   const fs::path root = base.path() / "outputs", day = root / "2026-11-25";
   make_run(day / "17-46-12", finished(0.1));
-  for (int i = 0; i < 40; ++i) fs::create_directory_symlink(root, day / concat("loop", i));
+  for (int i = 0; i < 40; ++i) fs::create_directory_symlink(root, day / str_cat("loop", i));
   fs::create_directory_symlink(day, day / "17-46-12" / "up");
   fs::create_directory_symlink("self", day / "self");
   fs::create_directory_symlink(base.path() / "nowhere", day / "dangling");
@@ -400,7 +400,7 @@ TEST_CASE("the leaderboard sorts the jobs of a sweep by accuracy") {
   const fs::path sweep = base.path() / "2026-11-25" / "17-46-12";
   std::vector<Job> jobs;
   const char* const names[] = {"a", "b,c", "say \"x\"", "d", "e"};
-  for (int i = 0; i < 5; ++i) jobs.push_back({i, {concat("data.train=", names[i]), "training.epochs=10"}});
+  for (int i = 0; i < 5; ++i) jobs.push_back({i, {str_cat("data.train=", names[i]), "training.epochs=10"}});
   jobs[1].overrides.push_back("+extra=1");
   make_run(sweep / "0", finished(0.5));
   make_run(sweep / "1", finished(0.75));
@@ -427,8 +427,8 @@ TEST_CASE("the leaderboard sorts the jobs of a sweep by accuracy") {
   for (const int i : {0, 1, 2, 4}) {
     std::string text;
     for (const std::string& o : jobs[static_cast<std::size_t>(i)].overrides)
-      text += concat("- ", Json(o).dump(), "\n");  // JSON's strings are YAML's
-    write(sweep / concat(i) / "overrides.yaml", text);
+      text += str_cat("- ", Json(o).dump(), "\n");  // JSON's strings are YAML's
+    write(sweep / str_cat(i) / "overrides.yaml", text);
   }
   write(sweep / "007" / "config.yaml", std::string(kConfig));  // not a job's name
   const std::string csv = board.csv();

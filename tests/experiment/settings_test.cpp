@@ -71,12 +71,12 @@ TEST_CASE("a boolean is true or false, in the ways of YAML") {
   Program p;
   for (const char* yes : {"true", "True", "TRUE", "yes", "on"}) {
     p.fast = false;
-    p.settings.apply(concat("math.fast=", yes));
+    p.settings.apply(str_cat("math.fast=", yes));
     CHECK_MESSAGE(p.fast, yes);
   }
   for (const char* no : {"false", "False", "no", "No", "off"}) {
     p.fast = true;
-    p.settings.apply(concat("math.fast=", no));
+    p.settings.apply(str_cat("math.fast=", no));
     CHECK_MESSAGE(!p.fast, no);
   }
 }
@@ -94,17 +94,17 @@ TEST_CASE("a value that is refused is named with what is expected, and changes n
   for (const char* value :
        {"", " ", "five", "5.0", "5 ", " 5", "5x", "0x5", "1e1", "++5", "+-5", "-", "99999999999999999999"}) {
     CAPTURE(value);
-    CHECK_FALSE(p.accepts(concat("run.count=", value)));
+    CHECK_FALSE(p.accepts(str_cat("run.count=", value)));
   }
   for (const char* value : {"", "nan", "inf", "1e400", "0,5", "0.5.5", "1e", "0.5f"}) {
     CAPTURE(value);
-    CHECK_FALSE(p.accepts(concat("math.rate=", value)));
-    CHECK_FALSE(p.accepts(concat("math.decay=", value)));
+    CHECK_FALSE(p.accepts(str_cat("math.rate=", value)));
+    CHECK_FALSE(p.accepts(str_cat("math.decay=", value)));
   }
   int number = 0;
   CHECK_FALSE(detail::parse_number("+-5", number));
   for (const char* value : {"", "1", "tru", "true ", "y"})
-    CHECK_FALSE(p.accepts(concat("math.fast=", value)));
+    CHECK_FALSE(p.accepts(str_cat("math.fast=", value)));
   CHECK_FALSE(p.accepts("text.mode="));
   CHECK(p.count == 3);
   CHECK(p.rate == 0.5);

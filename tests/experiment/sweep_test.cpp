@@ -123,7 +123,7 @@ TEST_CASE("malformed sweeps are refused with a reason") {
   CHECK(refusal("range(1,2,3,4)").starts_with("range(…) has 4 values, expected range(start,stop)"));
   for (const char* bad :
        {"x", "1.2.3", "1e", "--1", "+-1", ".", "1e+-2", "0x10", "nan", "inf", "1 2", "1e2.5"})
-    CHECK(refusal(concat("range(0,", bad, ")")) == concat("\"", bad, "\" is not a number"));
+    CHECK(refusal(str_cat("range(0,", bad, ")")) == str_cat("\"", bad, "\" is not a number"));
   CHECK(refusal("range(0,1e-16)").starts_with("\"1e-16\" has too many digits for range(…)"));
   CHECK(refusal("range(0,99999999999999999999)").find("too many digits") != std::string::npos);
   CHECK(refusal("range(0,1e99999999999)").find("too many digits") != std::string::npos);
@@ -149,8 +149,8 @@ TEST_CASE("a grid has all combinations, the last name changes fastest") {
     const char* const rates[] = {"0.001", "0.0005"};
     const Job& job = jobs[static_cast<std::size_t>(i)];
     CHECK(job.number == i);
-    CHECK(job.overrides == Texts{concat("model.num_layers=", layers[i / 2]), "training.seed=1",
-                                 concat("training.lr=", rates[i % 2])});
+    CHECK(job.overrides == Texts{str_cat("model.num_layers=", layers[i / 2]), "training.seed=1",
+                                 str_cat("training.lr=", rates[i % 2])});
   }
   CHECK(job_title(jobs[0]) == "#0 : model.num_layers=4 training.seed=1 training.lr=0.001");
   CHECK(grid_of({}).size() == 1);
@@ -183,8 +183,8 @@ TEST_CASE("a name is swept once, and drawn only by the random sampler") {
   CHECK(message_of<ConfigError>([] { random_of({"training.lr=1", "training.lr=2"}, 1, 0); }) == twice);
   for (const char* draw : {"uniform(0,1)", "loguniform(1e-4,1e-2)", "randint(1,3)"})
     CHECK(message_of<ConfigError>([&] {
-            grid_of({"b=1,2", concat("a=", draw)});
-          }) == concat("a=", draw, " needs --sampler random"));
+            grid_of({"b=1,2", str_cat("a=", draw)});
+          }) == str_cat("a=", draw, " needs --sampler random"));
 }
 
 TEST_CASE("random jobs are the same for the same seed, and begin the same if there are more") {
@@ -233,8 +233,8 @@ TEST_CASE("what is drawn is in its range and distributed as named") {
     ++count[static_cast<int>(number(job)) + 1];
   for (const int n : count) CHECK(std::abs(n - kTrials / 3.0) < 5 * std::sqrt(kTrials * 2 / 9.0));
   // The whole range of 64 bits, and one number.
-  const std::string all = concat("a=randint(", std::numeric_limits<std::int64_t>::min(), ",",
-                                 std::numeric_limits<std::int64_t>::max(), ")");
+  const std::string all = str_cat("a=randint(", std::numeric_limits<std::int64_t>::min(), ",",
+                                  std::numeric_limits<std::int64_t>::max(), ")");
   int negative = 0;
   for (const Job& job : random_of({all}, 200, 3)) negative += number(job) < 0;
   CHECK(negative > 50);

@@ -216,13 +216,13 @@ TEST_CASE("images come back from their PNG") {
   TensorBoard board(folder.path());
   const std::vector<Image> images{fixture::noise(9, 5), fixture::plain(3, 2, 10, 20, 30)};
   board.images("samples", 2, images);
-  board.image("grey", 2, fixture::noise(4, 6, 1));
+  board.image("gray", 2, fixture::noise(4, 6, 1));
   CHECK(message_of<ShapeError>([&] { board.image("x", 2, fixture::noise(4, 6, 4)); }).find("4 channels") !=
         std::string::npos);
   const auto found = events(board);
   REQUIRE(found.size() == 3);
   for (std::size_t i = 0; i < 2; ++i) {
-    CHECK(value_of(found[i])[1] == concat("samples/", i));
+    CHECK(value_of(found[i])[1] == str_cat("samples/", i));
     const Fields image = value_of(found[i]).in(4);
     CHECK(image.integer(1) == images[i].height);
     CHECK(image.integer(2) == images[i].width);
@@ -303,9 +303,9 @@ TEST_CASE("a file goes on where its size was noted; what came later, torn or who
     return message_of<FileError>([&] { TensorBoard(folder.path(), at); });
   };
   CHECK(refused(noted - 1).find("no record ends there") != std::string::npos);
-  CHECK(refused(noted + 1).find(concat("ends at byte ", noted)) != std::string::npos);
+  CHECK(refused(noted + 1).find(str_cat("ends at byte ", noted)) != std::string::npos);
   CHECK(refused(whole.size() + 1)
-            .find(concat("it has ", whole.size(), " bytes, at least ", whole.size() + 1)) !=
+            .find(str_cat("it has ", whole.size(), " bytes, at least ", whole.size() + 1)) !=
         std::string::npos);
   CHECK(refused(0).find("choose another folder") != std::string::npos);
   CHECK(content(path) == whole);  // none of these has changed it

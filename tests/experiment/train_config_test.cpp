@@ -58,10 +58,10 @@ TEST_CASE("a preset comes first wherever it stands, and of two the last counts")
   CHECK(config_of({"model.preset=large", "model.preset=base"}).model.embedding_dim == 768);
   CHECK(config_of({"model.preset=small"}).model.embedding_dim == 384);
   CHECK(config_of({"model.preset=large"}).model.num_layers == 24);
-  CHECK(config_of({"model.preset=seed"}).model.num_layers == 6);
+  CHECK(config_of({"model.preset=mini"}).model.num_layers == 6);
   CHECK(config_of({"training.epochs=1", "training.epochs=2"}).training.epochs == 2);
   CHECK(complaint({"model.preset=huge"}) ==
-        "model.preset is \"huge\", expected one of tiny small base large seed");
+        "model.preset is \"huge\", expected one of tiny small base large mini");
 }
 
 TEST_CASE("an image size is one number, or height x width") {
@@ -76,9 +76,9 @@ TEST_CASE("an image size is one number, or height x width") {
   for (const char* size :
        {"", "x", "224x", "x224", "224x160x3", "224 x 160", "224X160", "big", "224.0", "1e2"}) {
     CAPTURE(size);
-    const std::string assignment = concat("model.image_size=", size);
-    CHECK(complaint({assignment}) ==
-          concat("model.image_size is \"", size, "\", expected pixels as 224, or height x width as 224x160"));
+    const std::string assignment = str_cat("model.image_size=", size);
+    CHECK(complaint({assignment}) == str_cat("model.image_size is \"", size,
+                                             "\", expected pixels as 224, or height x width as 224x160"));
   }
   CHECK(complaint({"model.image_size=0"}) == "image height is 0, expected 1 to 16384");
   CHECK(complaint({"model.image_size=32x-16"}) == "image width is -16, expected 1 to 16384");
@@ -199,7 +199,7 @@ TEST_CASE("the settings of a run, written down and given again, are the same") {
     }
     std::string value = line.substr(colon + 2);
     std::erase(value, '"');
-    assignments.push_back(concat(section, ".", line.substr(2, colon - 2), "=", value));
+    assignments.push_back(str_cat(section, ".", line.substr(2, colon - 2), "=", value));
   }
   CHECK(assignments.size() > 40);
   const std::vector<std::string_view> views(assignments.begin(), assignments.end());
@@ -211,7 +211,7 @@ TEST_CASE("the settings of a run, written down and given again, are the same") {
 TEST_CASE("a pretrained model's sizes and preprocessing are the defaults") {
   const std::string models = std::string(MINIVIT_TEST_DATA) + "/pretrained/";
   const auto with = [&](const char* name, std::initializer_list<std::string_view> more) {
-    const std::string pretrained = concat("model.pretrained=", models, name);
+    const std::string pretrained = str_cat("model.pretrained=", models, name);
     std::vector<std::string_view> all{"data.train=photos", pretrained};
     all.insert(all.end(), more);
     return TrainConfig::from(all);

@@ -86,8 +86,8 @@ TEST_CASE_FIXTURE(Files, "malformed files are refused with line and column") {
 TEST_CASE_FIXTURE(Files, "files made to exhaust memory or stack are refused") {
   std::string bomb = "a0: &a0 {x: 1}\n";
   for (int i = 1; i < 30; ++i) {
-    bomb += concat("a", i, ": &a", i, " {");
-    for (int k = 0; k < 8; ++k) bomb += concat(k ? ", " : "", "k", k, ": *a", i - 1);
+    bomb += str_cat("a", i, ": &a", i, " {");
+    for (int k = 0; k < 8; ++k) bomb += str_cat(k ? ", " : "", "k", k, ": *a", i - 1);
     bomb += "}\n";
   }
   CHECK(complaint(bomb).find("found an alias") != std::string::npos);

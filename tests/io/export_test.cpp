@@ -50,13 +50,13 @@ std::string text_of(const fs::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-Model small(const auto& change) {
+ModelBundle small(const auto& change) {
   ViTConfig c;
   c.image_height = c.image_width = 16, c.patch_size = 8;
   c.embedding_dim = 16, c.num_layers = 2, c.num_heads = 2, c.num_classes = 3, c.mlp_ratio = 2;
   change(c);
   manual_seed(5);
-  Model model{VisionTransformer(c), {"a", "b", "c"}, Preprocess{.height = 16, .width = 16}};
+  ModelBundle model{VisionTransformer(c), {"a", "b", "c"}, Preprocess{.height = 16, .width = 16}};
   Rng rng(6);
   for (const auto& [name, p] : named_parameters(model.net))
     if (p->trainable)
@@ -79,7 +79,7 @@ TEST_CASE("export: every kind of model comes back from every format that has it"
   };
   for (const auto& entry : fs::directory_iterator(kModels)) {
     const std::string name = entry.path().filename();
-    const Model model = load_pretrained(entry.path()).model;
+    const ModelBundle model = load_pretrained(entry.path()).model;
     const SafetensorsFile expected(entry.path() / "expected.safetensors");
     for (const ExportFormat format :
          {ExportFormat::timm, ExportFormat::transformers, ExportFormat::transformers5}) {
@@ -92,7 +92,7 @@ TEST_CASE("export: every kind of model comes back from every format that has it"
         continue;
       }
       export_model(folder, model, format);
-      const Model again = load_pretrained(folder).model;
+      const ModelBundle again = load_pretrained(folder).model;
       const NoGrad values_only;
       CHECK(distance(again.net(expected.tensor("images")).value(), expected.tensor("logits")) < 2e-5);
       CHECK(again.labels == model.labels);
@@ -111,7 +111,7 @@ TEST_CASE("export: every kind of model comes back from every format that has it"
 
 TEST_CASE("export: what transformers has no exact word for is said with its means") {
   // DINOv2 has LayerScales, positions for the class token, and a head on class token and mean.
-  const Model models[] = {
+  const ModelBundle models[] = {
       small([](ViTConfig& c) { c.register_tokens = 3; }),  // whose registers have positions here
       small([](ViTConfig& c) { c.register_tokens = 2, c.prefix_positions = false; }),
       small([](ViTConfig& c) { c.prefix_positions = false; }),
@@ -120,13 +120,13 @@ TEST_CASE("export: what transformers has no exact word for is said with its mean
       small([](ViTConfig& c) { c.image_width = 32; }),
       small([](ViTConfig& c) { c.activation = Activation::swiglu, c.mlp_ratio = 3; }),
   };
-  for (const Model& model : models) {
+  for (const ModelBundle& model : models) {
     const fs::path folder = scratch("other");
     const ViTConfig& c = model.net.config;
-    Model with_size = model;
+    ModelBundle with_size = model;
     with_size.preprocess.width = static_cast<int>(c.image_width);
     export_model(folder, with_size, ExportFormat::transformers);
-    const Model again = load_pretrained(folder).model;
+    const ModelBundle again = load_pretrained(folder).model;
     Tensor x = Tensor::empty({2, 3, c.image_height, c.image_width});
     Rng rng(9);
     for (float& v : x.values()) v = rng.normal();
@@ -146,7 +146,7 @@ TEST_CASE("export: what transformers has no exact word for is said with its mean
 }
 
 TEST_CASE("export: the card says what the model is and what it was measured to do") {
-  const Model model = small([](ViTConfig&) {});
+  const ModelBundle model = small([](ViTConfig&) {});
   const fs::path folder = scratch("card");
   export_model(folder, model, ExportFormat::onnx, {{"validation accuracy", "0.9125"}});
   CHECK(fs::exists(folder / "model.onnx"));

@@ -109,7 +109,7 @@ TEST_CASE("json: nlohmann/json has the same opinion of damaged texts") {
     const bool agreed = v.ours == v.theirs && v.ours == v.reread;
     if (!agreed && !(v.ours.empty() && stricter_on_purpose(text, v.refusal)))
       disagreement =
-          concat(text, "\nours: ", v.ours, v.refusal, "\ntheirs: ", v.theirs, "\nread again: ", v.reread);
+          str_cat(text, "\nours: ", v.ours, v.refusal, "\ntheirs: ", v.theirs, "\nread again: ", v.reread);
     ++(v.ours.empty() ? refused : accepted);
   }
   CHECK(disagreement == "");

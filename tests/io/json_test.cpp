@@ -212,7 +212,7 @@ TEST_CASE("json: limits hold") {
 
 TEST_CASE("json: a large object is read, and duplicates found, in less than quadratic time") {
   std::string text = "{";
-  for (int i = 0; i < 100000; ++i) text += concat("\"", i, "\":0,");
+  for (int i = 0; i < 100000; ++i) text += str_cat("\"", i, "\":0,");
   CHECK(parse(text + "\"x\":0}").keys().size() == 100001);
   CHECK(refusal(text + "\"77\":0}").find("key \"77\" appears twice") != std::string::npos);
 }
@@ -395,7 +395,7 @@ TEST_CASE("json: long and strange keys do not flood or break error messages") {
 }
 
 TEST_CASE("json: files") {
-  const auto path = std::filesystem::temp_directory_path() / concat("minivit-json-", ::getpid(), ".json");
+  const auto path = std::filesystem::temp_directory_path() / str_cat("minivit-json-", ::getpid(), ".json");
   const Json value = Json::object({{"a", 1}});
   write_json_file(path, value);
   CHECK(read_json_file(path) == value);

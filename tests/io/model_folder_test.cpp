@@ -1,4 +1,4 @@
-// Model folders: what is saved is read back, what does not fit is named, what fails leaves the earlier
+// Model directories: what is saved is read back, what does not fit is named, what fails leaves the earlier
 // folder.
 #include "minivit/io/model_folder.hpp"
 
@@ -129,7 +129,7 @@ TEST_CASE("every option of a model is saved and read back, weights bit by bit") 
                           .channels = c.channels == 1 ? 1 : 3};
     const std::vector<std::string> labels(kLabels.begin(), kLabels.begin() + c.num_classes);
     save_model(folder.path() / "model", net, labels, preprocess);  // in the place of the one before
-    const Model loaded = load_model(folder.path() / "model");
+    const ModelBundle loaded = load_model(folder.path() / "model");
     const ViTConfig& r = loaded.net.config;
     CHECK(r.image_height == c.image_height);
     CHECK(r.image_width == c.image_width);
@@ -237,7 +237,7 @@ TEST_CASE("config.json says what timm looks for, preprocessor_config.json what t
 }
 
 TEST_CASE("a folder of timm's is read, one of transformers is refused with a reason") {
-  const Model model = load_model(fixture::path("vit_timm"));
+  const ModelBundle model = load_model(fixture::path("vit_timm"));
   CHECK(model.labels.size() == 7);
   CHECK(model.labels[6] == "class_6");
   CHECK(model.net.config.embedding_dim == 48);
@@ -257,7 +257,7 @@ TEST_CASE("what timm has a default for may be missing") {
   fixture::write(saved.config,
                  std::string(R"({"num_classes": 3, "model_args": {"img_size": [8, 12], "patch_size": 4,
       "embed_dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2}})"));
-  const Model model = load_model(saved.path);
+  const ModelBundle model = load_model(saved.path);
   CHECK(same_weights(model.net, saved.net));
   CHECK(model.labels == std::vector<std::string>{"0", "1", "2"});
   CHECK(model.preprocess.crop_pct == 0.875);
@@ -429,7 +429,7 @@ TEST_CASE("saving that fails leaves the earlier folder as it was, and nothing el
 }
 
 TEST_CASE("classify: the most probable first, probabilities that add up") {
-  const Model model = load_model(fixture::path("vit_timm"));
+  const ModelBundle model = load_model(fixture::path("vit_timm"));
   const Image image = fixture::noise(40, 50);
   const std::vector<Prediction> all = model.classify(image, 100);
   REQUIRE(all.size() == 7);
@@ -457,7 +457,7 @@ TEST_CASE("classify: the most probable first, probabilities that add up") {
 }
 
 TEST_CASE("ranked: equally probable classes by number") {
-  const Model model = load_model(fixture::path("vit_timm"));
+  const ModelBundle model = load_model(fixture::path("vit_timm"));
   const std::vector<float> logits{1, 3, 1, 3, 0, 3, 1};
   std::vector<int> order;
   for (const Prediction& p : model.ranked(logits, 7)) order.push_back(p.label);
@@ -465,7 +465,7 @@ TEST_CASE("ranked: equally probable classes by number") {
 }
 
 TEST_CASE("four threads classify at once, and each gets what one gets alone") {
-  const Model model = load_model(fixture::path("vit_timm"));
+  const ModelBundle model = load_model(fixture::path("vit_timm"));
   std::vector<Image> images;
   for (std::uint64_t i = 0; i < 8; ++i) images.push_back(fixture::noise(32, 32, 3, i));
   const auto classified = [&] {

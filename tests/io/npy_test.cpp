@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 namespace {
 
 struct TemporaryFolder {
-  fs::path path = fs::temp_directory_path() / concat("minivit-npy-", ::getpid());
+  fs::path path = fs::temp_directory_path() / str_cat("minivit-npy-", ::getpid());
   TemporaryFolder() { fs::create_directories(path); }
   ~TemporaryFolder() { fs::remove_all(path); }
 };

@@ -251,7 +251,7 @@ struct ParsedModel {
       while (shape.next()) {
         Reader<onnx::DimField> dim(shape.get_view());
         REQUIRE(dim.next());
-        read.dims.push_back(dim.tag() == onnx::DimField::kName ? dim.get_string() : concat(dim.get_int64()));
+        read.dims.push_back(dim.tag() == onnx::DimField::kName ? dim.get_string() : str_cat(dim.get_int64()));
       }
     }
     return read;
@@ -302,7 +302,7 @@ std::vector<std::pair<std::string, ViTConfig>> variants() {
       [](C& c) { c.prefix_positions = false, c.distillation = Distillation::head; });
   add("sincos", [](C& c) { c.positions = Positions::sincos; });
   add("no_qkv_bias", [](C& c) { c.qkv_bias = false; });
-  add("grey", [](C& c) { c.channels = 1; });
+  add("gray", [](C& c) { c.channels = 1; });
   add("high", [](C& c) { c.image_height = 20, c.image_width = 8; });
   add("one_patch", [](C& c) { c.image_height = c.image_width = 4; });
   add("features_token", [](C& c) { c.num_classes = 0; });
@@ -389,7 +389,7 @@ TEST_CASE("onnx: an input, an output, the weights and what is said about them") 
   const Json architecture = parse_json(model.metadata.at("architecture"), "architecture");
   CHECK(JsonFields(architecture, "architecture").get<int>("embedding_dim") == 16);
 
-  save_onnx(folder.path() / "again.onnx", Model{net, kLabels, kPreprocess});
+  save_onnx(folder.path() / "again.onnx", ModelBundle{net, kLabels, kPreprocess});
   CHECK(content(folder.path() / "again.onnx") == content(path));
   CHECK(!fs::exists(folder.path() / "model.onnx.data"));
 }
@@ -421,9 +421,9 @@ TEST_CASE("onnx: each variant has the nodes that it needs") {
     CHECK(of("Dropout") == 0);
     CHECK(model.outputs.at(0).name == (heads ? "logits" : "features"));
     CHECK(model.outputs.at(0).dims ==
-          Dims{"batch", concat(heads ? config.num_classes : config.feature_dim())});
+          Dims{"batch", str_cat(heads ? config.num_classes : config.feature_dim())});
     CHECK(model.inputs.at(0).dims ==
-          Dims{"batch", concat(config.channels), concat(config.image_height), concat(config.image_width)});
+          Dims{"batch", str_cat(config.channels), str_cat(config.image_height), str_cat(config.image_width)});
   }
 }
 

@@ -89,7 +89,7 @@ TEST_CASE("pretrained: every kind of model gives the logits of the library that 
     // Saved here, it is the same model.
     const fs::path folder = scratch("saved");
     save_model(folder / "model", loaded.model.net, loaded.model.labels, loaded.model.preprocess);
-    const Model again = load_model(folder / "model");
+    const ModelBundle again = load_model(folder / "model");
     CHECK(error_of(again.net, name) < 1e-5);
     CHECK(again.preprocess == loaded.model.preprocess);
   }
@@ -245,7 +245,7 @@ TEST_CASE("pretrained: what a configuration asks for and is not there is refused
         std::string::npos);
 }
 
-TEST_CASE("pretrained: another image size, patch size, grey") {
+TEST_CASE("pretrained: another image size, patch size, gray") {
   const Pretrained larger = load_pretrained(kModels / "timm_vit", {.image_height = 24, .image_width = 32});
   CHECK(larger.model.net.pos_embed.value.shape() == Shape{1, 1 + 6 * 8, 16});
   CHECK(larger.model.preprocess.height == 24);
@@ -253,19 +253,19 @@ TEST_CASE("pretrained: another image size, patch size, grey") {
   const Pretrained finer = load_pretrained(kModels / "timm_vit", {.patch_size = 2});
   CHECK(finer.model.net.patch_embed.weight.value.shape() == Shape{16, 3, 2, 2});
   CHECK(finer.notes.size() == 2);
-  // A grey model sees a grey image as the old one saw it in three channels; saved and exported it still does.
-  const Model colour = load_pretrained(kModels / "hf_vit").model,
-              grey = load_pretrained(kModels / "hf_vit", {.grey = true}).model;
-  CHECK(grey.net.config.channels == 1);
+  // A gray model sees a gray image as the old one saw it in three channels; saved and exported it still does.
+  const ModelBundle color = load_pretrained(kModels / "hf_vit").model,
+                    gray = load_pretrained(kModels / "hf_vit", {.gray = true}).model;
+  CHECK(gray.net.config.channels == 1);
   Image image = make_image(16, 16);
   for (std::size_t i = 0; i < image.pixels.size(); ++i)
     image.pixels[i] = static_cast<std::uint8_t>(i / 3 * 7 % 256);
-  const Tensor expected = colour.logits({&image, 1});
-  CHECK(distance(grey.logits({&image, 1}), expected) < 1e-5);
-  const fs::path folder = scratch("grey");
-  save_model(folder / "own", grey.net, grey.labels, grey.preprocess);
+  const Tensor expected = color.logits({&image, 1});
+  CHECK(distance(gray.logits({&image, 1}), expected) < 1e-5);
+  const fs::path folder = scratch("gray");
+  save_model(folder / "own", gray.net, gray.labels, gray.preprocess);
   CHECK(distance(load_model(folder / "own").logits({&image, 1}), expected) < 1e-5);
-  write_transformers_files(folder, grey.net, grey.labels, grey.preprocess);
+  write_transformers_files(folder, gray.net, gray.labels, gray.preprocess);
   CHECK(distance(load_pretrained(folder).model.logits({&image, 1}), expected) < 1e-5);
   CHECK(message_of<ConfigError>([&] { load_pretrained(kModels / "timm_vit", {.patch_size = 3}); }) ==
         "image size 16x16 is not divisible by patch_size 3");

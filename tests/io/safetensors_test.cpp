@@ -24,7 +24,7 @@ namespace {
 struct TemporaryFolder {
   fs::path path =
       fs::temp_directory_path() /
-      concat("minivit-st-", ::getpid(), "-", std::chrono::steady_clock::now().time_since_epoch().count());
+      str_cat("minivit-st-", ::getpid(), "-", std::chrono::steady_clock::now().time_since_epoch().count());
   TemporaryFolder() { fs::create_directories(path); }
   ~TemporaryFolder() { fs::remove_all(path); }
   fs::path operator/(const std::string& name) const { return path / name; }
@@ -333,7 +333,7 @@ TEST_CASE("safetensors: a disk that is full leaves the earlier file") {
     message = message_of<FileError>([&] { save_safetensors(folder / "a", big); });
   }
   CHECK(message ==
-        concat("cannot write ", (folder / "a").string(), ": File too large; the earlier file is untouched"));
+        str_cat("cannot write ", (folder / "a").string(), ": File too large; the earlier file is untouched"));
   CHECK(SafetensorsFile(folder / "a").tensor("w")(9) == 1.0f);
   CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()) == 1);
 }

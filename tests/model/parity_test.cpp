@@ -17,7 +17,7 @@ using namespace minivit;
 namespace {
 
 struct Fixture {
-  Model model = load_model(MINIVIT_TEST_DATA "/vit_timm");
+  ModelBundle model = load_model(MINIVIT_TEST_DATA "/vit_timm");
   SafetensorsFile file{MINIVIT_TEST_DATA "/vit.fixtures.safetensors"};
   Tensor images = file.tensor("images");
   std::vector<int> labels;

@@ -21,7 +21,8 @@ TEST_CASE("sines and cosines of column and row, a quarter of the channels each")
     REQUIRE(t.shape() == Shape{1, prefix + rows * columns, C});
     CHECK(std::ranges::all_of(t.values().first(static_cast<std::size_t>(prefix * C)),
                               [](float v) { return v == 0.0f; }));
-    // omega = 1 / 10000^(linspace(0, 1, C/4)); concat(sin(x omega), cos(x omega), sin(y omega), cos(y omega))
+    // omega = 1 / 10000^(linspace(0, 1, C/4)); str_cat(sin(x omega), cos(x omega), sin(y omega), cos(y
+    // omega))
     double worst = 0;
     for (std::int64_t patch = 0; patch < rows * columns; ++patch)
       for (std::int64_t i = 0; i < C; ++i) {

@@ -32,7 +32,7 @@ ViTConfig small() {
 TEST_CASE("positions are interpolated as timm and transformers do it") {
   const Tensor positions = references().tensor("positions");
   for (const auto& [rows, columns] : {std::pair{4, 5}, {7, 9}, {3, 2}, {5, 4}, {1, 1}}) {
-    const std::string size = concat(rows, "x", columns);
+    const std::string size = str_cat(rows, "x", columns);
     CAPTURE(size);
     const PatchGrid from(4, 5), to(rows, columns);
     CHECK(distance(resize_positions(positions, from, to, PositionFilter::timm),
@@ -49,7 +49,7 @@ TEST_CASE("patch embeddings are resampled as timm does it") {
   const Tensor patches = references().tensor("patches");
   for (const int size : {4, 7, 8, 9, 16}) {
     CAPTURE(size);
-    CHECK(distance(resample_patches(patches, size), references().tensor(concat("patches_", size))) < 2e-5);
+    CHECK(distance(resample_patches(patches, size), references().tensor(str_cat("patches_", size))) < 2e-5);
   }
 }
 
@@ -71,13 +71,13 @@ TEST_CASE("an enlarged patch embedding sees an enlarged patch as the old one saw
           doctest::Approx(product(w.data() + plane * 64, patch.data(), 64)).epsilon(1e-4));
 }
 
-TEST_CASE("a grey image is seen as the same image in three equal channels was") {
+TEST_CASE("a gray image is seen as the same image in three equal channels was") {
   manual_seed(1);
   const VisionTransformer net(small());
-  ViTConfig grey = small();
-  grey.channels = 1;
+  ViTConfig gray = small();
+  gray.channels = 1;
   VisionTransformer copy = net;
-  const VisionTransformer one = resized(std::move(copy), grey, PositionFilter::timm);
+  const VisionTransformer one = resized(std::move(copy), gray, PositionFilter::timm);
   Tensor x = Tensor::empty({2, 1, 16, 24}), xxx = Tensor::empty({2, 3, 16, 24});
   Rng rng(4);
   for (float& v : x.values()) v = rng.normal();

@@ -107,14 +107,14 @@ TEST_CASE("the presets have the published numbers of weights") {
   CHECK(ViTConfig::base().parameter_count() == 86'567'656);
   CHECK(ViTConfig::large().parameter_count() == 304'326'632);
   for (const ViTConfig& c :
-       {ViTConfig::tiny(), ViTConfig::small(), ViTConfig::base(), ViTConfig::large(), ViTConfig::seed()}) {
+       {ViTConfig::tiny(), ViTConfig::small(), ViTConfig::base(), ViTConfig::large(), ViTConfig::mini()}) {
     c.validate();
     CHECK(c.tokens() == 197);
     CHECK(c.hidden_dim() == 4 * c.embedding_dim);
   }
-  CHECK(ViTConfig::seed().embedding_dim == 256);
-  CHECK(ViTConfig::seed().num_layers == 6);
-  CHECK(ViTConfig::seed().num_heads == 8);
+  CHECK(ViTConfig::mini().embedding_dim == 256);
+  CHECK(ViTConfig::mini().num_layers == 6);
+  CHECK(ViTConfig::mini().num_heads == 8);
 }
 
 TEST_CASE("the configuration counts the weights that the model has, whatever the options") {

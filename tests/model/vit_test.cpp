@@ -108,7 +108,7 @@ TEST_CASE("images of another size are refused") {
   const VisionTransformer net = fresh(kSmall);
   for (const Shape& shape : {Shape{1, 3, 12, 8}, Shape{1, 1, 8, 12}, Shape{3, 8, 12}, Shape{1, 3, 8, 16}}) {
     const std::string message = message_of<ShapeError>([&] { net(Tensor::zeros(shape)); });
-    CHECK(message == minivit::concat("VisionTransformer: images are ", shape, ", expected (B, 3, 8, 12)"));
+    CHECK(message == minivit::str_cat("VisionTransformer: images are ", shape, ", expected (B, 3, 8, 12)"));
   }
 }
 

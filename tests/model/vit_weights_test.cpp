@@ -19,7 +19,7 @@ template <class Model>
 Names names(const Model& model) {
   Names all;
   for_each_parameter(model, [&](const std::string& name, const Parameter& p) {
-    all.push_back(minivit::concat(name, " ", p.value.shape()));
+    all.push_back(minivit::str_cat(name, " ", p.value.shape()));
   });
   return all;
 }
@@ -46,7 +46,7 @@ TEST_CASE("names and shapes are timm's") {
                                .num_heads = 3});
   Names expected, found = names(net);
   for (const SafetensorsInfo& tensor : file.tensors())
-    expected.push_back(minivit::concat(tensor.name, " ", tensor.shape_text()));
+    expected.push_back(minivit::str_cat(tensor.name, " ", tensor.shape_text()));
   CHECK(found.size() == 44);
   std::ranges::sort(expected);
   std::ranges::sort(found);

@@ -48,7 +48,7 @@ constexpr double kTolerance = 0.018;
 
 }  // namespace
 
-TEST_CASE("uniform initialisers fill their interval and nothing else") {
+TEST_CASE("uniform initializers fill their interval and nothing else") {
   struct Case {
     const char* name;
     double limit;

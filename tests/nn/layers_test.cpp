@@ -58,8 +58,8 @@ Var linear_of(const Linear& layer, const Var& x) {
 }
 
 Var layer_norm_of(const LayerNorm& layer, const Var& x) {
-  const Var centred = x - mean(x, {-1}, true);
-  return centred / minivit::sqrt(mean(square(centred), {-1}, true) + layer.eps) * layer.weight + layer.bias;
+  const Var centered = x - mean(x, {-1}, true);
+  return centered / minivit::sqrt(mean(square(centered), {-1}, true) + layer.eps) * layer.weight + layer.bias;
 }
 
 Var mlp_of(const MLP& layer, const Var& x) {
@@ -102,7 +102,7 @@ TEST_CASE("linear: x · weightᵀ + bias") {
   CHECK(message_of<ShapeError>([&] { with_bias(noise({2, 6})); }).find("(7, 5)") != std::string::npos);
 }
 
-TEST_CASE("layer norm: centred, divided by the deviation, scaled and shifted") {
+TEST_CASE("layer norm: centered, divided by the deviation, scaled and shifted") {
   const NoGrad values_only;
   const Tensor x = noise({4, 9});
   for (const float eps : {1e-6f, 0.5f}) {
@@ -170,7 +170,7 @@ TEST_CASE("layer scale: x · gamma, or x itself") {
   CHECK(none(x).data() == x.data());
 }
 
-TEST_CASE("encoder: every block adds attention, then MLP, of what is normalised") {
+TEST_CASE("encoder: every block adds attention, then MLP, of what is normalized") {
   const NoGrad values_only;
   const Tensor x = noise({2, 5, 12});
   for (const float scale : {0.0f, 0.1f}) {

@@ -21,7 +21,7 @@ template <class Module>
 std::vector<std::string> names(Module& module) {
   std::vector<std::string> all;
   for_each_parameter(
-      module, [&](const std::string& name, auto& p) { all.push_back(concat(name, " ", p.value.shape())); });
+      module, [&](const std::string& name, auto& p) { all.push_back(str_cat(name, " ", p.value.shape())); });
   return all;
 }
 

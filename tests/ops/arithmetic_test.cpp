@@ -47,7 +47,7 @@ Array combine(const Array& a, const Array& b, Scalar f) {
 
 void check_pair(const Shape& a, const Shape& b) {
   for (const Operation& o : kOperations)
-    check_op({concat(o.name, " ", a, " ", b),
+    check_op({str_cat(o.name, " ", a, " ", b),
               {in(a), in(b, 0.5f, 2)},
               [&](const std::vector<Var>& x) { return o.op(x[0], x[1]); },
               [&](const std::vector<Array>& x) { return combine(x[0], x[1], o.f); }});
@@ -103,7 +103,7 @@ TEST_CASE("both operands are repeated") {
 
 TEST_CASE("both operands are the same variable") {
   for (const Operation& o : kOperations)
-    check_op({concat(o.name, " of x and x"),
+    check_op({str_cat(o.name, " of x and x"),
               {in({3, 5}, 0.5f, 2)},
               [&](const std::vector<Var>& x) { return o.op(x[0], x[0]); },
               [&](const std::vector<Array>& x) { return combine(x[0], x[0], o.f); }});

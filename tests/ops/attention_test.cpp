@@ -62,7 +62,7 @@ Var unfused(const Var& qkv, std::int64_t H) {
 }
 
 void check_attention(std::int64_t B, std::int64_t T, std::int64_t H, std::int64_t D, float range = 2) {
-  check_op({concat("attention of ", B, " samples, ", T, " tokens, ", H, " heads of ", D, ", up to ", range),
+  check_op({str_cat("attention of ", B, " samples, ", T, " tokens, ", H, " heads of ", D, ", up to ", range),
             {in({B, T, 3 * H * D}, -range, range)},
             [=](const std::vector<Var>& x) {
               return attention(x[0], H, 0.5f);
@@ -102,7 +102,7 @@ TEST_CASE("attention is softmax(q k') v") {
 
 TEST_CASE("attention with dropout draws the same mask again for the gradient") {
   for (const std::int64_t T : {1, 5, 33, 258})
-    check_op({concat("attention with dropout, ", T, " tokens"),
+    check_op({str_cat("attention with dropout, ", T, " tokens"),
               {in({2, T, 3 * 2 * 3}, -2, 2)},
               [](const std::vector<Var>& x) {
                 manual_seed(11);
@@ -198,7 +198,7 @@ TEST_CASE("attention says what does not fit") {
   for (const float p : {-0.1f, 1.0f, std::numeric_limits<float>::quiet_NaN()})
     CHECK(message_of<ConfigError>([&] {
             attention(Tensor::zeros({1, 2, 12}), 2, p);
-          }) == concat("attention: dropout is ", p, ", expected 0 ≤ p < 1"));
+          }) == str_cat("attention: dropout is ", p, ", expected 0 ≤ p < 1"));
 }
 
 TEST_CASE("attention refuses a number of heads of which three times as many overflow") {
@@ -206,5 +206,5 @@ TEST_CASE("attention refuses a number of heads of which three times as many over
   CHECK(message_of<ShapeError>([&] {
           attention(Tensor::zeros({1, 2, 12}), many);
         }) ==
-        concat("attention: qkv is (1, 2, 12), expected (B, T, 3C) with C divisible by ", many, " heads"));
+        str_cat("attention: qkv is (1, 2, 12), expected (B, T, 3C) with C divisible by ", many, " heads"));
 }

@@ -25,7 +25,7 @@ double mask(std::int64_t i, float p, const Rng& stream) {
 /// Both operations on x, the mask being that of element i / period.
 void check_dropout(const char* name, Var (*op)(const Var&, float), const Shape& shape, float p,
                    std::int64_t period) {
-  check_op({concat(name, " ", shape, " p ", p),
+  check_op({str_cat(name, " ", shape, " p ", p),
             {in(shape)},
             [=](const std::vector<Var>& x) {
               manual_seed(5, 2);
@@ -125,9 +125,9 @@ TEST_CASE("another mask each time, the same after manual_seed") {
 TEST_CASE("dropout and drop_path say what is out of range") {
   for (const float p : {-0.5f, 1.0f, 2.0f, std::numeric_limits<float>::quiet_NaN()}) {
     CHECK(message_of<ConfigError>([&] { dropout(Tensor::zeros({3}), p); }) ==
-          concat("dropout: p is ", p, ", expected 0 ≤ p < 1"));
+          str_cat("dropout: p is ", p, ", expected 0 ≤ p < 1"));
     CHECK(message_of<ConfigError>([&] { drop_path(Tensor::zeros({3}), p); }) ==
-          concat("drop_path: p is ", p, ", expected 0 ≤ p < 1"));
+          str_cat("drop_path: p is ", p, ", expected 0 ≤ p < 1"));
   }
   CHECK(message_of<ShapeError>([] { drop_path(Tensor::zeros({}), 0.5f); }) ==
         "drop_path: x is (), expected (B, ...)");

@@ -16,7 +16,7 @@ using reference::Array;
 namespace {
 
 void check_embedding(const Shape& table, const std::vector<int>& ids) {
-  check_op({concat("embedding ", table, " of ", ids.size()),
+  check_op({str_cat("embedding ", table, " of ", ids.size()),
             {in(table)},
             [=](const std::vector<Var>& x) {
               std::vector<int> passing = ids;  // gone by the time of the backward pass

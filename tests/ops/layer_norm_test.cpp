@@ -17,7 +17,7 @@ namespace {
 
 void check_layer_norm(const Shape& shape, float low = -1, float high = 1, float eps = 1e-6f) {
   const std::int64_t C = shape[-1];
-  check_op({concat("layer_norm ", shape, " in ", low, " to ", high, ", eps ", eps),
+  check_op({str_cat("layer_norm ", shape, " in ", low, " to ", high, ", eps ", eps),
             {in(shape, low, high), in({C}, 0.5f, 1.5f), in({C})},
             [=](const std::vector<Var>& x) { return layer_norm(x[0], x[1], x[2], eps); },
             [=](const std::vector<Array>& x) { return reference::layer_norm(x[0], x[1], x[2], eps); }});

@@ -43,7 +43,7 @@ Array linear_reference(const Array& x, const Array& w, const Array* b = nullptr,
 
 void check_norm_linear(const Shape& shape, std::int64_t N) {
   const std::int64_t C = shape[-1];
-  check_op({concat("norm_linear ", shape, " to ", N),
+  check_op({str_cat("norm_linear ", shape, " to ", N),
             {in(shape), in({C}, 0.5f, 1.5f), in({C}), in({N, C}), in({N})},
             [](const std::vector<Var>& x) { return norm_linear(x[0], x[1], x[2], 0.1f, x[3], x[4]); },
             [](const std::vector<Array>& x) {
@@ -54,7 +54,7 @@ void check_norm_linear(const Shape& shape, std::int64_t N) {
 void check_gelu_linear(const Shape& shape, std::int64_t N) {
   const std::int64_t C = shape[-1];
   const Shape result = shape.with(-1, N);
-  check_op({concat("gelu_linear ", shape, " to ", N),
+  check_op({str_cat("gelu_linear ", shape, " to ", N),
             {in(shape, -3, 3), in({N, C}), in({N}), in(result)},
             [](const std::vector<Var>& x) { return gelu_linear(x[0], x[1], x[2], x[3]); },
             [](const std::vector<Array>& x) {
@@ -63,7 +63,7 @@ void check_gelu_linear(const Shape& shape, std::int64_t N) {
 }
 
 void check_patch_linear(const Shape& images, std::int64_t P, std::int64_t C) {
-  check_op({concat("patch_linear ", images, " patches of ", P, " to ", C),
+  check_op({str_cat("patch_linear ", images, " patches of ", P, " to ", C),
             {in(images), in({C, images[1], P, P}), in({C})},
             [](const std::vector<Var>& x) { return patch_linear(x[0], x[1], x[2]); },
             [=](const std::vector<Array>& x) {
@@ -89,7 +89,7 @@ void check_patch_linear(const Shape& images, std::int64_t P, std::int64_t C) {
 
 TEST_CASE("linear adds a residual") {
   for (const std::int64_t n : {1, 7, kLanes + 1, 2 * kTileColumns + 3})
-    check_op({concat("linear with residual, width ", n),
+    check_op({str_cat("linear with residual, width ", n),
               {in({2, 3, 5}), in({n, 5}), in({n}), in({2, 3, n})},
               [](const std::vector<Var>& x) { return linear(x[0], x[1], x[2], x[3]); },
               [](const std::vector<Array>& x) { return linear_reference(x[0], x[1], &x[2], &x[3]); }});

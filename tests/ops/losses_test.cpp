@@ -39,8 +39,8 @@ void check_labels(std::int64_t B, std::int64_t K, float smoothing, bool weighted
   for (std::int64_t i = 0; i < B; ++i) labels.push_back(static_cast<int>(i * 7 % K));
   for (std::int64_t k = 0; weighted && k < K; ++k)
     weights.push_back(0.25f + 0.5f * static_cast<float>(k % 4));
-  check_op({concat("cross_entropy of labels, (", B, ", ", K, "), smoothing ", smoothing,
-                   weighted ? ", weighted" : "", ", logits up to ", range),
+  check_op({str_cat("cross_entropy of labels, (", B, ", ", K, "), smoothing ", smoothing,
+                    weighted ? ", weighted" : "", ", logits up to ", range),
             {in({B, K}, -range, range)},
             [=](const std::vector<Var>& x) {
               std::vector<int> passing = labels;  // gone by the time of the backward pass
@@ -64,8 +64,8 @@ void check_targets(std::int64_t B, std::int64_t K, float smoothing, bool weighte
   for (std::int64_t k = 0; weighted && k < K; ++k)
     weights.push_back(0.25f + 0.5f * static_cast<float>(k % 4));
   const Tensor targets = op_test::make(in({B, K}, 0, 1), 9);  // the rows need not sum to 1
-  check_op({concat("cross_entropy of targets, (", B, ", ", K, "), smoothing ", smoothing,
-                   weighted ? ", weighted" : ""),
+  check_op({str_cat("cross_entropy of targets, (", B, ", ", K, "), smoothing ", smoothing,
+                    weighted ? ", weighted" : ""),
             {in({B, K}, -3, 3)},
             [=](const std::vector<Var>& x) {
               return cross_entropy(x[0], targets, {smoothing, weights});
@@ -79,7 +79,7 @@ void check_targets(std::int64_t B, std::int64_t K, float smoothing, bool weighte
 void check_pair(const char* name, Var (*op)(const Var&, const Tensor&), double (*f)(double, double),
                 const Shape& shape) {
   const Tensor target = op_test::make(in(shape, 0, 1), 9);
-  check_op({concat(name, " ", shape),
+  check_op({str_cat(name, " ", shape),
             {in(shape, -3, 3)},
             [=](const std::vector<Var>& x) { return op(x[0], target); },
             [=](const std::vector<Array>& x) {
@@ -288,5 +288,5 @@ TEST_CASE("losses name what does not fit") {
   for (const float smoothing : {-0.1f, 1.5f, kNan})
     CHECK(message_of<ConfigError>([&] {
             cross_entropy(z, good, {smoothing, {}});
-          }) == concat("cross_entropy: label smoothing is ", smoothing, ", expected 0 to 1"));
+          }) == str_cat("cross_entropy: label smoothing is ", smoothing, ", expected 0 to 1"));
 }

@@ -13,7 +13,7 @@ using reference::Array;
 namespace {
 
 void check_low_rank(std::int64_t N, std::int64_t C, std::int64_t R) {
-  op_test::check_op({concat("low_rank_sum ", Shape{N, C}, " rank ", R),
+  op_test::check_op({str_cat("low_rank_sum ", Shape{N, C}, " rank ", R),
                      {in({N, C}), in({N, R}), in({R, C})},
                      [](const std::vector<Var>& x) { return low_rank_sum(x[0], x[1], x[2], 0.5f); },
                      [=](const std::vector<Array>& x) {

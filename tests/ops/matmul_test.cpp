@@ -32,7 +32,7 @@ void check_matmul(std::int64_t M, std::int64_t N, std::int64_t K, const Shape& b
   for (const bool ta : {false, true})
     for (const bool tb : {false, true}) {
       const Shape a = matrices(batch_a, M, K, ta), b = matrices(batch_b, K, N, tb);
-      check_op({concat("matmul ", a, ta ? "' " : " ", b, tb ? "'" : ""),
+      check_op({str_cat("matmul ", a, ta ? "' " : " ", b, tb ? "'" : ""),
                 {in(a), in(b)},
                 [=](const std::vector<Var>& x) { return matmul(x[0], x[1], ta, tb); },
                 [=](const std::vector<Array>& x) { return reference::matmul(x[0], x[1], ta, tb); }});
@@ -56,11 +56,11 @@ Array linear_reference(const std::vector<Array>& x) {
 
 void check_linear(const Shape& x, std::int64_t N) {
   const std::int64_t C = x[-1];
-  check_op({concat("linear ", x, " -> ", N),
+  check_op({str_cat("linear ", x, " -> ", N),
             {in(x), in({N, C}), in({N})},
             [](const std::vector<Var>& v) { return linear(v[0], v[1], v[2]); },
             linear_reference});
-  check_op({concat("linear without bias ", x, " -> ", N),
+  check_op({str_cat("linear without bias ", x, " -> ", N),
             {in(x), in({N, C})},
             [](const std::vector<Var>& v) { return linear(v[0], v[1]); },
             linear_reference});

@@ -120,7 +120,7 @@ class Driver {
  private:
   template <class... Parts>
   void complain(const Parts&... parts) {
-    problems_.push_back(concat(c_.name, ": ", parts...));
+    problems_.push_back(str_cat(c_.name, ": ", parts...));
   }
 
   bool forward() {

@@ -58,9 +58,9 @@ TEST_CASE("softmax, gelu, gelu_tanh") {
   const std::pair<const char*, Var (*)(const Var&)> kOperations[] = {
       {"softmax", [](const Var& x) { return softmax(x); }}, {"gelu", gelu}, {"gelu_tanh", gelu_tanh}};
   for (const auto& [name, op] : kOperations) {
-    const Var x = leaf(concat(name, ".x"));
+    const Var x = leaf(str_cat(name, ".x"));
     check_output(name, op(x));
-    expect(concat(name, ".dx"), x.grad());
+    expect(str_cat(name, ".dx"), x.grad());
   }
 }
 

@@ -36,7 +36,7 @@ Array patches(const Array& x, std::int64_t P) {
 }
 
 void check_patchify(const Shape& shape, std::int64_t P) {
-  check_op({concat("patchify ", shape, " by ", P),
+  check_op({str_cat("patchify ", shape, " by ", P),
             {in(shape)},
             [=](const std::vector<Var>& x) { return patchify(x[0], P); },
             [=](const std::vector<Array>& x) { return patches(x[0], P); }});

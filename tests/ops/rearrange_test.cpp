@@ -18,7 +18,7 @@ using reference::for_each_index;
 namespace {
 
 void check_reshape(const Shape& from, const Shape& to) {
-  check_op({concat("reshape ", from, " -> ", to),
+  check_op({str_cat("reshape ", from, " -> ", to),
             {in(from)},
             [&](const std::vector<Var>& x) { return reshape(x[0], to); },
             [&](const std::vector<Array>& x) {
@@ -41,8 +41,8 @@ Array permuted(const Array& x, const std::vector<int>& order) {
 }
 
 void check_permute(const Shape& shape, const std::vector<int>& order) {
-  std::string name = concat("permute ", shape, " by");
-  for (const int axis : order) name += concat(" ", axis);
+  std::string name = str_cat("permute ", shape, " by");
+  for (const int axis : order) name += str_cat(" ", axis);
   check_op({name,
             {in(shape)},
             [&](const std::vector<Var>& x) { return permute(x[0], std::span(order)); },
@@ -50,7 +50,7 @@ void check_permute(const Shape& shape, const std::vector<int>& order) {
 }
 
 void check_slice(const Shape& shape, int axis, std::int64_t begin, std::int64_t end) {
-  check_op({concat("slice ", shape, " axis ", axis, " [", begin, ", ", end, ")"),
+  check_op({str_cat("slice ", shape, " axis ", axis, " [", begin, ", ", end, ")"),
             {in(shape)},
             [=](const std::vector<Var>& x) { return slice(x[0], axis, begin, end); },
             [=](const std::vector<Array>& x) {
@@ -71,7 +71,7 @@ void check_slice(const Shape& shape, int axis, std::int64_t begin, std::int64_t 
 }
 
 void check_concat(const std::vector<Shape>& shapes, int axis) {
-  op_test::OpCase c{concat("concat of ", shapes.size(), " ", shapes[0], " axis ", axis), {}, {}, {}};
+  op_test::OpCase c{str_cat("concat of ", shapes.size(), " ", shapes[0], " axis ", axis), {}, {}, {}};
   for (const Shape& s : shapes) c.inputs.push_back(in(s));
   c.op = [=](const std::vector<Var>& x) { return minivit::concat(std::span<const Var>(x), axis); };
   c.reference = [=](const std::vector<Array>& x) {
@@ -187,7 +187,7 @@ TEST_CASE("rearranging says what does not fit") {
   constexpr auto kMin = std::numeric_limits<std::int64_t>::min(),
                  kMax = std::numeric_limits<std::int64_t>::max();
   CHECK(message([&] { slice(x, 0, kMin, kMax); }) ==
-        minivit::concat("slice: [", kMin, ", ", kMax, ") of axis 0 is out of range for x (2, 3, 4)"));
+        minivit::str_cat("slice: [", kMin, ", ", kMax, ") of axis 0 is out of range for x (2, 3, 4)"));
   CHECK(message([&] { minivit::concat(std::span<const Var>(), 0); }) == "concat: no tensors given");
   CHECK(message([&] {
           minivit::concat({x, Tensor::zeros({2, 3, 5})}, 1);

@@ -67,7 +67,7 @@ Array reduced(const Array& x, unsigned axes, bool keep, Kind kind) {
 
 void check_reduction(const char* name, Reduction f, Kind kind, const op_test::Input& input, unsigned axes) {
   for (const bool keep : {false, true})
-    check_op({concat(name, " ", input.shape, " axes ", axes, keep ? " keep" : ""),
+    check_op({str_cat(name, " ", input.shape, " axes ", axes, keep ? " keep" : ""),
               {input},
               [=](const std::vector<Var>& x) { return reduce(f, x[0], axes, keep); },
               [=](const std::vector<Array>& x) { return reduced(x[0], axes, keep, kind); }});

@@ -22,7 +22,7 @@ void check_residual(const Shape& shape, bool scaled) {
   const std::int64_t C = shape[-1];
   std::vector<op_test::Input> inputs{in(shape), in(shape)};
   if (scaled) inputs.push_back(in({C}));
-  check_op({concat("residual ", shape, scaled ? " with gamma" : ""), inputs,
+  check_op({str_cat("residual ", shape, scaled ? " with gamma" : ""), inputs,
             [=](const std::vector<Var>& x) { return residual(x[0], x[1], scaled ? x[2] : Var(), 0.3f); },
             [=](const std::vector<Array>& x) {
               Array y = x[0];

@@ -17,11 +17,11 @@ namespace {
 
 void check_softmax(const op_test::Input& input, int axis) {
   const auto a = static_cast<std::size_t>(axis < 0 ? axis + input.shape.rank() : axis);
-  check_op({concat("softmax ", input.shape, " axis ", axis),
+  check_op({str_cat("softmax ", input.shape, " axis ", axis),
             {input},
             [=](const std::vector<Var>& x) { return softmax(x[0], axis); },
             [=](const std::vector<Array>& x) { return reference::softmax(x[0], a); }});
-  check_op({concat("log_softmax ", input.shape, " axis ", axis),
+  check_op({str_cat("log_softmax ", input.shape, " axis ", axis),
             {input},
             [=](const std::vector<Var>& x) { return log_softmax(x[0], axis); },
             [=](const std::vector<Array>& x) { return reference::softmax(x[0], a, true); }});

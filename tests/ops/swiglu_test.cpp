@@ -14,7 +14,7 @@ using reference::Array;
 namespace {
 
 void check_swiglu(std::int64_t rows, std::int64_t H) {
-  op_test::check_op({concat("swiglu ", Shape{rows, 2 * H}),
+  op_test::check_op({str_cat("swiglu ", Shape{rows, 2 * H}),
                      {op_test::in({rows, 2 * H}, -4, 4)},
                      [](const std::vector<Var>& x) { return swiglu(x[0]); },
                      [=](const std::vector<Array>& x) {

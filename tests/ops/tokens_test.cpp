@@ -22,7 +22,7 @@ void check_assemble(std::int64_t B, std::int64_t N, std::int64_t C, std::int64_t
   if (first > 0) inputs.push_back(in({1, first, C}));
   if (second > 0) inputs.push_back(in({1, second, C}));
   const std::size_t at_second = first > 0 ? 3 : 2;
-  check_op({concat("assemble_tokens ", Shape{B, N, C}, " behind ", first, " and ", second), inputs,
+  check_op({str_cat("assemble_tokens ", Shape{B, N, C}, " behind ", first, " and ", second), inputs,
             [=](const std::vector<Var>& x) {
               return assemble_tokens(x[0], first > 0 ? x[2] : Var(), second > 0 ? x[at_second] : Var(), x[1]);
             },
@@ -43,7 +43,7 @@ void check_assemble(std::int64_t B, std::int64_t N, std::int64_t C, std::int64_t
 
 void check_pool(std::int64_t B, std::int64_t T, std::int64_t C, std::int64_t begin, std::int64_t count,
                 bool and_first = false) {
-  check_op({concat("pool_tokens ", Shape{B, T, C}, " from ", begin, ": ", count),
+  check_op({str_cat("pool_tokens ", Shape{B, T, C}, " from ", begin, ": ", count),
             {in({B, T, C})},
             [=](const std::vector<Var>& x) { return pool_tokens(x[0], begin, count, and_first); },
             [=](const std::vector<Array>& x) {
@@ -113,7 +113,7 @@ TEST_CASE("pool_tokens: one, some, all") {
 
 TEST_CASE("mean_of: half the sum") {
   for (const std::int64_t n : op_test::odd_sizes())
-    check_op({concat("mean_of ", n),
+    check_op({str_cat("mean_of ", n),
               {in({2, n}), in({2, n})},
               [](const std::vector<Var>& x) { return mean_of(x[0], x[1]); },
               [=](const std::vector<Array>& x) {

@@ -45,7 +45,7 @@ const Operation kOperations[] = {
 double relu_of(double x) { return x > 0 ? x : 0; }
 
 void check_unary(const char* name, Var (*op)(const Var&), double (*f)(double), const op_test::Input& input) {
-  check_op({concat(name, " ", input.shape),
+  check_op({str_cat(name, " ", input.shape),
             {input},
             [op](const std::vector<Var>& x) { return op(x[0]); },
             [f](const std::vector<Array>& x) { return each(x[0], f); }});

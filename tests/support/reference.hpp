@@ -113,7 +113,7 @@ inline Array softmax(const Array& x, std::size_t axis, bool logarithm = false) {
   return y;
 }
 
-/// Layer normalisation of the last axis, as its formula says.
+/// Layer normalization of the last axis, as its formula says.
 inline Array layer_norm(const Array& x, const Array& gamma, const Array& beta, double eps) {
   Array y = x;
   const std::int64_t C = x.shape.back(), rows = C ? count(x.shape) / C : 0;

@@ -72,7 +72,7 @@ TEST_CASE("fine-tuning: what is frozen stays as it is, the rest learns") {
   for (int i = 0; i < 3; ++i)
     for (const char* layer : {"qkv", "proj"})
       for (const char* part : {"a", "b"})
-        adapters += concat("blocks.", i, ".attn.", layer, ".lora.", part, " ");
+        adapters += str_cat("blocks.", i, ".attn.", layer, ".lora.", part, " ");
   CHECK(changed({.lora_rank = 2}) == adapters + "head.weight head.bias ");
 }
 

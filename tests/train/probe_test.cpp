@@ -1,4 +1,4 @@
-// Nearest neighbours and linear probes: against formulas in double precision, on clusters, with bad input.
+// Nearest neighbors and linear probes: against formulas in double precision, on clusters, with bad input.
 #include "minivit/train/probe.hpp"
 
 #include <doctest/doctest.h>
@@ -22,15 +22,15 @@ struct Samples {
   std::vector<int> labels;
 };
 
-/// `n` samples of `classes` clusters with deviation `spread`, their centres normal with deviation 1. The
+/// `n` samples of `classes` clusters with deviation `spread`, their centers normal with deviation 1. The
 /// features have very different sizes, and one in seven is far from 0.
 Samples clusters(std::int64_t n, std::int64_t C, int classes, float spread, std::uint64_t seed) {
   Samples s{Tensor::empty({n, C}), {}};
   for (std::int64_t i = 0; i < n; ++i) {
     const int label = static_cast<int>(i) % classes;
-    Rng centre(5, static_cast<std::uint64_t>(label)), noise(seed, static_cast<std::uint64_t>(i));
+    Rng center(5, static_cast<std::uint64_t>(label)), noise(seed, static_cast<std::uint64_t>(i));
     for (std::int64_t c = 0; c < C; ++c)
-      s.features(i, c) = (centre.normal() + spread * noise.normal()) * static_cast<float>(1 + c % 3) +
+      s.features(i, c) = (center.normal() + spread * noise.normal()) * static_cast<float>(1 + c % 3) +
                          (c % 7 == 6 ? 10.0f : 0.0f);
     s.labels.push_back(label);
   }
@@ -90,7 +90,7 @@ void check_threads(const F& f) {
 
 }  // namespace
 
-TEST_CASE("neighbours are those of the definition in double precision") {
+TEST_CASE("neighbors are those of the definition in double precision") {
   for (const KnnOptions& options : {KnnOptions{}, KnnOptions{.k = 1}, KnnOptions{.k = 7, .temperature = 1.0},
                                     KnnOptions{.k = 150, .temperature = 0.001}}) {
     CAPTURE(options.k);
@@ -130,7 +130,7 @@ TEST_CASE("equal votes go to the lower class, equally near samples to the first"
   CHECK(knn_classify(train, std::vector<int>{3, 2, 1, 0}, Tensor::zeros({1, 2}), 4, {.k = 2})[0] == 2);
 }
 
-TEST_CASE("no query, no answer; one sample is everybody's neighbour") {
+TEST_CASE("no query, no answer; one sample is everybody's neighbor") {
   const Tensor one = Tensor::from({1, 2}, {1, 2});
   CHECK(knn_classify(one, std::vector<int>{1}, Tensor::empty({0, 2}), 2, {.k = 1}).empty());
   CHECK(knn_classify(one, std::vector<int>{1}, Tensor::from({2, 2}, {-1, -2, 5, 0}), 2, {.k = 1}) ==
@@ -192,7 +192,7 @@ TEST_CASE("a probe is that of the formulas in double precision") {
   CHECK(worst < 0.01);
 }
 
-TEST_CASE("a folded layer gives for features what it gave for standardised ones") {
+TEST_CASE("a folded layer gives for features what it gave for standardized ones") {
   Samples s = clusters(100, 9, 3, 1.0f, 1);
   for (std::int64_t i = 0; i < 100; ++i) {
     s.features(i, 2) = 3.0f;                                             // constant
@@ -201,7 +201,7 @@ TEST_CASE("a folded layer gives for features what it gave for standardised ones"
     s.features(i, 5) *= 1e-12f;                                          // small is not constant
     s.features(i, 6) *= 1e12f;
   }
-  const detail::Standardisation standard(s.features);
+  const detail::Standardization standard(s.features);
   Tensor x = s.features.clone();
   standard.apply(x);
   manual_seed(3);
@@ -277,7 +277,7 @@ TEST_CASE("bad input: what was expected, what was found") {
   CHECK(message_of<ShapeError>(knn(x, y, Tensor::from({2, 2}, {0, 0, 0, kNaN}))) ==
         "knn: feature 1 of sample 1 is nan, expected finite numbers; does the model predict?");
   CHECK(message_of<ConfigError>(knn(x, y, x, {.k = 4})) ==
-        "knn: k is 4, expected 1 to 3, the number of samples; ask for fewer neighbours or give more samples");
+        "knn: k is 4, expected 1 to 3, the number of samples; ask for fewer neighbors or give more samples");
   CHECK(message_of<ConfigError>(knn(x, y, x, {.k = 0})).find("k is 0") != std::string::npos);
   CHECK(message_of<ConfigError>(knn(x, y, x, {.k = 1, .temperature = 0})) ==
         "knn: temperature is 0, expected a positive number");

@@ -69,8 +69,8 @@ GradcheckResult gradcheck(const F& f, const std::vector<Tensor>& inputs,
           std::fabs(found - expected) / (options.absolute + options.relative * std::fabs(expected));
       if (!(error <= result.worst)) {  // also for NaN
         result.worst = error;
-        result.message = concat("gradcheck: element ", i, " of input ", k, " ", inputs[k].shape(),
-                                ": gradient is ", found, ", differences say ", expected);
+        result.message = str_cat("gradcheck: element ", i, " of input ", k, " ", inputs[k].shape(),
+                                 ": gradient is ", found, ", differences say ", expected);
       }
     }
   }

@@ -51,13 +51,13 @@ inline std::filesystem::path destination(const std::filesystem::path& path) {
 /// bytes.
 inline std::string temporary_prefix(const std::filesystem::path& target) {
   const std::string_view path = target.native(), name = path.substr(path.rfind('/') + 1);
-  return concat(".", name.substr(0, 180), ".minivit-");
+  return str_cat(".", name.substr(0, 180), ".minivit-");
 }
 
 /// A name beside `target` that no other process or time has used.
 inline std::filesystem::path temporary_beside(const std::filesystem::path& target, std::string_view suffix) {
   const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
-  return inside(target.parent_path(), concat(temporary_prefix(target), ::getpid(), "-", now, suffix));
+  return inside(target.parent_path(), str_cat(temporary_prefix(target), ::getpid(), "-", now, suffix));
 }
 
 /// The entries beside `target` that are named like its temporaries and end in `suffix`.
@@ -71,7 +71,7 @@ inline std::vector<std::string> temporaries_of(const std::filesystem::path& targ
   const std::unique_ptr<DIR, Close> entries(::opendir(folder.c_str()));
   while (const dirent* entry = entries ? ::readdir(entries.get()) : nullptr) {
     const std::string_view name = entry->d_name;
-    if (name.starts_with(prefix) && name.ends_with(suffix)) found.push_back(concat(folder, "/", name));
+    if (name.starts_with(prefix) && name.ends_with(suffix)) found.push_back(str_cat(folder, "/", name));
   }
   return found;
 }
@@ -187,8 +187,8 @@ class AtomicFile {
     discard();  // so that nobody can commit a file with a hole
     std::error_code error;
     const bool earlier = std::filesystem::is_regular_file(target_, error);
-    throw FileError(
-        concat("cannot write ", path_.native(), ": ", why, earlier ? "; the earlier file is untouched" : ""));
+    throw FileError(str_cat("cannot write ", path_.native(), ": ", why,
+                            earlier ? "; the earlier file is untouched" : ""));
   }
 
   std::filesystem::path path_, target_, temporary_;

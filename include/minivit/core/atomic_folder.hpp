@@ -144,8 +144,8 @@ class AtomicFolder {
     discard();
     std::error_code error;
     const bool earlier = std::filesystem::is_directory(target_, error);
-    throw FileError(concat("cannot write ", folder_.native(), ": ", why,
-                           earlier ? "; the earlier folder is untouched" : ""));
+    throw FileError(str_cat("cannot write ", folder_.native(), ": ", why,
+                            earlier ? "; the earlier folder is untouched" : ""));
   }
 
   std::filesystem::path folder_, target_, temporary_;

@@ -135,7 +135,7 @@ template <class E>
 /// The parts written one after the other: text, numbers (shortest form that reads back equal) and anything
 /// with a `str()`. Does not depend on the locale.
 template <class... Parts>
-std::string concat(const Parts&... parts) {
+std::string str_cat(const Parts&... parts) {
   return detail::join({detail::Part(parts)...});
 }
 

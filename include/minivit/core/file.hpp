@@ -104,7 +104,7 @@ class InputFile {
       const ssize_t n =
           detail::retried([&] { return ::pread(fd_.get(), out, step, static_cast<off_t>(offset)); });
       if (n < 0) fail(detail::reason(errno));
-      if (n == 0) fail(concat("it ends at byte ", offset, ", ", bytes, " more were expected"));
+      if (n == 0) fail(str_cat("it ends at byte ", offset, ", ", bytes, " more were expected"));
       out += n;
       offset += static_cast<std::uint64_t>(n);
       bytes -= static_cast<std::size_t>(n);
@@ -116,7 +116,7 @@ class InputFile {
                                           << 30;  // Linux moves at most 2 GiB - 4 KiB at a time
 
   [[noreturn]] void fail(std::string_view why) const {
-    throw FileError(concat("cannot read ", path_.native(), ": ", why));
+    throw FileError(str_cat("cannot read ", path_.native(), ": ", why));
   }
 
   std::filesystem::path path_;

@@ -22,18 +22,6 @@
 
 #include "minivit/core/config.hpp"
 
-// Under AddressSanitizer freed blocks are not kept, so that it sees every use after the end.
-#if defined(__SANITIZE_ADDRESS__)
-#define MINIVIT_POOL_KEEPS 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define MINIVIT_POOL_KEEPS 0
-#endif
-#endif
-#if !defined(MINIVIT_POOL_KEEPS)
-#define MINIVIT_POOL_KEEPS 1
-#endif
-
 namespace minivit::inline MINIVIT_ABI {
 
 /// What the pool did so far, in bytes unless said otherwise.

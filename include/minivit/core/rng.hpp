@@ -110,7 +110,7 @@ class Rng {
   int used_ = 4;
 };
 
-/// Random numbers for whoever does not pass their own: initialisers and dropout of this thread.
+/// Random numbers for whoever does not pass their own: initializers and dropout of this thread.
 /// Each draw of a stream is keyed by (seed, step, draw), so that training resumes exactly from its step
 /// number.
 class Generator {

@@ -1,7 +1,7 @@
 // TrivialAugmentWide: one random operation with a random strength for each image.
 //
 // S. Müller, F. Hutter, "TrivialAugment: Tuning-free Yet State-of-the-Art Data Augmentation", 2021, arXiv
-// 2103.10158; ranges and arithmetic as torchvision 0.14 has them on Pillow images (nearest neighbour, black
+// 2103.10158; ranges and arithmetic as torchvision 0.14 has them on Pillow images (nearest neighbor, black
 // where nothing is).
 #pragma once
 
@@ -75,7 +75,7 @@ struct Span {
   }
 };
 
-/// Fills the output from the input (RGB) at (a x + b y + c, d x + e y + f), (x, y) being the centre of an
+/// Fills the output from the input (RGB) at (a x + b y + c, d x + e y + f), (x, y) being the center of an
 /// output pixel; black outside. In 16.16 fixed point, as Pillow.
 inline Image affine(const Image& in, const std::array<double, 6>& m) {
   const auto fixed = [](double v) { return static_cast<std::int64_t>(std::floor(v * 65536.0 + 0.5)); };
@@ -104,7 +104,7 @@ inline double shear_tangent(double ratio) {
   return std::tan(degrees * (std::numbers::pi / 180.0));
 }
 
-/// Turns counter-clockwise about the centre of the image.
+/// Turns counter-clockwise about the center of the image.
 inline Image rotate(const Image& in, double degrees) {
   const double angle = -degrees * (std::numbers::pi / 180.0);
   const auto digits15 = [](double v) { return std::nearbyint(v * 1e15) / 1e15; };
@@ -153,7 +153,7 @@ inline std::uint8_t luma(const std::uint8_t* rgb) {
   return static_cast<std::uint8_t>((rgb[0] * 19595 + rgb[1] * 38470 + rgb[2] * 7471 + 0x8000) >> 16);
 }
 
-inline Image grey(const Image& in) {
+inline Image gray(const Image& in) {
   Image out = in;
   for (std::size_t i = 0; i < in.pixels.size(); i += 3) {
     const std::uint8_t value = luma(&in.pixels[i]);
@@ -163,14 +163,14 @@ inline Image grey(const Image& in) {
 }
 
 /// The mean brightness, rounded.
-inline int mean_grey(const Image& in) {
+inline int mean_gray(const Image& in) {
   std::uint64_t sum = 0;
   for (std::size_t i = 0; i < in.pixels.size(); i += 3) sum += luma(&in.pixels[i]);
   const double mean = static_cast<double>(sum) / (static_cast<double>(in.width) * in.height);
   return static_cast<std::uint8_t>(mean + 0.5);
 }
 
-/// The mean of each pixel (weight 5) and its eight neighbours (weight 1); the rim stays.
+/// The mean of each pixel (weight 5) and its eight neighbors (weight 1); the rim stays.
 inline Image smooth(const Image& in) {
   Image out = in;
   const std::size_t stride = in.stride(), channels = static_cast<std::size_t>(in.channels);
@@ -267,7 +267,7 @@ inline std::optional<ChannelTables> value_tables(AugmentOp op, const Image& imag
     case AugmentOp::brightness:
       return same_tables([=](int v) { return blend_value(0, v, factor); });
     case AugmentOp::contrast: {
-      const int mean = mean_grey(image);
+      const int mean = mean_gray(image);
       return same_tables([=](int v) { return blend_value(mean, v, factor); });
     }
     case AugmentOp::posterize: {
@@ -319,7 +319,7 @@ inline Image apply(AugmentOp op, const Image& image, float magnitude) {
     case AugmentOp::rotate:
       return detail::rotate(image, m);
     case AugmentOp::color:
-      return detail::blend(detail::grey(image), image, factor);
+      return detail::blend(detail::gray(image), image, factor);
     case AugmentOp::sharpness:
       return detail::blend(detail::smooth(image), image, factor);
     default:

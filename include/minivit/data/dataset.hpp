@@ -50,7 +50,7 @@ class TensorDataset {
   std::size_t size() const { return labels_.size(); }
   Shape sample_shape() const { return {images_.size(1), images_.size(2), images_.size(3)}; }
   const std::vector<int>& labels() const { return labels_; }
-  std::string name(std::size_t index) const { return concat("sample ", index); }
+  std::string name(std::size_t index) const { return str_cat("sample ", index); }
 
   /// Copies sample `index` to `out` and returns its label. Throws Error if there is no such sample.
   int load(std::size_t index, Rng&, float* out) const {

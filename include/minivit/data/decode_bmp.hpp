@@ -66,18 +66,17 @@ inline Image decode_bmp(std::span<const std::uint8_t> bytes, std::string_view na
   if (bits <= 8) {
     const std::size_t palette_at = kInfo + info_size, entry = core ? 3 : 4;
     const std::uint32_t used = core ? 0 : u32(kInfo + 32), most = 1u << bits;
-    check<FileError>(used <= most, name, ": damaged BMP: a palette of ", used, " colours for ", bits,
+    check<FileError>(used <= most, name, ": damaged BMP: a palette of ", used, " colors for ", bits,
                      " bits a pixel");
-    const std::uint32_t colours = used == 0 ? most : used;
-    u8(palette_at + colours * entry - 1);  // the whole palette is there
+    const std::uint32_t colors = used == 0 ? most : used;
+    u8(palette_at + colors * entry - 1);  // the whole palette is there
     for (int y = 0; y < image.height; ++y) {
       const std::uint8_t* in = source_row(y);
       std::uint8_t* out = image.row(y);
       for (std::size_t x = 0; x < static_cast<std::size_t>(width); ++x, out += 3) {
         const std::size_t bit = x * bits;
         const std::uint32_t index = in[bit / 8] >> (8 - bits - bit % 8) & (most - 1);
-        check<FileError>(index < colours, name, ": damaged BMP: colour ", index, " of a palette of ",
-                         colours);
+        check<FileError>(index < colors, name, ": damaged BMP: color ", index, " of a palette of ", colors);
         const std::uint8_t* bgr = bytes.data() + palette_at + index * entry;
         out[0] = bgr[2], out[1] = bgr[1], out[2] = bgr[0];
       }

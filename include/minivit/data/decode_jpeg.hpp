@@ -86,7 +86,7 @@ class JpegReader {
 
   static JpegReader& self(j_common_ptr info) { return *static_cast<JpegReader*>(info->client_data); }
 
-  // libjpeg only warns of these and paints the rest of the image grey.
+  // libjpeg only warns of these and paints the rest of the image gray.
   static bool pixels_are_lost(int code) {
     return code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE ||
            code == JWRN_ARITH_BAD_CODE || code == JWRN_MUST_RESYNC;
@@ -156,7 +156,7 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
-/// Throws FileError for a JPEG that stb_image would paint grey or read out of bounds for: one without its end
+/// Throws FileError for a JPEG that stb_image would paint gray or read out of bounds for: one without its end
 /// marker, or with more than 255 codes in a Huffman table (stb_image 2.27 overruns its table with more than
 /// 256, and takes the last of 256 for "not in the fast table").
 inline void check_jpeg_markers(std::span<const std::uint8_t> bytes, std::string_view name) {
@@ -189,7 +189,7 @@ inline void check_jpeg_markers(std::span<const std::uint8_t> bytes, std::string_
     at += length;
     if (marker == kScan) continue;  // entropy-coded data follow, up to the next marker
   }
-  throw FileError(concat(name, ": damaged JPEG: it ends early"));
+  throw FileError(str_cat(name, ": damaged JPEG: it ends early"));
 }
 
 /// Decodes a JPEG image to RGB, always at its full size. Throws FileError.

@@ -1,4 +1,4 @@
-// Grey or RGB to PNG, by libpng where the build found it, else by stb_image_write.
+// Gray or RGB to PNG, by libpng where the build found it, else by stb_image_write.
 #pragma once
 
 #include <cstdint>
@@ -58,7 +58,7 @@ namespace minivit::inline MINIVIT_ABI {
 inline std::vector<std::uint8_t> encode_png(const Image& image) {
   detail::check_image("encode_png", image);
   check<ShapeError>(image.channels == 1 || image.channels == 3, "encode_png: image has ", image.channels,
-                    " channels, expected 1 (grey) or 3 (RGB)");
+                    " channels, expected 1 (gray) or 3 (RGB)");
   return detail::encode_png_bytes(image);
 }
 

@@ -25,7 +25,7 @@
 namespace minivit::inline MINIVIT_ABI {
 
 /// Decodes a JPEG, PNG or BMP image held in memory to RGB; `name` is used in messages. Always three channels:
-/// grey is repeated, palettes are looked up, alpha is dropped, of 16 bits the upper 8 are kept, CMYK is
+/// gray is repeated, palettes are looked up, alpha is dropped, of 16 bits the upper 8 are kept, CMYK is
 /// converted as Pillow does. The EXIF orientation is not applied, as torchvision's ImageFolder does not.
 ///
 /// `choose` is asked once for the reduction (1, 2, 4 or 8) where the format can do it. A reduced image is not
@@ -46,7 +46,7 @@ inline Decoded decode_image(std::span<const std::uint8_t> bytes, std::string_vie
   if (starts_with("\xFF\xD8\xFF")) return detail::decode_jpeg(bytes, name, choose);
   if (starts_with("\x89PNG\r\n\x1A\n")) return detail::not_reduced(detail::decode_png(bytes, name));
   if (starts_with("BM")) return detail::not_reduced(detail::decode_bmp(bytes, name));
-  throw FileError(concat(name, ": not a JPEG, PNG or BMP image; convert it to one of these"));
+  throw FileError(str_cat(name, ": not a JPEG, PNG or BMP image; convert it to one of these"));
 }
 
 /// Decodes an image held in memory at its full size, as above.

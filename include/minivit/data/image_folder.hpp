@@ -145,7 +145,7 @@ class ImageFolder {
     std::error_code error;
     check<FileError>(std::filesystem::is_directory(root_, error), root_.native(),
                      ": not a folder, expected one with a sub-folder of images for each class",
-                     error ? concat(" (", error.message(), ")") : "");
+                     error ? str_cat(" (", error.message(), ")") : "");
     std::vector<std::filesystem::path> folders;
     for (auto& entry : detail::visible_entries(root_))
       if (std::filesystem::is_directory(entry, error)) folders.push_back(std::move(entry));
@@ -223,7 +223,7 @@ class ImageFolder {
       *loaded = decode_image(paths_[index], [&](int w, int h) { return reduction(w, h, rng); });
       if (fixed) loaded->image = fit_image(*loaded, base());
     } catch (const ShapeError& error) {  // a property of this file, so this sample alone is at fault
-      throw FileError(concat(paths_[index].native(), ": ", error.what()));
+      throw FileError(str_cat(paths_[index].native(), ": ", error.what()));
     }
     if (cache_) cache_->keep(index, loaded);
     return loaded;

@@ -263,17 +263,17 @@ class DataLoader {
   void skip(std::size_t index, const std::string& reason) {
     const std::string name = dataset_.name(index);
     const auto [it, is_new] =
-        bad_.emplace(index, reason.starts_with(name) ? reason : concat(name, ": ", reason));
+        bad_.emplace(index, reason.starts_with(name) ? reason : str_cat(name, ": ", reason));
     if (!is_new) return;
     if (options_.on_skip) options_.on_skip(it->second);
     if (static_cast<double>(bad_.size()) <= options_.max_bad_fraction * static_cast<double>(size_)) return;
     std::string message =
-        concat("loader: ", bad_.size(), " of ", size_, " samples cannot be read, more than ",
-               options_.max_bad_fraction * 100, " %; remove or repair them. The first:");
+        str_cat("loader: ", bad_.size(), " of ", size_, " samples cannot be read, more than ",
+                options_.max_bad_fraction * 100, " %; remove or repair them. The first:");
     std::size_t shown = 0;
     for (const auto& [bad, text] : bad_) {
       if (++shown > 5) break;
-      message += concat("\n  ", text);
+      message += str_cat("\n  ", text);
     }
     throw Error(message);
   }

@@ -91,13 +91,13 @@ inline ResizeWeights resize_weights(const Axis& axis, Filter filter) {
   w.first.resize(outputs), w.count.resize(outputs);
   std::vector<double> values(static_cast<std::size_t>(w.taps));
   for (std::size_t o = 0; o < outputs; ++o) {
-    const double centre = axis.begin + (axis.first + static_cast<int>(o) + 0.5) * scale;
-    const int first = std::max(0, static_cast<int>(centre - support + 0.5));
-    const int count = std::min(axis.size, static_cast<int>(centre + support + 0.5)) - first;
+    const double center = axis.begin + (axis.first + static_cast<int>(o) + 0.5) * scale;
+    const int first = std::max(0, static_cast<int>(center - support + 0.5));
+    const int count = std::min(axis.size, static_cast<int>(center + support + 0.5)) - first;
     double sum = 0;
     for (int i = 0; i < count; ++i)
       sum += values[static_cast<std::size_t>(i)] =
-          filter_value(filter, (i + first - centre + 0.5) * (1.0 / widening));
+          filter_value(filter, (i + first - center + 0.5) * (1.0 / widening));
     for (int i = 0; i < count; ++i) {
       const double weight =
           values[static_cast<std::size_t>(i)] * (sum != 0 ? 1.0 / sum : 1.0) * (1 << kWeightBits);
@@ -174,7 +174,7 @@ inline Image resize_columns(const View& in, int top, const ResizeWeights& w) {
   return out;
 }
 
-/// For every wanted output position the input position under its centre. Added up step by step, as Pillow
+/// For every wanted output position the input position under its center. Added up step by step, as Pillow
 /// does.
 inline std::vector<int> nearest_positions(const Axis& axis) {
   const double scale = axis.length / axis.out;

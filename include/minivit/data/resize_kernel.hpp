@@ -19,11 +19,7 @@ namespace detail {
 /// Fractional bits of the weights of a resize, as in Pillow.
 inline constexpr int kWeightBits = 22;
 
-#if defined(__AVX2__)
-inline constexpr int kWordLanes = 8;  ///< words in a vector
-#else
-inline constexpr int kWordLanes = 4;
-#endif
+inline constexpr int kWordLanes = MINIVIT_WORD_LANES;  ///< words in a vector
 using Words = std::uint32_t __attribute__((vector_size(4 * kWordLanes)));
 using Sums = std::int32_t __attribute__((vector_size(4 * kWordLanes)));
 

@@ -294,7 +294,7 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
-/// Copies pixels of 1 to 4 channels into an RGB image of as many pixels: grey is repeated, alpha dropped.
+/// Copies pixels of 1 to 4 channels into an RGB image of as many pixels: gray is repeated, alpha dropped.
 inline void copy_as_rgb(const std::uint8_t* from, int channels, Image& image) {
   if (channels == 3) return static_cast<void>(memcpy(image.pixels.data(), from, image.pixels.size()));
   const int green = channels > 2 ? 1 : 0, blue = 2 * green;

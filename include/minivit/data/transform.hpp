@@ -1,4 +1,4 @@
-// From images to what a model reads: geometry, augmentation, normalisation.
+// From images to what a model reads: geometry, augmentation, normalization.
 #pragma once
 
 #include <algorithm>
@@ -16,15 +16,15 @@
 namespace minivit::inline MINIVIT_ABI {
 
 /// How an image is made ready for a model when nothing is random: for evaluation, prediction, serving. Images
-/// are RGB, what the model sees may be grey.
+/// are RGB, what the model sees may be gray.
 struct Preprocess {
-  /// squash: resized to floor(size / crop_pct), whatever its shape, centre cut out (Hugging Face's ViT and
+  /// squash: resized to floor(size / crop_pct), whatever its shape, center cut out (Hugging Face's ViT and
   /// DeiT, timm's "squash" crop mode).
-  /// crop: shortest edge resized to floor(size / crop_pct), centre cut out (timm's "center" crop mode).
+  /// crop: shortest edge resized to floor(size / crop_pct), center cut out (timm's "center" crop mode).
   enum class Fit { squash, crop };
 
   int height = 224, width = 224;
-  int channels = 3;  ///< what the model sees: 3, or 1 for the luma (ITU-R BT.601) of the normalised channels
+  int channels = 3;  ///< what the model sees: 3, or 1 for the luma (ITU-R BT.601) of the normalized channels
   Fit fit = Fit::squash;
   double crop_pct = 1.0;  ///< share of the resized edge that is kept, in (0, 1]
   Filter filter = Filter::bicubic;
@@ -38,7 +38,7 @@ struct Preprocess {
                        "preprocess: size is ", width, "x", height, ", expected at least 1x1 and at most ",
                        kMaxPixels, " pixels");
     check<ConfigError>(channels == 1 || channels == 3, "preprocess: channels is ", channels,
-                       ", expected 3, or 1 for grey");
+                       ", expected 3, or 1 for gray");
     check<ConfigError>(crop_pct > 0 && crop_pct <= 1, "preprocess: crop_pct is ", crop_pct,
                        ", expected more than 0 and at most 1");
     for (std::size_t c = 0; c < 3; ++c)
@@ -53,11 +53,11 @@ struct Preprocess {
 namespace detail {
 
 /// The start of the middle `part` of `whole`: half the rest, halves rounded to even as Python's round.
-inline int centre_start(int whole, int part) {
+inline int center_start(int whole, int part) {
   return static_cast<int>(std::nearbyint((whole - part) / 2.0));
 }
 
-/// The size to which an image of this size is resized before the centre crop.
+/// The size to which an image of this size is resized before the center crop.
 inline std::array<int, 2> size_before_crop(int image_width, int image_height, const Preprocess& p) {
   const double target_w = std::floor(p.width / p.crop_pct), target_h = std::floor(p.height / p.crop_pct);
   const double w = image_width, h = image_height;
@@ -95,7 +95,7 @@ inline void check_rgb(const char* op, const Image& image) {
   check<ShapeError>(image.channels == 3, op, ": image has ", image.channels, " channels, expected 3 (RGB)");
 }
 
-/// What each value of each channel becomes: (v / 255 - mean) / std, and for a grey picture its part of that.
+/// What each value of each channel becomes: (v / 255 - mean) / std, and for a gray picture its part of that.
 using NormalTables = std::array<std::array<float, 256>, 3>;
 
 inline NormalTables normal_tables(const Preprocess& p) {
@@ -154,8 +154,8 @@ inline Image fit_image(const Image& image, int width, int height, int reduction,
                     " of ", width, "x", height);
   const auto [w, h] = size_before_crop(width, height, p);
   const double by = reduction;
-  return resize_view(View::of(image), {0, width / by, image.width, w, centre_start(w, p.width), p.width},
-                     {0, height / by, image.height, h, centre_start(h, p.height), p.height}, p.filter);
+  return resize_view(View::of(image), {0, width / by, image.width, w, center_start(w, p.width), p.width},
+                     {0, height / by, image.height, h, center_start(h, p.height), p.height}, p.filter);
 }
 
 }  // namespace detail
@@ -184,7 +184,7 @@ inline void to_tensor(const Image& image, const Preprocess& p, float* out) {
   detail::look_up_planes(image, detail::normal_tables(p), false, p.channels, out);
 }
 
-/// The evaluation transform: geometry, then normalisation; writes (channels, p.height, p.width). Throws as
+/// The evaluation transform: geometry, then normalization; writes (channels, p.height, p.width). Throws as
 /// `fit_image`.
 inline void preprocess(const Image& image, const Preprocess& p, float* out) {
   to_tensor(fit_image(image, p), p, out);
@@ -196,9 +196,9 @@ struct Box {
 };
 
 /// What is done to an image in training: a random part of it at the model's size, mirrored at random,
-/// augmented, normalised.
+/// augmented, normalized.
 struct TrainTransform {
-  Preprocess base{};                                ///< size, filter and normalisation
+  Preprocess base{};                                ///< size, filter and normalization
   double scale_min = 0.8, scale_max = 1.0;          ///< share of the area; both 1: the geometry of `base`
   double ratio_min = 3.0 / 4, ratio_max = 4.0 / 3;  ///< width : height of the part
   double hflip = 0.5;                               ///< probability of mirroring
@@ -219,7 +219,7 @@ struct TrainTransform {
   bool fixed_geometry() const { return scale_min == 1.0 && scale_max == 1.0; }
 
   /// The part that RandomResizedCrop takes of an image, as torchvision: ten tries at a part of random area
-  /// and random (logarithmically uniform) shape, then the largest centred part within the shapes.
+  /// and random (logarithmically uniform) shape, then the largest centered part within the shapes.
   Box draw_box(int width, int height, Rng& rng) const {
     const double area = static_cast<double>(width) * height;
     const double log_min = std::log(ratio_min), log_max = std::log(ratio_max);

@@ -31,7 +31,7 @@ class CsvFile {
     std::uint64_t keep = 0;
     if (keep_rows > 0) {
       const std::string text = read_file(path_, kMaxBytes);
-      check<FileError>(text.starts_with(concat(header, '\n')), path_.string(), ": does not begin with \"",
+      check<FileError>(text.starts_with(str_cat(header, '\n')), path_.string(), ": does not begin with \"",
                        header, "\"");
       keep = header.size() + 1;
       for (std::int64_t row = 0; row < keep_rows; ++row) {
@@ -46,7 +46,7 @@ class CsvFile {
         ::lseek(fd_.get(), static_cast<off_t>(keep), SEEK_SET) < 0)
       fail();
     size_ = keep;
-    if (keep == 0) append(concat(header, '\n'));
+    if (keep == 0) append(str_cat(header, '\n'));
   }
 
   /// Appends the values, separated by commas: numbers in their shortest form that reads back equal, texts as
@@ -69,7 +69,7 @@ class CsvFile {
 
   template <class T>
   static std::string field(const T& value) {
-    return concat(value);
+    return str_cat(value);
   }
 
   void append(std::string_view text) {
@@ -89,7 +89,7 @@ class CsvFile {
   }
 
   [[noreturn]] void fail() const {
-    throw FileError(concat("cannot write ", path_.string(), ": ", std::generic_category().message(errno)));
+    throw FileError(str_cat("cannot write ", path_.string(), ": ", std::generic_category().message(errno)));
   }
 
   std::filesystem::path path_;

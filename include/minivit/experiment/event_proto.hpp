@@ -130,7 +130,7 @@ inline void add_text(Message<ValueField>& value, std::string_view text) {
 /// What TensorBoard's table can show of a value: a number that is infinite or none becomes a text.
 inline std::variant<bool, double, std::string> shown_value(const Hyperparameter& parameter) {
   if (const double* number = std::get_if<double>(&parameter.value))
-    if (!std::isfinite(*number)) return concat(*number);
+    if (!std::isfinite(*number)) return str_cat(*number);
   if (const std::string* text = std::get_if<std::string>(&parameter.value)) return utf8_or_ascii(*text);
   return parameter.value;
 }

@@ -30,7 +30,7 @@ inline std::vector<Rung> halving_rungs(std::int64_t epochs, std::span<const doub
   double before = 0;
   for (const double fraction : fractions) {
     check<ConfigError>(fraction > before && fraction<1, "halving: the fraction ", fraction, before> 0
-                           ? concat(" follows ", before)
+                           ? str_cat(" follows ", before)
                            : std::string(),
                        ", expected rising numbers between 0 and 1, as 0.25,0.5");
     const auto end = static_cast<std::int64_t>(std::llround(fraction * static_cast<double>(epochs)));

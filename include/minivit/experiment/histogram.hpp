@@ -13,7 +13,7 @@
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// A histogram. Bucket i holds the values in [limits[i - 1], limits[i]); neighbours without values are one
+/// A histogram. Bucket i holds the values in [limits[i - 1], limits[i]); neighbors without values are one
 /// bucket, those before the first value and behind the last are not there.
 struct Histogram {
   std::uint64_t count = 0;                            ///< values that are in it

@@ -35,14 +35,14 @@ struct Leaderboard {
   /// As RFC 4180 has it: what contains a comma, quote or line break is in quotes.
   std::string csv() const {
     std::string out = "job,status,val_acc,val_loss,best_epoch,epochs_done,seconds";
-    for (const std::string& name : names) out += concat(',', csv_field(name));
+    for (const std::string& name : names) out += str_cat(',', csv_field(name));
     out += '\n';
-    const auto number = [](const auto& value) { return value ? concat(*value) : std::string(); };
+    const auto number = [](const auto& value) { return value ? str_cat(*value) : std::string(); };
     for (const auto& [job, run, values] : rows) {
-      out += concat(job, ',', csv_field(run.status), ',', number(run.best_val_acc), ',',
-                    number(run.best_val_loss), ',', number(run.best_epoch), ',', number(run.epochs_done), ',',
-                    number(run.seconds));
-      for (const std::string& value : values) out += concat(',', csv_field(value));
+      out += str_cat(job, ',', csv_field(run.status), ',', number(run.best_val_acc), ',',
+                     number(run.best_val_loss), ',', number(run.best_epoch), ',', number(run.epochs_done),
+                     ',', number(run.seconds));
+      for (const std::string& value : values) out += str_cat(',', csv_field(value));
       out += '\n';
     }
     return out;
@@ -55,11 +55,11 @@ struct Leaderboard {
     header.insert(header.end(), names.begin(), names.end());
     TextTable table(std::move(header), {0, 2, 3, 4, 5, 6});
     for (const auto& [job, run, values] : rows) {
-      std::vector<std::string> cells = {concat(job),
+      std::vector<std::string> cells = {str_cat(job),
                                         run.status,
                                         detail::text_of(run.best_val_acc),
                                         detail::text_of(run.best_val_loss),
-                                        run.best_epoch ? concat(*run.best_epoch) : "",
+                                        run.best_epoch ? str_cat(*run.best_epoch) : "",
                                         detail::epochs_text(run),
                                         detail::text_of(run.seconds, "%.1f")};
       cells.insert(cells.end(), values.begin(), values.end());
@@ -91,7 +91,7 @@ inline Leaderboard leaderboard(const std::filesystem::path& sweep, std::span<con
     return values[name].size() == 1 && set_by[name] == jobs.size();
   });
   for (std::size_t i = 0; i < jobs.size(); ++i) {
-    const std::filesystem::path folder = sweep / concat(jobs[i].number);
+    const std::filesystem::path folder = sweep / str_cat(jobs[i].number);
     Leaderboard::Row row{jobs[i].number, {}, {}};
     std::error_code ignored;
     if (std::filesystem::is_directory(folder, ignored)) {
@@ -118,7 +118,7 @@ inline Leaderboard leaderboard(const std::filesystem::path& sweep) {
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     const auto number = to_number<int>(name);
-    if (number && *number >= 0 && name == concat(*number))
+    if (number && *number >= 0 && name == str_cat(*number))
       jobs.push_back({*number, read_run(entry->path()).overrides});
   }
   std::sort(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) { return a.number < b.number; });

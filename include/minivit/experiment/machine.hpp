@@ -29,7 +29,7 @@ inline Machine this_machine() {
       m.cpu = line.substr(line.find(": ") + 2);
   utsname name{};
   if (::uname(&name) == 0) {
-    m.os = concat(name.sysname, ' ', name.release);
+    m.os = str_cat(name.sysname, ' ', name.release);
     m.host = name.nodename;
     if (m.cpu.empty()) m.cpu = name.machine;  // ARM's cpuinfo has no model
   }

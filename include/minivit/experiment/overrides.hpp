@@ -51,7 +51,7 @@ inline void apply_override(std::vector<Assignment>& assignments, std::string_vie
     if (unknown && adds) try {
         schema.check_name(name);
       } catch (const ConfigError& e) {
-        throw ConfigError(concat(e.what(), " A note of your own is written +", kNotes, name, "=", value));
+        throw ConfigError(str_cat(e.what(), " A note of your own is written +", kNotes, name, "=", value));
       }
     schema.check_name(name);
   }
@@ -76,7 +76,7 @@ inline void assign(Settings& settings, std::span<const Assignment> assignments) 
     }
     try {
       settings.set(a.name, a.value);
-    } catch (const ConfigError& e) { throw ConfigError(concat(a.origin, ": ", e.what())); }
+    } catch (const ConfigError& e) { throw ConfigError(str_cat(a.origin, ": ", e.what())); }
   }
 }
 

@@ -32,14 +32,14 @@ inline bool drawable(const CsvTable& table, const char* name) {
 /// A block of data in a gnuplot script: rows of the columns `x` and `y`, those without a finite y left out.
 inline std::string plot_data(const CsvTable& table, const char* name, const char* x, const char* y,
                              double scale = 1.0) {
-  std::string out = concat("$", name, " << EOD\n");
+  std::string out = str_cat("$", name, " << EOD\n");
   const std::size_t cx = table.column(x), cy = table.column(y);
   // A curve needs no more points than there are pixels; of more, every n-th and the last are kept.
   const std::size_t step = std::max<std::size_t>(1, table.rows.size() / 2000);
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     if (i % step != 0 && i + 1 != table.rows.size()) continue;
     const double value = table.rows[i][cy] * scale;
-    if (std::isfinite(value)) out += concat(table.rows[i][cx], ' ', value, '\n');
+    if (std::isfinite(value)) out += str_cat(table.rows[i][cx], ' ', value, '\n');
   }
   return out + "EOD\n";
 }
@@ -86,11 +86,11 @@ inline std::string plot_script(const CsvTable& history, const CsvTable& rates) {
   if (top5) s += plot_data(history, "val_top5", "epoch", "val_top5", 100);
   s += plot_data(rates, "lr", "step", "lr");
   if (epochs > 0)
-    s += concat("$best << EOD\n", history.rows[best][epoch], ' ', 100 * history.rows[best][accuracy],
-                "\nEOD\n");
+    s += str_cat("$best << EOD\n", history.rows[best][epoch], ' ', 100 * history.rows[best][accuracy],
+                 "\nEOD\n");
 
   // The fewer the points, the larger.
-  s += concat("\nsize = ", epochs > 10 ? 0.5 : 1.0);
+  s += str_cat("\nsize = ", epochs > 10 ? 0.5 : 1.0);
   s += R"(
 set style line 1 lc rgb '#0072B2' lw 2 pt 7 ps size
 set style line 2 lc rgb '#D55E00' lw 2 pt 7 ps size
@@ -106,8 +106,8 @@ set datafile missing 'nan'
 draw = ")";
   // One point makes no line.
   s += epochs > 60 ? "lines\"\n" : "linespoints\"\n";
-  const std::string epoch_axis = concat("set xrange [", lowest - margin, ":", highest + margin,
-                                        "]\nset xtics ", tick, "\nset xlabel 'epoch'\n");
+  const std::string epoch_axis = str_cat("set xrange [", lowest - margin, ":", highest + margin,
+                                         "]\nset xtics ", tick, "\nset xlabel 'epoch'\n");
   s += "\ndo for [format in 'png svg'] {\n";
   s += "if (format eq 'png') { set terminal pngcairo size 1800,540 font 'Sans,13' enhanced background rgb "
        "'white' }\n";
@@ -128,7 +128,7 @@ draw = ")";
     char text[64];
     std::snprintf(text, sizeof text, "best: %.2f %% in epoch %.0f", 100 * history.rows[best][accuracy],
                   history.rows[best][epoch]);
-    s += concat("set label 1 '", text, "' at graph 0.97, 0.06 right textcolor rgb '#404040'\n");
+    s += str_cat("set label 1 '", text, "' at graph 0.97, 0.06 right textcolor rgb '#404040'\n");
     s += "plot $train_acc using 1:2 with @draw ls 1 title 'training', "
          "$val_acc using 1:2 with @draw ls 2 title 'validation', ";
     if (top5) s += "$val_top5 using 1:2 with @draw ls 3 title 'top 5', ";
@@ -139,12 +139,12 @@ draw = ")";
   s += "set ylabel 'learning rate'\nset xtics autofreq\nset xlabel 'step'\nset format y '%g'\n";
   s += "set yrange [0:*]\nunset key\n";
   if (rates.rows.size() > 1)
-    s += concat("set xtics ", whole_tick(rates.rows.back()[rates.column("step")], 6), "\n");
-  s += rates.rows.size() > 1 ? concat("set xrange [0:", rates.rows.back()[rates.column("step")], "]\n")
+    s += str_cat("set xtics ", whole_tick(rates.rows.back()[rates.column("step")], 6), "\n");
+  s += rates.rows.size() > 1 ? str_cat("set xrange [0:", rates.rows.back()[rates.column("step")], "]\n")
                              : "set autoscale x\n";
   s += rates.rows.empty() ? empty
-                          : concat("plot $lr using 1:2 with ", rates.rows.size() > 1 ? "lines" : "points",
-                                   " ls 4 notitle\n");
+                          : str_cat("plot $lr using 1:2 with ", rates.rows.size() > 1 ? "lines" : "points",
+                                    " ls 4 notitle\n");
   s += "set key\nunset multiplot\nunset output\n}\n";
   return s;
 }
@@ -173,9 +173,9 @@ inline Drawn draw_training_curves(const std::filesystem::path& run) {
   std::filesystem::remove(hidden, ignored);
   Drawn drawn{result.code == 0, result.code < 0 ? result.error : result.output};
   for (const char* format : {"png", "svg"}) {
-    const auto made = run / concat(".training_curves.", format, ".tmp");
+    const auto made = run / str_cat(".training_curves.", format, ".tmp");
     if (drawn.drawn)
-      std::filesystem::rename(made, run / concat("training_curves.", format), ignored);
+      std::filesystem::rename(made, run / str_cat("training_curves.", format), ignored);
     else
       std::filesystem::remove(made, ignored);
   }

@@ -56,7 +56,7 @@ inline ProcessResult run_process(std::span<const std::string> command, double se
   ::posix_spawn_file_actions_destroy(&actions);
   ::posix_spawnattr_destroy(&attributes);
   if (error != 0)
-    return {-1, {}, concat("cannot start ", command[0], ": ", std::generic_category().message(error))};
+    return {-1, {}, str_cat("cannot start ", command[0], ": ", std::generic_category().message(error))};
   write_end.close();
 
   using Clock = std::chrono::steady_clock;
@@ -80,11 +80,11 @@ inline ProcessResult run_process(std::span<const std::string> command, double se
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
   if (late)
-    result.error = concat(command[0], " took longer than ", seconds, " s");
+    result.error = str_cat(command[0], " took longer than ", seconds, " s");
   else if (WIFEXITED(status))
     result.code = WEXITSTATUS(status);
   else
-    result.error = concat(command[0], " was killed by signal ", WTERMSIG(status));
+    result.error = str_cat(command[0], " was killed by signal ", WTERMSIG(status));
   return result;
 }
 

@@ -64,9 +64,9 @@ inline std::string progress_line(const Progress& p, const Terminal& terminal) {
   std::snprintf(rate, sizeof rate, p.images_per_second < 9.95 ? "  %.1f images/s" : "  %.0f images/s",
                 p.images_per_second);
   const std::string left =
-      p.seconds_left < 0 ? "" : concat("  ", detail::clock_text(p.seconds_left), " left");
+      p.seconds_left < 0 ? "" : str_cat("  ", detail::clock_text(p.seconds_left), " left");
   const std::string parts[] = {head, loss, rate, left};
-  if (!terminal.interactive) return concat(head, std::string_view(loss).substr(1), rate, left);
+  if (!terminal.interactive) return str_cat(head, std::string_view(loss).substr(1), rate, left);
   const int room = terminal.width - 1;
   constexpr int kBar = 24, kShortest = 8;
   int bar = kBar, shown = 4;
@@ -113,13 +113,13 @@ inline std::string epoch_header() {
   return "epoch  train loss  acc      val loss  acc      top-5   lr        seconds  images/s";
 }
 
-/// A row; the best so far has a star behind its accuracy, and is bold where there are colours.
-inline std::string epoch_line(const EpochRow& r, bool colour) {
+/// A row; the best so far has a star behind its accuracy, and is bold where there are colors.
+inline std::string epoch_line(const EpochRow& r, bool color) {
   char text[160];
   std::snprintf(text, sizeof text, "%5lld  %10.4f  %.4f  %9.4f  %.4f%c  %.4f  %.2e  %7.1f  %8.1f",
                 static_cast<long long>(r.epoch), r.train_loss, r.train_acc, r.val_loss, r.val_acc,
                 r.best ? '*' : ' ', r.val_top5, r.lr, r.seconds, r.images_per_second);
-  return colour && r.best ? concat("\x1b[1m", text, "\x1b[0m") : std::string(text);
+  return color && r.best ? str_cat("\x1b[1m", text, "\x1b[0m") : std::string(text);
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -153,8 +153,8 @@ class RecordFile {
   }
 
   [[noreturn]] void fail(std::string_view why) const {
-    throw FileError(concat("cannot write ", path_.string(), ": ", why,
-                           size_ > 0 ? "; the records before are untouched" : ""));
+    throw FileError(str_cat("cannot write ", path_.string(), ": ", why,
+                            size_ > 0 ? "; the records before are untouched" : ""));
   }
 
   std::filesystem::path path_;

@@ -41,7 +41,7 @@ inline std::vector<Hyperparameter> hyperparameters(const TrainConfig& config) {
       out.emplace_back(name,
                        text.size() >= 2 && text.front() == '"' ? text.substr(1, text.size() - 2) : text);
   }
-  for (const auto& [name, text] : config.notes) out.emplace_back(concat(kNotes, name), text);
+  for (const auto& [name, text] : config.notes) out.emplace_back(str_cat(kNotes, name), text);
   return out;
 }
 
@@ -65,7 +65,7 @@ class Recorder {
     result_.git = git_revision();
     const Machine machine = this_machine();
     result_.machine =
-        concat(machine.cpu, ", ", machine.cores, " cores, ", machine.memory_mb, " MiB, ", machine.os);
+        str_cat(machine.cpu, ", ", machine.cores, " cores, ", machine.memory_mb, " MiB, ", machine.os);
     note_state(from);
     write_result(run_, result_);
     if (!config.log.tensorboard) return;
@@ -75,7 +75,7 @@ class Recorder {
     if (from.events_bytes == 0) {
       const std::vector<std::string> metrics{"accuracy/validation", "loss/validation"};
       board_->hparams(hyperparameters(config), metrics);
-      board_->text("configuration", 0, concat("```yaml\n", config.yaml(), "```"));
+      board_->text("configuration", 0, str_cat("```yaml\n", config.yaml(), "```"));
     }
   }
 
@@ -90,12 +90,13 @@ class Recorder {
         train_images, val_images, static_cast<long long>(model.config.num_classes),
         static_cast<double>(result_.parameters) / 1e6, num_threads(), kInstructionSet);
     log_.line(text);
-    log_.note(concat("machine: ", result_.machine));
-    log_.note(concat("minivit ", MINIVIT_VERSION, result_.git.empty() ? "" : ", git revision ", result_.git));
-    if (from.step == 0) log_.note(concat("\n", summary(model, config_.training.batch_size)));
+    log_.note(str_cat("machine: ", result_.machine));
+    log_.note(
+        str_cat("minivit ", MINIVIT_VERSION, result_.git.empty() ? "" : ", git revision ", result_.git));
+    if (from.step == 0) log_.note(str_cat("\n", summary(model, config_.training.batch_size)));
     if (from.step > 0)
-      log_.line(concat("goes on in epoch ", from.epoch + 1, " after ", from.batch, " of ", batches_,
-                       " batches, step ", from.step));
+      log_.line(str_cat("goes on in epoch ", from.epoch + 1, " after ", from.batch, " of ", batches_,
+                        " batches, step ", from.step));
     log_.line(epoch_header());
   }
 
@@ -110,7 +111,7 @@ class Recorder {
     if (!board_ || every == 0 || (state.epoch + 1) % every != 0) return;
     if (state.batch + config_.training.accumulate < batches_) return;  // not the last one
     for (const ParameterArena::Slot& slot : parameters.slots)
-      board_->histogram(concat("gradients/", slot.name), state.epoch + 1,
+      board_->histogram(str_cat("gradients/", slot.name), state.epoch + 1,
                         parameters.grads.view(slot.begin, slot.shape).values());
   }
 
@@ -156,7 +157,7 @@ class Recorder {
                        val.loss(), val.top1(),           val.top5(),
                        lr,         state.epoch_seconds,  rate,
                        best};
-    log_.line(epoch_line(row, false), epoch_line(row, log_.terminal().colour));
+    log_.line(epoch_line(row, false), epoch_line(row, log_.terminal().color));
     if (board_) {
       board_->scalar("loss/train", number, state.trained.loss());
       board_->scalar("loss/validation", number, val.loss());
@@ -166,7 +167,7 @@ class Recorder {
       board_->scalar("speed/images_per_second", number, rate);
       if (config_.log.histograms > 0 && number % config_.log.histograms == 0)
         for (const ParameterArena::Slot& slot : parameters.slots)
-          board_->histogram(concat("weights/", slot.name), number,
+          board_->histogram(str_cat("weights/", slot.name), number,
                             parameters.values.view(slot.begin, slot.shape).values());
       show_samples(*board_, number, model, images, samples, config_.log.images, config_.preprocess());
     }
@@ -202,7 +203,7 @@ class Recorder {
       if (board_ && status != "paused") board_->end_hparams(status != "failed" && status != "not finite");
       if (config_.log.curves)
         if (const Drawn drawn = draw_training_curves(run_); !drawn.drawn)
-          log_.note(concat("curves not drawn: ", drawn.why));
+          log_.note(str_cat("curves not drawn: ", drawn.why));
       char text[160];
       if (state.best_epoch > 0) {
         std::snprintf(text, sizeof text, "best validation accuracy %.4f, epoch %lld", state.best_val_acc,

@@ -88,7 +88,7 @@ inline std::filesystem::path make_run_folder(const std::filesystem::path& base,
     ::umask(mask);
     fs::permissions(temporary, static_cast<fs::perms>(0777 & ~mask));
     for (int i = 1;; ++i) {
-      const fs::path folder = day / (i == 1 ? time : concat(time, "_", i));
+      const fs::path folder = day / (i == 1 ? time : str_cat(time, "_", i));
       if (detail::rename_to_new(temporary, folder)) return folder;
     }
   } catch (const fs::filesystem_error& e) {

@@ -182,7 +182,7 @@ bool readable(RunInfo& run, const Read& read) {
     read();
     return true;
   } catch (const Error& e) {
-    run.problem += concat(run.problem.empty() ? "" : "; ", e.what());
+    run.problem += str_cat(run.problem.empty() ? "" : "; ", e.what());
     return false;
   }
 }

@@ -15,7 +15,7 @@
 namespace minivit::inline MINIVIT_ABI {
 
 /// Writes lines to standard output and to a log file, and a progress line: on a terminal one that is written
-/// over, elsewhere a plain line every half a minute. The file gets neither progress nor colours.
+/// over, elsewhere a plain line every half a minute. The file gets neither progress nor colors.
 class RunLog {
  public:
   /// Appends to the file. Throws FileError if it cannot be written.
@@ -37,7 +37,7 @@ class RunLog {
   void line(std::string_view text) { line(text, text); }
   void line(std::string_view text, std::string_view on_terminal) {
     // In one piece with what takes the progress away, so that nothing flickers.
-    write(stdout, concat(in_progress_ ? "\r\x1b[K" : "", on_terminal));
+    write(stdout, str_cat(in_progress_ ? "\r\x1b[K" : "", on_terminal));
     in_progress_ = false;
     write(file_, text);
   }
@@ -64,7 +64,7 @@ class RunLog {
     if (!wants_progress()) return;
     shown_ = std::chrono::steady_clock::now();
     if (!terminal_.interactive) return write(stdout, text);
-    const std::string whole = concat("\r", text, "\x1b[K");
+    const std::string whole = str_cat("\r", text, "\x1b[K");
     std::fwrite(whole.data(), 1, whole.size(), stdout);
     std::fflush(stdout);
     in_progress_ = true;
@@ -72,7 +72,7 @@ class RunLog {
 
  private:
   static void write(std::FILE* to, std::string_view text) {
-    const std::string whole = concat(text, '\n');
+    const std::string whole = str_cat(text, '\n');
     std::fwrite(whole.data(), 1, whole.size(), to);
     std::fflush(to);
   }

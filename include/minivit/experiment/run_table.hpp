@@ -44,8 +44,8 @@ Json json_of(const std::optional<T>& value) {
 }
 
 inline std::string epochs_text(const RunInfo& run) {
-  if (!run.epochs_done) return run.epochs ? concat("-/", *run.epochs) : "";
-  return run.epochs ? concat(*run.epochs_done, '/', *run.epochs) : concat(*run.epochs_done);
+  if (!run.epochs_done) return run.epochs ? str_cat("-/", *run.epochs) : "";
+  return run.epochs ? str_cat(*run.epochs_done, '/', *run.epochs) : str_cat(*run.epochs_done);
 }
 
 }  // namespace detail
@@ -66,11 +66,11 @@ inline std::string run_label(const RunInfo& run) {
   std::filesystem::path p = run.path.lexically_normal();
   if (!p.has_filename()) p = p.parent_path();
   if (place.date.empty()) return p.filename().string();
-  const std::string copy = place.copy > 1 ? concat('_', place.copy) : std::string();
+  const std::string copy = place.copy > 1 ? str_cat('_', place.copy) : std::string();
   if (place.job < 0) return place.date + copy;
   std::string time = place.date.substr(11);
   std::replace(time.begin(), time.end(), ':', '-');
-  return concat(std::string_view(place.date).substr(0, 10), '/', time, copy, '/', place.job);
+  return str_cat(std::string_view(place.date).substr(0, 10), '/', time, copy, '/', place.job);
 }
 
 /// The names of settings that do not have the same value in all runs (numbers are compared as such; a setting
@@ -106,7 +106,7 @@ inline std::string settings_line(const RunInfo& run, std::span<const std::string
     if (!value) continue;
     const auto same =
         std::count_if(names.begin(), names.end(), [&](const auto& n) { return last(n) == last(name); });
-    out += concat(out.empty() ? "" : " ", same == 1 ? last(name) : std::string_view(name), '=', *value);
+    out += str_cat(out.empty() ? "" : " ", same == 1 ? last(name) : std::string_view(name), '=', *value);
   }
   return out;
 }
@@ -119,7 +119,7 @@ inline std::string run_table(std::span<const RunInfo> runs, std::size_t width = 
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const RunInfo& run = runs[i];
     const bool failed = run.settings.empty() && !run.problem.empty();
-    table.row({concat(run.number > 0 ? run.number : static_cast<int>(i) + 1), run_label(run), run.status,
+    table.row({str_cat(run.number > 0 ? run.number : static_cast<int>(i) + 1), run_label(run), run.status,
                detail::epochs_text(run), detail::text_of(run.best_val_acc),
                failed ? run.problem : settings_line(run, names)});
   }
@@ -168,15 +168,15 @@ struct RunDiff {
 
   /// A table for each of both.
   std::string text() const {
-    std::string out = concat("A: ", printable(a.string()), "\nB: ", printable(b.string()), "\n");
+    std::string out = str_cat("A: ", printable(a.string()), "\nB: ", printable(b.string()), "\n");
     const auto part = [&](const char* title, const std::vector<Line>& lines) {
       if (lines.empty()) {
-        out += concat("\n", title, ": no difference\n");
+        out += str_cat("\n", title, ": no difference\n");
         return;
       }
       TextTable table({title, "A", "B"});
       for (const Line& line : lines) table.row({line.name, shown(line.a), shown(line.b)});
-      out += concat('\n', table.str());
+      out += str_cat('\n', table.str());
     };
     part("settings", settings);
     part("results", results);

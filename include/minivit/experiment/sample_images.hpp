@@ -16,7 +16,7 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
-/// A normalised image (channels, H, W) as a picture with a frame.
+/// A normalized image (channels, H, W) as a picture with a frame.
 inline Image framed(const float* x, int H, int W, const Preprocess& p, bool right) {
   const int edge = std::max(1, std::max(H, W) / 32);
   Image picture = make_image(W + 2 * edge, H + 2 * edge);
@@ -67,13 +67,13 @@ inline void show_samples(TensorBoard& board, std::int64_t step, const VisionTran
     softmax_row(K, logits.data() + static_cast<std::int64_t>(i) * K, probabilities.data());
     const auto best = std::max_element(probabilities.data(), probabilities.data() + K) - probabilities.data();
     const bool right = best == labels[i];
-    board.image(concat("samples/", i), step,
+    board.image(str_cat("samples/", i), step,
                 detail::framed(batch.data() + static_cast<std::int64_t>(i) * shape[0] * H * W,
                                static_cast<int>(H), static_cast<int>(W), p, right));
     char percent[32];
     std::snprintf(percent, sizeof percent, "%.1f %%", 100.0 * static_cast<double>(probabilities(best)));
-    table += concat("| ", i, " | ", images.classes()[static_cast<std::size_t>(labels[i])], " | ",
-                    images.classes()[static_cast<std::size_t>(best)], " | ", percent, " |\n");
+    table += str_cat("| ", i, " | ", images.classes()[static_cast<std::size_t>(labels[i])], " | ",
+                     images.classes()[static_cast<std::size_t>(best)], " | ", percent, " |\n");
   }
   board.text("samples", step, table);
 }

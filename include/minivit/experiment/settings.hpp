@@ -99,7 +99,7 @@ class Settings {
   /// One of several words.
   void add(std::string name, std::string& target, std::string help, std::vector<std::string> words) {
     std::string expected = "one of";
-    for (const std::string& word : words) expected += concat(' ', word);
+    for (const std::string& word : words) expected += str_cat(' ', word);
     add_entry(
         std::move(name), std::move(help), std::move(expected),
         [&target, words](std::string_view text) {
@@ -146,7 +146,7 @@ class Settings {
     for (const Entry& e : entries_) {
       const std::size_t dot = e.name.find('.');
       if (e.name.substr(0, dot) != section) out += (section = e.name.substr(0, dot)) + ":\n";
-      out += concat("  ", e.name.substr(dot + 1), ": ", e.get(), "\n");
+      out += str_cat("  ", e.name.substr(dot + 1), ": ", e.get(), "\n");
     }
     return out;
   }
@@ -157,8 +157,8 @@ class Settings {
     for (const Entry& e : entries_) width = std::max(width, e.name.size() + e.get().size());
     std::string out;
     for (const Entry& e : entries_) {
-      const std::string left = concat(e.name, "=", e.get());
-      out += concat("  ", left, std::string(width + 3 - left.size(), ' '), e.help, " (", e.expected, ")\n");
+      const std::string left = str_cat(e.name, "=", e.get());
+      out += str_cat("  ", left, std::string(width + 3 - left.size(), ' '), e.help, " (", e.expected, ")\n");
     }
     return out;
   }
@@ -175,9 +175,9 @@ class Settings {
       if (e.name == name) return e;
     std::string inside;  // is it a section?
     for (const Entry& e : entries_)
-      if (e.name.starts_with(concat(name, '.'))) inside += concat(inside.empty() ? "" : ", ", e.name);
+      if (e.name.starts_with(str_cat(name, '.'))) inside += str_cat(inside.empty() ? "" : ", ", e.name);
     check<ConfigError>(inside.empty(), name, " is a section, expected one of its settings: ", inside);
-    throw ConfigError(concat("unknown setting \"", name, "\"; did you mean \"", nearest(name), "\"?"));
+    throw ConfigError(str_cat("unknown setting \"", name, "\"; did you mean \"", nearest(name), "\"?"));
   }
 
   void add_entry(std::string name, std::string help, std::string expected,
@@ -192,9 +192,9 @@ class Settings {
     const bool has_low = std::is_unsigned_v<T> || low != std::numeric_limits<T>::lowest(),
                has_high = high != std::numeric_limits<T>::max();
     if (has_low && has_high)
-      expected += concat(" from ", low, " to ", high);
+      expected += str_cat(" from ", low, " to ", high);
     else if (has_low)
-      expected += concat(", ", low, " or more");
+      expected += str_cat(", ", low, " or more");
     add_entry(
         std::move(name), std::move(help), std::move(expected),
         [&target, low, high](std::string_view text) {
@@ -203,7 +203,7 @@ class Settings {
           target = value;
           return true;
         },
-        [&target] { return concat(target); });
+        [&target] { return str_cat(target); });
   }
 
   std::string nearest(std::string_view name) const {

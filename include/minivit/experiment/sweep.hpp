@@ -54,7 +54,7 @@ inline std::string drawn(const Draw& draw, Rng& rng) {
     for (int shift = 1; shift < 64; shift *= 2) mask |= mask >> shift;
     do bits = random_bits(rng) & mask;
     while (bits > span);
-    return concat(static_cast<std::int64_t>(static_cast<std::uint64_t>(draw.first) + bits));
+    return str_cat(static_cast<std::int64_t>(static_cast<std::uint64_t>(draw.first) + bits));
   }
   const double u = static_cast<double>(random_bits(rng) >> 11) * 0x1p-53;
   double x = draw.kind == Draw::Kind::uniform
@@ -63,7 +63,7 @@ inline std::string drawn(const Draw& draw, Rng& rng) {
   char text[32];
   const auto end = std::to_chars(text, text + sizeof text, x, std::chars_format::general, 6).ptr;
   std::from_chars(text, end, x);
-  return concat(std::clamp(x, draw.low, draw.high));
+  return str_cat(std::clamp(x, draw.low, draw.high));
 }
 
 /// How many different jobs there are; the largest number if there are more than 64 bits can say, or if a
@@ -109,7 +109,7 @@ inline std::vector<Job> grid(std::span<const Sweep> sweeps) {
     std::size_t rest = jobs.size(), index = j;
     for (const Sweep& sweep : sweeps) {
       rest /= sweep.values.size();
-      jobs[j].overrides.push_back(concat(sweep.name, '=', sweep.values[index / rest]));
+      jobs[j].overrides.push_back(str_cat(sweep.name, '=', sweep.values[index / rest]));
       index %= rest;
     }
   }
@@ -148,8 +148,8 @@ inline std::vector<Job> random_jobs(std::span<const Sweep> sweeps, std::int64_t 
       for (std::size_t i = 0; i < sweeps.size(); ++i) {
         const auto n = static_cast<std::uint32_t>(values[i].size());
         job.overrides.push_back(
-            concat(sweeps[i].name, '=',
-                   sweeps[i].draw ? detail::drawn(*sweeps[i].draw, rng) : values[i][rng.below(n)]));
+            str_cat(sweeps[i].name, '=',
+                    sweeps[i].draw ? detail::drawn(*sweeps[i].draw, rng) : values[i][rng.below(n)]));
       }
       if (taken.insert(job.overrides).second || (fractions && attempt >= kMostAttempts)) break;
     }
@@ -160,8 +160,8 @@ inline std::vector<Job> random_jobs(std::span<const Sweep> sweeps, std::int64_t 
 
 /// The line that announces a job: `#0 : model.num_layers=4 training.lr=0.001`.
 inline std::string job_title(const Job& job) {
-  std::string out = concat('#', job.number, " :");
-  for (const std::string& override_text : job.overrides) out += concat(' ', override_text);
+  std::string out = str_cat('#', job.number, " :");
+  for (const std::string& override_text : job.overrides) out += str_cat(' ', override_text);
   return out;
 }
 

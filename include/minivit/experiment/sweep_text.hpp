@@ -213,7 +213,7 @@ class SweepText {
     if (way == 0 || (way > 0) != (step > 0)) {
       if (has_start)
         fail("range(…) is empty: ", arguments[1], " is not reached from ", arguments[0],
-             arguments.size() == 3 ? concat(" in steps of ", arguments[2]) : std::string());
+             arguments.size() == 3 ? str_cat(" in steps of ", arguments[2]) : std::string());
       fail("range(…) is empty: ", arguments[0], " is not reached from 0");
     }
     const std::int64_t count = way / step + (way % step != 0);
@@ -279,7 +279,7 @@ class SweepText {
   }
 
   static std::string text_of(std::int64_t value, int decimals) {
-    std::string digits = concat(std::abs(value));
+    std::string digits = str_cat(std::abs(value));
     const auto behind = static_cast<std::size_t>(decimals);
     if (digits.size() <= behind) digits.insert(0, behind + 1 - digits.size(), '0');
     if (behind > 0) {
@@ -287,7 +287,7 @@ class SweepText {
       digits.erase(digits.find_last_not_of('0') + 1);
       if (digits.back() == '.') digits.pop_back();
     }
-    return value < 0 ? concat('-', digits) : digits;
+    return value < 0 ? str_cat('-', digits) : digits;
   }
 
   std::string_view assignment_;

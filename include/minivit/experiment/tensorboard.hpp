@@ -71,7 +71,7 @@ class TensorBoard {
 
   /// Several images, as tag/0, tag/1, …, each a record.
   void images(std::string_view tag, std::int64_t step, std::span<const Image> images) {
-    for (std::size_t i = 0; i < images.size(); ++i) image(concat(tag, "/", i), step, images[i]);
+    for (std::size_t i = 0; i < images.size(); ++i) image(str_cat(tag, "/", i), step, images[i]);
   }
 
   /// A text, which TensorBoard reads as Markdown.
@@ -130,13 +130,13 @@ class TensorBoard {
   static std::filesystem::path new_file(const std::filesystem::path& folder) {
     const auto found = event_files(folder);
     if (!found.empty())
-      throw FileError(concat("cannot write an event file in ", folder.string(), ": there is already ",
-                             found.front().filename().string(),
-                             ", and TensorBoard would mix two runs; choose another folder"));
+      throw FileError(str_cat("cannot write an event file in ", folder.string(), ": there is already ",
+                              found.front().filename().string(),
+                              ", and TensorBoard would mix two runs; choose another folder"));
     char host[256] = "";
     if (::gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
     return folder /
-           concat(kPrefix, static_cast<std::int64_t>(now()), ".", host[0] ? host : "localhost", kSuffix);
+           str_cat(kPrefix, static_cast<std::int64_t>(now()), ".", host[0] ? host : "localhost", kSuffix);
   }
 
   static std::filesystem::path existing_file(const std::filesystem::path& folder) {

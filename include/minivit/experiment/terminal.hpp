@@ -1,4 +1,4 @@
-// What standard output is: a terminal or not, how wide, with colours or without.
+// What standard output is: a terminal or not, how wide, with colors or without.
 #pragma once
 
 #include <sys/ioctl.h>
@@ -16,7 +16,7 @@ namespace minivit::inline MINIVIT_ABI {
 /// What can be shown.
 struct Terminal {
   bool interactive = false;  ///< someone is watching: a line may be written over
-  bool colour = false;
+  bool color = false;
   bool utf8 = false;
   int width = 80;  ///< characters
 
@@ -28,7 +28,7 @@ struct Terminal {
     };
     Terminal t;
     t.interactive = ::isatty(STDOUT_FILENO) == 1 && variable("TERM") != "dumb";
-    t.colour = t.interactive && variable("NO_COLOR").empty();
+    t.color = t.interactive && variable("NO_COLOR").empty();
     std::string_view locale = variable("LC_ALL");
     if (locale.empty()) locale = variable("LC_CTYPE");
     if (locale.empty()) locale = variable("LANG");

@@ -61,7 +61,7 @@ class TextTable {
       for (std::size_t i = 0; i < cells.size(); ++i) {
         const std::string gap(widths[i] - std::min(widths[i], length(cells[i])), ' ');
         const bool right = std::find(right_.begin(), right_.end(), i) != right_.end();
-        line += concat(i > 0 ? "  " : "", right ? gap : "", cells[i], right ? "" : gap);
+        line += str_cat(i > 0 ? "  " : "", right ? gap : "", cells[i], right ? "" : gap);
       }
       line.erase(line.find_last_not_of(' ') + 1);
       out += cut(line, width) + "\n";

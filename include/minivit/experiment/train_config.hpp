@@ -19,7 +19,7 @@
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// Everything that decides what a training does. The defaults train the `seed` model on photos.
+/// Everything that decides what a training does. The defaults train the `mini` model on photos.
 struct TrainConfig {
   struct Data {
     std::string train, val;     // folders root/class/*.jpg
@@ -36,9 +36,9 @@ struct TrainConfig {
     int workers = 1;
   } data;
 
-  std::string preset = "seed", pretrained, architecture, image_size = "224";
+  std::string preset = "mini", pretrained, architecture, image_size = "224";
   std::string pooling = "token", positions = "learned", activation = "gelu", distillation = "none";
-  ViTConfig model = ViTConfig::seed();
+  ViTConfig model = ViTConfig::mini();
 
   struct Training {
     std::int64_t epochs = 10, batch_size = 32, accumulate = 1;
@@ -46,7 +46,7 @@ struct TrainConfig {
     double lr = 3e-4, min_lr = 0.0, warmup = 0.1;
     float weight_decay = 0.1f, momentum = 0.9f, beta2 = 0.999f;
     float label_smoothing = 0.0f, ema = 0.0f;
-    bool checkpoint = false;
+    bool recompute = false;
     double clip_norm = 1.0;
     FineTuning fine_tuning;
     std::int64_t patience = 0;
@@ -69,8 +69,8 @@ struct TrainConfig {
     s.add("data.val", data.val, "the same for validation; empty: a part of data.train");
     s.add("data.val_fraction", data.val_fraction, "part of each class set aside if there is no data.val",
           0.01, 0.9);
-    s.add("data.fit", data.fit, "centre crop, or squash to the model's size", {"crop", "squash"});
-    s.add("data.crop_pct", data.crop_pct, "part of the edge that a centre crop keeps", 0.001, 1.0);
+    s.add("data.fit", data.fit, "center crop, or squash to the model's size", {"crop", "squash"});
+    s.add("data.crop_pct", data.crop_pct, "part of the edge that a center crop keeps", 0.001, 1.0);
     s.add("data.interpolation", data.interpolation, "of resizing", {"nearest", "bilinear", "bicubic"});
     s.add("data.normalization", data.normalization,
           "imagenet, half (0.5 and 0.5), or mean and deviation of each channel as 0.5 0.5 0.5 / 0.2 0.2 0.2");
@@ -83,7 +83,7 @@ struct TrainConfig {
     s.add("data.cache_mb", data.cache_mb, "memory for decoded images, in MiB; 0: none", std::int64_t{0},
           std::int64_t{1} << 20);
     s.add("data.workers", data.workers, "threads that load images; 0: none", 0, 64);
-    s.add("model.preset", preset, "sizes to start from", {"tiny", "small", "base", "large", "seed"});
+    s.add("model.preset", preset, "sizes to start from", {"tiny", "small", "base", "large", "mini"});
     s.add("model.pretrained", pretrained,
           "model folder or safetensors file of minivit, timm or transformers to begin with: its sizes and "
           "preprocessing are the defaults, the head is new for classes that it does not know");
@@ -91,7 +91,7 @@ struct TrainConfig {
     s.add("model.image_size", image_size, "pixels: 224, or height x width as 224x160");
     s.add("model.patch_size", model.patch_size, "pixels; divides the image size", std::int64_t{1},
           std::int64_t{1024});
-    s.add("model.channels", model.channels, "what the model sees: 3, or 1 for grey", std::int64_t{1},
+    s.add("model.channels", model.channels, "what the model sees: 3, or 1 for gray", std::int64_t{1},
           std::int64_t{3});
     s.add("model.embedding_dim", model.embedding_dim, "channels of a token", std::int64_t{1},
           std::int64_t{65536});
@@ -146,7 +146,7 @@ struct TrainConfig {
     s.add("training.lora_alpha", training.fine_tuning.lora_alpha, "scale of the adapters times their rank",
           0.0f, 1e6f);
     s.add("training.ema", training.ema, "decay of the weights' moving average; 0: none", 0.0f, 0.99999f);
-    s.add("training.checkpoint", training.checkpoint,
+    s.add("training.recompute", training.recompute,
           "keep only the blocks' inputs and compute the rest again: less memory, a third more time");
     s.add("training.patience", training.patience,
           "epochs without a better validation accuracy after which to stop; 0: any number", std::int64_t{0},
@@ -183,7 +183,7 @@ struct TrainConfig {
               : c.preset == "small" ? ViTConfig::small()
               : c.preset == "base"  ? ViTConfig::base()
               : c.preset == "large" ? ViTConfig::large()
-                                    : ViTConfig::seed();
+                                    : ViTConfig::mini();
     ViTConfig trained;
     const bool looks = !c.pretrained.empty() && !complete;
     if (looks) {
@@ -213,7 +213,7 @@ struct TrainConfig {
     TrainConfig copy = *this;  // the schema points into what it describes
     std::string out = copy.settings().yaml();
     if (!notes.empty()) out += "notes:\n";
-    for (const auto& [name, text] : notes) out += concat("  ", yaml_text(name), ": ", yaml_text(text), "\n");
+    for (const auto& [name, text] : notes) out += str_cat("  ", yaml_text(name), ": ", yaml_text(text), "\n");
     return out;
   }
 
@@ -260,10 +260,10 @@ struct TrainConfig {
   /// Takes sizes and preprocessing of a trained model as defaults; its dropout rates are its own business.
   void adopt(const ModelConfig& other) {
     const Preprocess& p = other.preprocess;
-    const auto texts = [](const std::array<float, 3>& v) { return concat(v[0], " ", v[1], " ", v[2]); };
+    const auto texts = [](const std::array<float, 3>& v) { return str_cat(v[0], " ", v[1], " ", v[2]); };
     model = other.vit;
     model.input_dropout = model.attention_dropout = model.dropout = model.drop_path = model.head_dropout = 0;
-    image_size = p.height == p.width ? concat(p.height) : concat(p.height, "x", p.width);
+    image_size = p.height == p.width ? str_cat(p.height) : str_cat(p.height, "x", p.width);
     pooling = detail::kPoolingNames[static_cast<int>(model.pooling)];
     positions = model.positions == Positions::learned ? "learned" : "sincos";
     activation = model.activation == Activation::gelu ? "gelu" : "swiglu";
@@ -273,7 +273,7 @@ struct TrainConfig {
     data.interpolation = detail::filter_name(p.filter).name;
     data.normalization = p.mean == Preprocess().mean && p.std == Preprocess().std
                              ? "imagenet"
-                             : concat(texts(p.mean), " / ", texts(p.std));
+                             : str_cat(texts(p.mean), " / ", texts(p.std));
   }
 
   /// Throws ConfigError, naming the setting, if a pretrained model cannot become the one that is asked for.

@@ -67,9 +67,9 @@ template <class Names>
 std::string data_digest(std::size_t count, const Names& name_of) {
   std::uint64_t hash = 0xcbf29ce484222325u;
   for (std::size_t i = 0; i < count; ++i)
-    for (const char c : concat(name_of(i), '\n'))
+    for (const char c : str_cat(name_of(i), '\n'))
       hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return concat(count, " images, names ", hash);
+  return str_cat(count, " images, names ", hash);
 }
 
 /// Writes `folder`, in the place of an earlier one, whole or not at all: a model folder (of the moving
@@ -83,7 +83,7 @@ void save_checkpoint(const std::filesystem::path& folder, const VisionTransforme
   AtomicFolder fresh(folder);
   SafetensorsWriter writer;
   detail::for_each_field(
-      state, [&](const char* name, const auto& value) { writer.set_metadata(name, concat(value)); });
+      state, [&](const char* name, const auto& value) { writer.set_metadata(name, str_cat(value)); });
   writer.add("weights", parameters.values);
   for (const NamedTensor& t : optimizer.state()) writer.add("optimizer." + t.name, t.tensor);
   if (ema) writer.add("ema", ema->average());

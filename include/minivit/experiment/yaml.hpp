@@ -35,7 +35,7 @@ inline std::vector<Assignment> read_yaml(const std::filesystem::path& path,
     if (entry.null)  // back to the default, whatever an inherited file says
       std::erase_if(all, [&](const Assignment& a) { return a.name == entry.name; });
     else
-      all.push_back({entry.name, entry.text, concat(path.string(), ": ", entry.place)});
+      all.push_back({entry.name, entry.text, str_cat(path.string(), ": ", entry.place)});
   return all;
 }
 

@@ -53,7 +53,7 @@ class YamlEvents : public YAML::EventHandler {
 
 /// "line 3, column 7", as people count.
 inline std::string place(const YAML::Mark& mark) {
-  return concat("line ", mark.line + 1, ", column ", mark.column + 1);
+  return str_cat("line ", mark.line + 1, ", column ", mark.column + 1);
 }
 
 /// What stands in a file of sections: a name with dots, its value and where that is.
@@ -164,9 +164,9 @@ void read_yaml_events(const std::filesystem::path& path, YamlEvents& events) {
   try {
     YAML::Parser parser(in);
     if (parser.HandleNextDocument(events) && parser)
-      throw E(concat(path.string(), ": has more than one document"));
+      throw E(str_cat(path.string(), ": has more than one document"));
   } catch (const YAML::Exception& e) {
-    throw E(concat(path.string(), ": ", place(e.mark), ": ", std::string_view(e.msg)));
+    throw E(str_cat(path.string(), ": ", place(e.mark), ": ", std::string_view(e.msg)));
   }
 }
 

@@ -39,34 +39,34 @@ inline std::string usage_text(ExportFormat format) {
 
 /// README.md of an exported model, Markdown: what it is, how images are prepared, what it was measured to do
 /// (`results`: name and value), how it is opened.
-inline std::string model_card(const Model& model, ExportFormat format,
+inline std::string model_card(const ModelBundle& model, ExportFormat format,
                               const std::vector<std::pair<std::string, std::string>>& results) {
   const ViTConfig& c = model.net.config;
   const Preprocess& p = model.preprocess;
   std::string out = "---\nlibrary_name: ";
   out += format == ExportFormat::timm ? "timm" : format == ExportFormat::onnx ? "onnx" : "transformers";
   out += "\npipeline_tag: image-classification\ntags:\n- vision-transformer\n- minivit\n---\n\n";
-  out += concat("# A Vision Transformer for ", c.num_classes, " classes\n\n");
+  out += str_cat("# A Vision Transformer for ", c.num_classes, " classes\n\n");
   out +=
-      concat("| | |\n|---|---|\n| images | ", c.image_width, "x", c.image_height, ", ", c.channels,
-             " channels, patches of ", c.patch_size, "x", c.patch_size, " |\n| size | ", c.embedding_dim,
-             " channels, ", c.num_layers, " blocks, ", c.num_heads, " heads, ", parameter_count(model.net),
-             " parameters |\n| preparation | ", p.fit == Preprocess::Fit::crop ? "centre crop" : "squashed",
-             ", crop ", p.crop_pct, ", ", detail::filter_name(p.filter).name, ", mean ", p.mean[0], " ",
-             p.mean[1], " ", p.mean[2], ", deviation ", p.std[0], " ", p.std[1], " ", p.std[2], " |\n");
-  for (const auto& [name, value] : results) out += concat("| ", name, " | ", value, " |\n");
+      str_cat("| | |\n|---|---|\n| images | ", c.image_width, "x", c.image_height, ", ", c.channels,
+              " channels, patches of ", c.patch_size, "x", c.patch_size, " |\n| size | ", c.embedding_dim,
+              " channels, ", c.num_layers, " blocks, ", c.num_heads, " heads, ", parameter_count(model.net),
+              " parameters |\n| preparation | ", p.fit == Preprocess::Fit::crop ? "center crop" : "squashed",
+              ", crop ", p.crop_pct, ", ", detail::filter_name(p.filter).name, ", mean ", p.mean[0], " ",
+              p.mean[1], " ", p.mean[2], ", deviation ", p.std[0], " ", p.std[1], " ", p.std[2], " |\n");
+  for (const auto& [name, value] : results) out += str_cat("| ", name, " | ", value, " |\n");
   if (results.empty()) out += "| results | not measured |\n";
   out += "\n## Use\n\n" + detail::usage_text(format);
   if (!model.labels.empty()) {
     out += "\n## Classes\n\n";
-    for (std::size_t i = 0; i < model.labels.size(); ++i) out += concat(i, ". ", model.labels[i], "\n");
+    for (std::size_t i = 0; i < model.labels.size(); ++i) out += str_cat(i, ". ", model.labels[i], "\n");
   }
   return out;
 }
 
 /// Writes `model` as a folder for others, in the place of an earlier one, whole or not at all. Throws
 /// ConfigError if the format has no word for what the model is, FileError for files.
-inline void export_model(const std::filesystem::path& folder, const Model& model, ExportFormat format,
+inline void export_model(const std::filesystem::path& folder, const ModelBundle& model, ExportFormat format,
                          const std::vector<std::pair<std::string, std::string>>& results = {},
                          const OnnxOptions& onnx = {}) {
   const ViTConfig& c = model.net.config;

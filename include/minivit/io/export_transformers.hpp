@@ -28,7 +28,7 @@ struct TransformersClass {
 /// Throws ConfigError if there is none.
 inline TransformersClass transformers_class(const ViTConfig& c, Naming naming) {
   const auto refuse = [](const char* what) {
-    throw ConfigError(concat("transformers has no model with ", what, "; export it for timm or as ONNX"));
+    throw ConfigError(str_cat("transformers has no model with ", what, "; export it for timm or as ONNX"));
   };
   if (!c.class_token || c.pooling == Pooling::mean) refuse("a head on the mean of the patches alone");
   const bool newest = naming == Naming::transformers5, headless = c.num_classes == 0;
@@ -51,8 +51,8 @@ inline TransformersClass transformers_class(const ViTConfig& c, Naming naming) {
     if (c.image_height != c.image_width)
       refuse("LayerScale, registers or SwiGLU for images that are not square");
     t.type = c.register_tokens > 0 ? "dinov2_with_registers" : "dinov2";
-    t.name = concat(c.register_tokens > 0 ? "Dinov2WithRegisters" : "Dinov2",
-                    headless ? "Model" : "ForImageClassification");
+    t.name = str_cat(c.register_tokens > 0 ? "Dinov2WithRegisters" : "Dinov2",
+                     headless ? "Model" : "ForImageClassification");
     const bool gated = c.activation == Activation::swiglu;
     t.names = newest ? (gated ? kGate5 : kDino5) : (gated ? kGate4 : kDino4);
   }
@@ -77,8 +77,8 @@ inline Json dino_mlp_ratio(const ViTConfig& c) {
         (static_cast<double>(c.hidden_dim()) * part + static_cast<double>(hidden)) / static_cast<double>(C);
     if (width(ratio) == c.hidden_dim()) return Json(ratio);
   }
-  throw ConfigError(concat("transformers has no SwiGLU of width ", c.hidden_dim() / 2,
-                           ", it is rounded up to a multiple of 8; export it for timm or as ONNX"));
+  throw ConfigError(str_cat("transformers has no SwiGLU of width ", c.hidden_dim() / 2,
+                            ", it is rounded up to a multiple of 8; export it for timm or as ONNX"));
 }
 
 /// config.json of the class.
@@ -86,7 +86,7 @@ inline Json transformers_config(const ViTConfig& c, const std::vector<std::strin
                                 const TransformersClass& t) {
   Json id2label = Json::object({}), label2id = Json::object({});
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    id2label.set(concat(i), labels[i]);
+    id2label.set(str_cat(i), labels[i]);
     label2id.set(labels[i], i);
   }
   Json json = Json::object({
@@ -148,7 +148,7 @@ inline std::vector<NamedTensor> tensors_for_transformers(const VisionTransformer
   if (t.dino && c.layer_scale == 0)
     for (std::int64_t i = 0; i < c.num_layers; ++i)
       for (const char* const scale : {".ls1.gamma", ".ls2.gamma"})
-        out.push_back({concat("blocks.", i, scale), Tensor::full({C}, 1.0f)});
+        out.push_back({str_cat("blocks.", i, scale), Tensor::full({C}, 1.0f)});
   return out;
 }
 
@@ -162,7 +162,7 @@ void for_each_part(const std::string& name, const Tensor& value, const Transform
   std::span<const OtherName> table = kModelNames;
   if (layer.starts_with("blocks.")) {
     const std::size_t dot = layer.find('.', 7);
-    before += concat(t.names == kVit5 ? "layers." : "encoder.layer.", layer.substr(7, dot - 7), ".");
+    before += str_cat(t.names == kVit5 ? "layers." : "encoder.layer.", layer.substr(7, dot - 7), ".");
     layer.remove_prefix(dot + 1);
     table = kBlockNames;
   } else if (layer.starts_with("head")) {
@@ -174,7 +174,7 @@ void for_each_part(const std::string& name, const Tensor& value, const Transform
     const std::int64_t rows = entry.parts > 1 ? value.size(0) / entry.parts : 0;
     const std::string_view theirs =
         two_heads && entry.theirs == "classifier" ? "cls_classifier" : entry.theirs;
-    f(concat(before, theirs, kind),
+    f(str_cat(before, theirs, kind),
       entry.parts > 1 ? value.rows(entry.part * rows, (entry.part + 1) * rows) : value);
   }
 }

@@ -137,7 +137,7 @@ class Json {
       : kind_(token.kind), boolean_(token.boolean), number_(token.number), text_(token.text) {}
 
   static double as_written(float value) {
-    const std::string text = concat(value);
+    const std::string text = str_cat(value);
     double wide = value;
     std::from_chars(text.data(), text.data() + text.size(), wide);
     return static_cast<float>(wide) == value ? wide : static_cast<double>(value);
@@ -252,7 +252,7 @@ class JsonBuilder final : public detail::JsonHandler {
         sorted_positions(keys.size(), [&](std::uint32_t i, std::uint32_t j) { return keys[i] < keys[j]; });
     for (std::size_t i = 1; i < order.size(); ++i)
       if (keys[order[i]] == keys[order[i - 1]])
-        throw detail::JsonRefusal(concat("key ", detail::quoted(keys[order[i]]), " appears twice"));
+        throw detail::JsonRefusal(str_cat("key ", detail::quoted(keys[order[i]]), " appears twice"));
   }
 
   std::size_t max_values_, values_ = 0;
@@ -288,7 +288,7 @@ inline void write_json_file(const std::filesystem::path& path, const Json& value
 class JsonFields {
  public:
   /// name: of the file. Throws FileError if `value` is not an object.
-  JsonFields(const Json& value, std::string_view name) : JsonFields(value, concat(name, ":"), ' ') {}
+  JsonFields(const Json& value, std::string_view name) : JsonFields(value, str_cat(name, ":"), ' ') {}
 
   const Json* find(std::string_view key) const { return object_->find(key); }
 
@@ -316,7 +316,7 @@ class JsonFields {
     std::size_t i = 0;
     for (const std::string_view name : names) {
       if (value->kind() == JsonKind::kString && value->text() == name) return i;
-      expected += concat(i == 0 ? "" : i + 1 < names.size() ? ", " : " or ", detail::quoted(name));
+      expected += str_cat(i == 0 ? "" : i + 1 < names.size() ? ", " : " or ", detail::quoted(name));
       ++i;
     }
     refuse(key, *value, expected);
@@ -324,7 +324,7 @@ class JsonFields {
 
   /// The object `key` within this one. Throws FileError if it is missing or not an object.
   [[gnu::noinline]] JsonFields object(std::string_view key) const {
-    return JsonFields(member(key), concat(where_, key), '.');
+    return JsonFields(member(key), str_cat(where_, key), '.');
   }
 
   /// Throws a FileError about the member `key`.
@@ -362,7 +362,7 @@ class JsonFields {
   static std::string described(const Json& value) {
     if (value.kind() == JsonKind::kString) return detail::quoted(value.text());
     if (value.kind() == JsonKind::kNumber) return detail::number_text(value.number());
-    if (value.kind() == JsonKind::kBoolean) return concat(value.boolean());
+    if (value.kind() == JsonKind::kBoolean) return str_cat(value.boolean());
     return std::string(detail::described(value.kind()));
   }
 
@@ -373,11 +373,12 @@ class JsonFields {
     else if constexpr (std::same_as<T, std::string>)
       return "a string";
     else if constexpr (std::integral<T>)
-      return concat("an integer from ", std::numeric_limits<T>::min(), " to ", std::numeric_limits<T>::max());
+      return str_cat("an integer from ", std::numeric_limits<T>::min(), " to ",
+                     std::numeric_limits<T>::max());
     else if constexpr (std::floating_point<T>)
       return "a number";
     else
-      return concat("an array, each ", expected<typename T::value_type>());
+      return str_cat("an array, each ", expected<typename T::value_type>());
   }
 
   const Json* object_;

@@ -1,6 +1,6 @@
 // JSON as text: the only file that knows RapidJSON, which reads it.
 //
-// RapidJSON 1.1.0 (MIT licence) costs 1.2 s of compile time, nlohmann/json 4.8 s (g++ 12, -O2). Of what it
+// RapidJSON 1.1.0 (MIT license) costs 1.2 s of compile time, nlohmann/json 4.8 s (g++ 12, -O2). Of what it
 // offers only that is used which neither needs memory nor can go wrong on hostile texts, and nothing of its
 // writer, a third of that time for what takes twenty lines:
 // - Texts are decoded in place, recursion is bounded by the depth that is allowed. So its stack, which takes
@@ -97,16 +97,16 @@ inline std::string quoted(std::string_view text) {
 
 /// The same for a text that need not be. Throws Error if it is not UTF-8.
 inline void append_json(std::string& out, std::string_view text) {
-  if (!is_utf8(text)) throw Error(concat("json: cannot write ", quoted(text), ", it is not valid UTF-8"));
+  if (!is_utf8(text)) throw Error(str_cat("json: cannot write ", quoted(text), ", it is not valid UTF-8"));
   append_valid(out, text);
 }
 
 /// A number as JSON has it, such that it is read as the same one again: with a point or an exponent unless it
 /// is whole. Throws Error if it is not finite.
 inline std::string number_text(const JsonNumber& number) {
-  if (number.whole) return concat(number.integer);
+  if (number.whole) return str_cat(number.integer);
   check(std::isfinite(number.real), "json: cannot write ", number.real, ", only finite numbers");
-  const std::string text = concat(number.real);
+  const std::string text = str_cat(number.real);
   return text.find_first_of(".e") == text.npos ? text + ".0" : text;
 }
 
@@ -253,11 +253,11 @@ inline void read_json_text(char* text, std::size_t bytes, std::string_view name,
   JsonText in{text, text + bytes};
   JsonEvents events{handler, max_depth};
   const auto fail = [&](std::size_t byte, std::string_view why) {
-    std::string where = concat(name, ": byte ", byte);
+    std::string where = str_cat(name, ": byte ", byte);
     std::string_view separator = ", in ";
     for (const std::string_view key : events.path)
-      if (key.data()) where += concat(std::exchange(separator, " > "), quoted(key));
-    throw FileError(concat(where, ": ", why));
+      if (key.data()) where += str_cat(std::exchange(separator, " > "), quoted(key));
+    throw FileError(str_cat(where, ": ", why));
   };
   try {
     rapid::Reader reader;

@@ -53,12 +53,12 @@ inline std::array<float, 3> three(const JsonFields& fields, std::string_view key
                                   std::array<float, 3> fallback) {
   if (!fields.find(key)) return fallback;
   const auto values = fields.get<std::vector<float>>(key);
-  if (values.size() == 1) return {values[0], values[0], values[0]};  // of a grey picture
+  if (values.size() == 1) return {values[0], values[0], values[0]};  // of a gray picture
   if (values.size() != 3) fields.fail(key, "has ", values.size(), " numbers, expected 3");
   return {values[0], values[1], values[2]};
 }
 
-/// The same as JSON: a number for each channel, but one alone for a grey picture whose channels are alike.
+/// The same as JSON: a number for each channel, but one alone for a gray picture whose channels are alike.
 inline Json per_channel(const std::array<float, 3>& values, const Preprocess& p) {
   const bool alike = values[0] == values[1] && values[1] == values[2];
   return Json::array(std::span(values).first(p.channels == 1 && alike ? 1 : 3));
@@ -98,7 +98,7 @@ inline std::vector<std::string> labels_from_timm(const JsonFields& fields, std::
   if (fields.find("label_names")) labels = fields.get<std::vector<std::string>>("label_names");
   if (!labels.empty() && static_cast<std::int64_t>(labels.size()) != K)
     fields.fail("label_names", "has ", labels.size(), " names for ", K, " classes");
-  for (auto i = static_cast<std::int64_t>(labels.size()); i < K; ++i) labels.push_back(concat(i));
+  for (auto i = static_cast<std::int64_t>(labels.size()); i < K; ++i) labels.push_back(str_cat(i));
   return labels;
 }
 
@@ -241,7 +241,7 @@ inline ModelConfig model_config_from_json(const Json& json, const std::string& n
   // What this library has no word for must be timm's default.
   for (const char* const key : {"act_layer", "norm_layer", "mlp_layer", "block_fn", "embed_layer"})
     if (const Json* value = args.find(key); value && !value->is_null())
-      fields.fail(concat("model_args.", key),
+      fields.fail(str_cat("model_args.", key),
                   "is set, expected none; other layers than timm's default are not supported");
   v.validate();
   c.preprocess = detail::preprocess_from_timm(cfg, v);

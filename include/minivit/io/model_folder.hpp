@@ -35,12 +35,12 @@ class NameList {
   explicit NameList(std::string_view title) : title_(title) {}
 
   [[gnu::noinline]] void add(std::string_view name) {
-    if (++count_ <= kShown) text_ += minivit::concat(count_ > 1 ? ", " : title_, name);
+    if (++count_ <= kShown) text_ += minivit::str_cat(count_ > 1 ? ", " : title_, name);
   }
 
   /// Empty if there are none.
   [[gnu::noinline]] std::string text() const {
-    return count_ > kShown ? minivit::concat(text_, " and ", count_ - kShown, " more") : text_;
+    return count_ > kShown ? minivit::str_cat(text_, " and ", count_ - kShown, " more") : text_;
   }
 
  private:
@@ -67,7 +67,7 @@ inline void load_weights(const SafetensorsFile& file, const std::string& file_na
     expected[static_cast<std::size_t>(&info - file.tensors().data())] = true;
     const std::span<const std::int64_t> shape = info.shape();
     if (!std::equal(shape.begin(), shape.end(), p->value.shape().begin(), p->value.shape().end()))
-      misshapen.add(concat(name, " is ", info.shape_text(), ", expected ", p->value.shape()));
+      misshapen.add(str_cat(name, " is ", info.shape_text(), ", expected ", p->value.shape()));
   }
   for (std::size_t i = 0; i < expected.size(); ++i)
     if (!expected[i]) extra.add(file.tensors()[i].name);
@@ -88,7 +88,7 @@ struct Prediction {
 };
 
 /// A model that is ready to classify images.
-struct Model {
+struct ModelBundle {
   VisionTransformer net;
   std::vector<std::string> labels;  ///< name of each class
   Preprocess preprocess;
@@ -161,7 +161,7 @@ inline void save_model(const std::filesystem::path& folder, const VisionTransfor
 
 /// Reads a model folder: config.json and model.safetensors, strictly, ready to predict. Throws FileError that
 /// names the file and what is wrong in it, ConfigError for a configuration that makes no model.
-inline Model load_model(const std::filesystem::path& folder) {
+inline ModelBundle load_model(const std::filesystem::path& folder) {
   recover_folder(folder);
   const auto config_path = detail::inside(folder, "config.json"),
              weights_path = detail::inside(folder, "model.safetensors");
@@ -174,7 +174,7 @@ inline Model load_model(const std::filesystem::path& folder) {
                    stored, " weights, ", config_path.native(), " describes a model of ",
                    config.vit.parameter_count());
   const SkipInit weights_come_from_the_file;
-  Model model{VisionTransformer(config.vit), std::move(config.labels), config.preprocess};
+  ModelBundle model{VisionTransformer(config.vit), std::move(config.labels), config.preprocess};
   load_weights(file, weights_path.native(), model.net);
   model.net.prepare();
   return model;

@@ -56,7 +56,7 @@ class NpyWriter {
     constexpr std::size_t kSize = 128, kStart = 10;
     std::string out("\x93NUMPY\x01\x00\x00\x00", kStart);
     out[8] = static_cast<char>(kSize - kStart);
-    out += concat("{'descr': '<f4', 'fortran_order': False, 'shape': (", rows_, ", ", columns_, "), }");
+    out += str_cat("{'descr': '<f4', 'fortran_order': False, 'shape': (", rows_, ", ", columns_, "), }");
     out.resize(kSize - 1, ' ');
     return out + '\n';
   }

@@ -59,7 +59,7 @@ inline Json preprocessing_json(const Preprocess& p) {
 
 /// Writes a model as an ONNX file (opset 17, IR version 8) that ONNX Runtime and others open.
 ///
-/// Input `pixel_values` (batch, channels, height, width), normalised as `preprocess` says; output `logits`
+/// Input `pixel_values` (batch, channels, height, width), normalized as `preprocess` says; output `logits`
 /// (batch, num_classes), or `features` (batch, feature_dim) if there is no head; a batch of any size. It
 /// predicts: there is no dropout. The metadata hold `labels`, `preprocessing` and `architecture` as JSON. Of
 /// more weights than fit into the file (see OnnxOptions) all but the smallest are written to `file`.data, to
@@ -99,7 +99,7 @@ inline void save_onnx(const std::filesystem::path& file, const VisionTransformer
 }
 
 /// The same for what `load_model` returns.
-inline void save_onnx(const std::filesystem::path& file, const Model& model,
+inline void save_onnx(const std::filesystem::path& file, const ModelBundle& model,
                       const OnnxOptions& options = {}) {
   save_onnx(file, model.net, model.labels, model.preprocess, options);
 }

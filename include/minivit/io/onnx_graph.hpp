@@ -42,7 +42,7 @@ class Graph {
   /// another is given.
   std::string node(std::string_view op, std::string_view scope, const std::vector<std::string>& inputs,
                    std::initializer_list<Attribute> attributes = {}, std::string output = {}) {
-    const std::string name = concat(scope, "/", op);
+    const std::string name = str_cat(scope, "/", op);
     if (output.empty()) output = name;
     add_node(op, name, inputs, {output}, attributes);
     return output;
@@ -50,9 +50,9 @@ class Graph {
 
   /// Cuts x into equal parts along an axis; returns their names.
   std::vector<std::string> split(std::string_view scope, const std::string& x, std::int64_t axis, int parts) {
-    const std::string name = concat(scope, "/Split");
+    const std::string name = str_cat(scope, "/Split");
     std::vector<std::string> outputs;
-    for (int i = 0; i < parts; ++i) outputs.push_back(concat(name, ".", i));
+    for (int i = 0; i < parts; ++i) outputs.push_back(str_cat(name, ".", i));
     add_node("Split", name, {x}, outputs, {{"axis", axis}});
     return outputs;
   }
@@ -77,21 +77,21 @@ class Graph {
   /// A vector of integers.
   std::string integers(const Integers& values) {
     std::string name = "integers";
-    for (const std::int64_t value : values) name += concat("_", value);
+    for (const std::int64_t value : values) name += str_cat("_", value);
     constant(name, kInt64, {static_cast<std::int64_t>(values.size())}, std::as_bytes(std::span(values)));
     return name;
   }
 
   /// An integer without axes.
   std::string integer(std::int64_t value) {
-    std::string name = concat("integer_", value);
+    std::string name = str_cat("integer_", value);
     constant(name, kInt64, {}, std::as_bytes(std::span(&value, 1)));
     return name;
   }
 
   /// A number without axes.
   std::string number(float value) {
-    std::string name = concat("number_", value);
+    std::string name = str_cat("number_", value);
     constant(name, kFloat, {}, std::as_bytes(std::span(&value, 1)));
     return name;
   }
@@ -204,8 +204,8 @@ class Graph {
       Message<TensorField> out(graph, GraphField::kInitializer);
       add_tensor_head(out, weight.name, kFloat, weight.dims);
       add_entry(out, kExternalData, "location", location);
-      add_entry(out, kExternalData, "offset", concat(offset));
-      add_entry(out, kExternalData, "length", concat(weight.bytes()));
+      add_entry(out, kExternalData, "offset", str_cat(offset));
+      add_entry(out, kExternalData, "length", str_cat(weight.bytes()));
       out.add_enum(kDataLocation, kExternal);
     }
     return field;

@@ -23,7 +23,7 @@ class TransformerGraph {
     graph_.input(kImages, {c.channels, c.image_height, c.image_width});
     std::string x = embed();
     for (std::size_t i = 0; i < net.encoder.blocks.size(); ++i)
-      x = block(concat("blocks.", i), net.encoder.blocks[i], x);
+      x = block(str_cat("blocks.", i), net.encoder.blocks[i], x);
     finish(x);
   }
 
@@ -126,7 +126,7 @@ class TransformerGraph {
 
   /// Tokens (B, T, C) -> the graph's output.
   void finish(const Name& x) {
-    const Name features = summarise(x);
+    const Name features = summarize(x);
     if (!net_.head.weight.defined()) {
       graph_.node("Identity", "features", {features}, {}, "features");
       return graph_.output("features", {config_.feature_dim()});
@@ -144,7 +144,7 @@ class TransformerGraph {
   }
 
   /// What the head sees: (B, feature_dim).
-  Name summarise(const Name& x) {
+  Name summarize(const Name& x) {
     if (config_.pooling == Pooling::token) return norm("norm", net_.norm, token("pool", x, 0));
     if (config_.pooling == Pooling::mean) return norm("fc_norm", net_.norm, mean_of_patches(x));
     const Name y = norm("norm", net_.norm, x);

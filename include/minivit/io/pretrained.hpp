@@ -14,7 +14,7 @@ namespace minivit::inline MINIVIT_ABI {
 
 /// A model and where it comes from.
 struct Pretrained {
-  Model model;
+  ModelBundle model;
   Naming naming = Naming::timm;      ///< of the file's tensors
   std::string family;                ///< "ViT", "DeiT (distilled)", "DINOv2 with registers", …
   std::vector<std::string> notes;    ///< what was changed or left out, one each
@@ -55,7 +55,7 @@ inline void read_weights(const NamedTensors& tensors, VisionTransformer& net, bo
                tensors.shape("cls_token") == Shape{1, 1, C}) {
       positions = Tensor::empty(*shape);
     } else if (!(*shape == p->value.shape())) {
-      misshapen.add(concat(name, " is ", *shape, ", expected ", p->value.shape()));
+      misshapen.add(str_cat(name, " is ", *shape, ", expected ", p->value.shape()));
     }
   }
   for (const std::string& name : tensors.names())
@@ -121,7 +121,7 @@ inline Pretrained load_pretrained(const std::filesystem::path& path, const Pretr
   ModelConfig wanted = source.wanted(options);
   const ViTConfig& to = wanted.vit;
   Pretrained out{{}, source.tensors.naming(), detail::family_of(v, source.tensors.naming()), {}, {}};
-  const auto note = [&](const auto&... parts) { out.notes.push_back(concat(parts...)); };
+  const auto note = [&](const auto&... parts) { out.notes.push_back(str_cat(parts...)); };
   for (const std::string& name : source.tensors.unused()) note("not needed and left out: ", name);
 
   const auto build = [](const ViTConfig& config) {
@@ -149,10 +149,10 @@ inline Pretrained load_pretrained(const std::filesystem::path& path, const Pretr
   }
   const Preprocess& p = wanted.preprocess;
   if (!source.hints.has_preprocess)
-    out.guesses.push_back(concat("the files do not say how images are prepared, assumed: ", p.width, "x",
-                                 p.height, ", ", detail::filter_name(p.filter).name,
-                                 p.fit == Preprocess::Fit::crop ? ", centre crop" : ", squashed", ", mean ",
-                                 p.mean[0], ", deviation ", p.std[0]));
+    out.guesses.push_back(str_cat("the files do not say how images are prepared, assumed: ", p.width, "x",
+                                  p.height, ", ", detail::filter_name(p.filter).name,
+                                  p.fit == Preprocess::Fit::crop ? ", center crop" : ", squashed", ", mean ",
+                                  p.mean[0], ", deviation ", p.std[0]));
   // Numbers that stand for names which are not known are not those of the caller's classes.
   const std::vector<std::string> names = source.hints.has_labels ? labels : std::vector<std::string>();
   if (!options.classes.empty() && options.classes != names) {
@@ -161,11 +161,11 @@ inline Pretrained load_pretrained(const std::filesystem::path& path, const Pretr
     if (net.head_dist.weight.defined())
       detail::change_classes(net.head_dist, names, options.classes, net.config.embedding_dim);
     note("the head is new",
-         kept > 0 ? concat(", but for ", kept, " classes of the same name") : std::string());
+         kept > 0 ? str_cat(", but for ", kept, " classes of the same name") : std::string());
     wanted.labels = options.classes;
     net.config.num_classes = static_cast<std::int64_t>(options.classes.size());
   }
-  out.model = Model{std::move(net), std::move(wanted.labels), p};
+  out.model = ModelBundle{std::move(net), std::move(wanted.labels), p};
   if (options.ready) out.model.net.prepare();
   return out;
 }

@@ -173,7 +173,7 @@ inline PretrainedHints hints_from_transformers(const Json& json, const std::stri
     for (std::size_t i = 0; i < labels->keys().size(); ++i)
       by_number[labels->keys()[i]] = &labels->elements()[i];
     for (std::size_t i = 0; i < labels->keys().size(); ++i) {
-      const auto found = by_number.find(concat(i));
+      const auto found = by_number.find(str_cat(i));
       if (found == by_number.end() || found->second->kind() != JsonKind::kString)
         fields.fail("id2label", "has ", labels->keys().size(), " names, but none for class ", i);
       hints.config.labels.push_back(found->second->text());
@@ -198,7 +198,7 @@ inline PretrainedHints hints_from_timm(const Json& json, const std::string& name
   PretrainedHints hints;
   const Json empty_object = Json::object({});
   const Json* const args_json = fields.find("model_args");
-  const JsonFields args(args_json ? *args_json : empty_object, concat(name, ": model_args"));
+  const JsonFields args(args_json ? *args_json : empty_object, str_cat(name, ": model_args"));
   hints.has_labels = fields.find("label_names") != nullptr;
   if (args.find("embed_dim") && args.find("depth") && args.find("num_heads")) {
     hints.config = model_config_from_json(json, name);

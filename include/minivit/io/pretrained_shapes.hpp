@@ -23,7 +23,7 @@ inline ViTConfig config_from_shapes(const NamedTensors& tensors, const Pretraine
     if (!found || found->rank() != rank) {
       std::string known;
       for (std::size_t i = 0; i < std::min<std::size_t>(tensors.unknown().size(), 3); ++i)
-        known += concat(i == 0 ? "; it has " : ", ", tensors.unknown()[i]);
+        known += str_cat(i == 0 ? "; it has " : ", ", tensors.unknown()[i]);
       detail::fail<FileError>({file, ": is no Vision Transformer that is known here: ", name,
                                found ? " has another number of axes" : " is missing", known});
     }
@@ -39,7 +39,7 @@ inline ViTConfig config_from_shapes(const NamedTensors& tensors, const Pretraine
                    ", blocks.0.mlp.fc2.weight ", fc2, ", which are no sizes of a Vision Transformer");
   v.embedding_dim = patch[0], v.channels = patch[1], v.patch_size = patch[3];
   v.num_layers = 1;
-  while (tensors.has(concat("blocks.", v.num_layers, ".norm1.weight"))) ++v.num_layers;
+  while (tensors.has(str_cat("blocks.", v.num_layers, ".norm1.weight"))) ++v.num_layers;
   v.activation = fc2[1] * 2 == fc1[0] ? Activation::swiglu : Activation::gelu;
   v.mlp_ratio = static_cast<double>(fc1[0]) / static_cast<double>(patch[0]);
   while (v.hidden_dim() < fc1[0]) v.mlp_ratio = std::nextafter(v.mlp_ratio, 65.0);
@@ -57,7 +57,7 @@ inline ViTConfig config_from_shapes(const NamedTensors& tensors, const Pretraine
                                                                         : Pooling::token;
   if (hints.config.vit.pooling == Pooling::mean && v.pooling != Pooling::mean)
     detail::fail<FileError>(
-        {file, ": pools the mean of normalised tokens (norm, not fc_norm), which is not supported"});
+        {file, ": pools the mean of normalized tokens (norm, not fc_norm), which is not supported"});
 
   // Positions: of all tokens, or of the patches alone, or (DINOv2 in transformers) of all but the registers.
   const std::int64_t rows = positions[1], few = v.prefix_tokens() - v.register_tokens;
@@ -78,9 +78,9 @@ inline ViTConfig config_from_shapes(const NamedTensors& tensors, const Pretraine
   v.prefix_positions = rows == v.tokens();
   if (!hints.knows_heads)
     throw FileError(
-        concat(file, ": the weights do not tell the number of attention heads, and no ",
-               detail::inside(std::filesystem::path(file).parent_path(), "config.json").native(),
-               " does; name timm's architecture, as vit_small_patch16_224, or the number of heads"));
+        str_cat(file, ": the weights do not tell the number of attention heads, and no ",
+                detail::inside(std::filesystem::path(file).parent_path(), "config.json").native(),
+                " does; name timm's architecture, as vit_small_patch16_224, or the number of heads"));
   v.validate();
   return v;
 }

@@ -22,7 +22,7 @@ struct PretrainedOptions {
   /// Another image size: positions are interpolated. 0: the file's (of its preprocessing, if that differs).
   std::int64_t image_height = 0, image_width = 0;
   std::int64_t patch_size = 0;  ///< another patch size: the patch embedding is resampled; 0: the file's
-  bool grey = false;            ///< one input channel: the sum of the three
+  bool gray = false;            ///< one input channel: the sum of the three
   std::vector<std::string> classes{};  ///< other classes: those of the same name keep their row of the head,
                                        ///< the others are new; empty: the file's
 };
@@ -41,7 +41,7 @@ template <class F>
 auto read_from(const std::filesystem::path& file, const F& f) {
   try {
     return f();
-  } catch (const ConfigError& e) { throw FileError(concat(file.native(), ": ", e.what())); }
+  } catch (const ConfigError& e) { throw FileError(str_cat(file.native(), ": ", e.what())); }
 }
 
 /// The safetensors file of `path`: itself, or the one in the folder. Throws FileError.
@@ -49,9 +49,9 @@ inline std::filesystem::path weights_file(const std::filesystem::path& path) {
   namespace fs = std::filesystem;
   std::error_code error;
   if (!fs::exists(path, error))
-    throw FileError(concat(path.native(),
-                           ": no such file or folder; expected a model folder with config.json "
-                           "and model.safetensors, or a safetensors file"));
+    throw FileError(str_cat(path.native(),
+                            ": no such file or folder; expected a model folder with config.json "
+                            "and model.safetensors, or a safetensors file"));
   if (!fs::is_directory(path, error)) return path;
   const fs::path file = inside(path, "model.safetensors");
   if (fs::exists(file, error)) return file;
@@ -61,7 +61,7 @@ inline std::filesystem::path weights_file(const std::filesystem::path& path) {
       : fs::exists(inside(path, "pytorch_model.bin"), error)
           ? "pytorch_model.bin can run code when it is read, convert it to safetensors where it comes from"
           : "a model folder has it beside config.json";
-  throw FileError(concat(file.native(), ": no such file; ", why));
+  throw FileError(str_cat(file.native(), ": no such file; ", why));
 }
 
 /// What the files beside the weights say, or the caller.
@@ -137,7 +137,7 @@ struct PretrainedSource {
                      weights.native(), ": the head has ", v.num_classes, " classes, config.json names ",
                      labels.size());
     for (auto i = static_cast<std::int64_t>(labels.size()); i < v.num_classes; ++i)
-      labels.push_back(concat(i));
+      labels.push_back(str_cat(i));
   }
 
   /// The configuration that is wanted.
@@ -148,7 +148,7 @@ struct PretrainedSource {
     if (options.image_height > 0) c.vit.image_height = options.image_height;
     if (options.image_width > 0) c.vit.image_width = options.image_width;
     if (options.patch_size > 0) c.vit.patch_size = options.patch_size;
-    if (options.grey) c.vit.channels = 1;
+    if (options.gray) c.vit.channels = 1;
     c.vit.validate();
     c.preprocess.height = static_cast<int>(c.vit.image_height);
     c.preprocess.width = static_cast<int>(c.vit.image_width);

@@ -155,7 +155,7 @@ class SafetensorsFile {
  private:
   template <class... Parts>
   void check_info(const SafetensorsInfo& info, bool ok, const Parts&... parts) const {
-    if (!ok) throw FileError(concat(name_, ": tensor ", detail::quoted(info.name), " ", parts...));
+    if (!ok) throw FileError(str_cat(name_, ": tensor ", detail::quoted(info.name), " ", parts...));
   }
 
   void check_floating(const SafetensorsInfo& info) const {
@@ -276,7 +276,7 @@ class SafetensorsWriter {
 
   static void check_utf8(std::string_view what, std::string_view text) {
     if (!detail::is_utf8(text))
-      throw FileError(concat("safetensors: ", what, " ", detail::quoted(text), " is not valid UTF-8"));
+      throw FileError(str_cat("safetensors: ", what, " ", detail::quoted(text), " is not valid UTF-8"));
   }
 
   void add_copy(std::string name, std::string_view dtype, std::span<const std::byte> data,
@@ -319,9 +319,9 @@ class SafetensorsWriter {
     for (const Entry* entry : entries) {
       if (out.size() > 1) out += ',';
       detail::append_json(out, entry->name);
-      out += concat(":{\"dtype\":\"", entry->dtype, "\",\"shape\":[");
-      for (std::size_t i = 0; i < entry->shape.size(); ++i) out += concat(i > 0 ? "," : "", entry->shape[i]);
-      out += concat("],\"data_offsets\":[", offset, ",", offset + entry->bytes, "]}");
+      out += str_cat(":{\"dtype\":\"", entry->dtype, "\",\"shape\":[");
+      for (std::size_t i = 0; i < entry->shape.size(); ++i) out += str_cat(i > 0 ? "," : "", entry->shape[i]);
+      out += str_cat("],\"data_offsets\":[", offset, ",", offset + entry->bytes, "]}");
       offset += entry->bytes;
     }
     out += '}';

@@ -295,7 +295,7 @@ class SafetensorsHeader {
                                 [&](std::uint32_t a, std::uint32_t b) { return name(a) < name(b); });
     for (std::size_t i = 1; i < by_name_.size(); ++i)
       if (name(by_name_[i]) == name(by_name_[i - 1]))
-        throw FileError(concat(file, ": key ", quoted(name(by_name_[i])), " appears twice"));
+        throw FileError(str_cat(file, ": key ", quoted(name(by_name_[i])), " appears twice"));
   }
 
   /// Together the tensors must tile the data: each begins where the one before ends, the first at 0, the last
@@ -304,7 +304,7 @@ class SafetensorsHeader {
     std::uint64_t end = 0;
     for (const SafetensorsInfo& info : tensors_) {
       if (info.offset != end)
-        throw FileError(concat(
+        throw FileError(str_cat(
             file, ": tensor ", quoted(info.name), " begins at byte ", info.offset, " of the data, expected ",
             end, ": ", info.offset < end ? "it overlaps the one before" : "there is a hole before it"));
       end += info.bytes;  // cannot wrap: each end was read as a number below 2^63

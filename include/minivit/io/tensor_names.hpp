@@ -119,8 +119,8 @@ inline std::optional<TensorPlace> place_of(std::string_view name) {
                            std::string_view kind, const std::string& block) -> std::optional<TensorPlace> {
     for (const detail::OtherName& entry : names) {
       if (!layer.empty() && layer == entry.theirs)
-        return TensorPlace{concat(block, entry.ours, kind), entry.part, entry.parts};
-      if (layer == entry.ours) return TensorPlace{concat(block, entry.ours, kind)};
+        return TensorPlace{str_cat(block, entry.ours, kind), entry.part, entry.parts};
+      if (layer == entry.ours) return TensorPlace{str_cat(block, entry.ours, kind)};
     }
     return {};
   };
@@ -133,7 +133,7 @@ inline std::optional<TensorPlace> place_of(std::string_view name) {
     if (error != std::errc() || number < 0 || digits >= rest.size() || rest[digits] != '.') return {};
     const std::string_view layer = rest.substr(digits + 1), kind = detail::kind_of(layer);
     return look_up(detail::kBlockNames, layer.substr(0, layer.size() - kind.size()), kind,
-                   concat("blocks.", number, "."));
+                   str_cat("blocks.", number, "."));
   }
   const std::string_view kind = detail::kind_of(name), layer = name.substr(0, name.size() - kind.size());
   auto place = look_up(detail::kModelNames, layer, kind, "");

@@ -11,7 +11,7 @@ namespace minivit::inline MINIVIT_ABI {
 /// Copies the weights of `from` into `net`, which must be of the same sizes. The head is copied only if it is
 /// for the same classes in the same order, else it stays as it is: new. Returns whether it was copied. Throws
 /// ConfigError that names the weights whose shapes differ; `net` is then unchanged.
-inline bool take_weights(VisionTransformer& net, const std::vector<std::string>& labels, Model& from) {
+inline bool take_weights(VisionTransformer& net, const std::vector<std::string>& labels, ModelBundle& from) {
   const bool same_head = labels == from.labels;
   const std::vector<NamedParameter> ours = named_parameters(net), theirs = named_parameters(from.net);
   const auto find = [&](const std::string& name) -> const Parameter* {
@@ -25,8 +25,8 @@ inline bool take_weights(VisionTransformer& net, const std::vector<std::string>&
     if (skipped(name)) continue;
     const Parameter* other = find(name);
     if (!other || !(other->value.shape() == p->value.shape()))
-      problems.add(concat(name, " is ", other ? other->value.shape().str() : "missing", ", expected ",
-                          p->value.shape()));
+      problems.add(str_cat(name, " is ", other ? other->value.shape().str() : "missing", ", expected ",
+                           p->value.shape()));
   }
   check<ConfigError>(problems.text().empty(), "the weights do not fit the model's sizes: ", problems.text());
   check<ConfigError>(ours.size() == theirs.size(), "the weights are of a model with ", theirs.size(),

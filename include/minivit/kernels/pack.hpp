@@ -2,7 +2,7 @@
 //
 // Packing costs one pass over the operand and saves many: the tile's loads become one stream, whatever the
 // distance between rows (rows 4096 bytes apart would all compete for one set of the first-level cache). What
-// the operand is a simple function of, normalised or activated rows, is computed on the way and never stored.
+// the operand is a simple function of, normalized or activated rows, is computed on the way and never stored.
 #pragma once
 
 #include <algorithm>

@@ -13,13 +13,7 @@
 namespace minivit::inline MINIVIT_ABI {
 
 /// Floats in a vector register.
-#if defined(__AVX512F__)
-inline constexpr int kLanes = 16;
-#elif defined(__AVX__)
-inline constexpr int kLanes = 8;
-#else
-inline constexpr int kLanes = 4;
-#endif
+inline constexpr int kLanes = MINIVIT_LANES;
 
 using Vec = float __attribute__((vector_size(kLanes * sizeof(float))));
 using VecInt = std::int32_t __attribute__((vector_size(kLanes * sizeof(std::int32_t))));

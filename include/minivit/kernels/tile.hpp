@@ -14,7 +14,7 @@
 namespace minivit::inline MINIVIT_ABI {
 
 /// Rows of a full tile, and vectors in each of its rows.
-#if defined(__AVX512F__) || defined(__ARM_NEON)
+#if MINIVIT_LANES == 16 || defined(__ARM_NEON)  // 32 registers
 inline constexpr int kTileRows = 14;
 #else
 inline constexpr int kTileRows = 6;

@@ -26,7 +26,7 @@ inline Tensor sincos_positions(std::int64_t rows, std::int64_t columns, std::int
   return t;
 }
 
-/// How positions are interpolated: bicubic with half-pixel centres, as timm (antialiased, a = -0.5) or as
+/// How positions are interpolated: bicubic with half-pixel centers, as timm (antialiased, a = -0.5) or as
 /// transformers (a = -0.75). PyTorch's interpolate(mode="bicubic") with antialias true or false.
 enum class PositionFilter { timm, transformers };
 

@@ -1,5 +1,5 @@
 // A trained model for images or patches of another size: positions interpolated, the patch embedding
-// resampled, colours summed.
+// resampled, colors summed.
 #pragma once
 
 #include <Eigen/QR>
@@ -30,7 +30,7 @@ inline SmallMatrix resize_matrix(std::int64_t in, std::int64_t out, PositionFilt
   SmallMatrix m = SmallMatrix::Zero(out, in);
   const double scale = static_cast<double>(in) / static_cast<double>(out);
   for (std::int64_t i = 0; i < out; ++i) {
-    if (filter == PositionFilter::transformers) {  // four neighbours, those outside are the edge
+    if (filter == PositionFilter::transformers) {  // four neighbors, those outside are the edge
       const double x = (static_cast<double>(i) + 0.5) * scale - 0.5, left = std::floor(x);
       for (std::int64_t k = -1; k <= 2; ++k) {
         const std::int64_t at = std::clamp<std::int64_t>(static_cast<std::int64_t>(left) + k, 0, in - 1);
@@ -40,11 +40,11 @@ inline SmallMatrix resize_matrix(std::int64_t in, std::int64_t out, PositionFilt
     }
     // All in reach of a kernel that is as wide as a step, those outside left out.
     const double wide = std::max(scale, 1.0), reach = 2 * wide;
-    const double centre = scale * (static_cast<double>(i) + 0.5);
-    const auto first = std::max<std::int64_t>(static_cast<std::int64_t>(centre - reach + 0.5), 0),
-               last = std::min<std::int64_t>(static_cast<std::int64_t>(centre + reach + 0.5), in);
+    const double center = scale * (static_cast<double>(i) + 0.5);
+    const auto first = std::max<std::int64_t>(static_cast<std::int64_t>(center - reach + 0.5), 0),
+               last = std::min<std::int64_t>(static_cast<std::int64_t>(center + reach + 0.5), in);
     for (std::int64_t k = first; k < last; ++k)
-      m(i, k) = cubic((static_cast<double>(k) - centre + 0.5) / wide, -0.5);
+      m(i, k) = cubic((static_cast<double>(k) - center + 0.5) / wide, -0.5);
     m.row(i) /= m.row(i).sum();
   }
   return m;
@@ -116,10 +116,10 @@ inline Tensor resample_patches(const Tensor& weight, std::int64_t patch_size) {
   return out;
 }
 
-/// The weight (C, channels, P, P) of a patch embedding for grey images, (C, 1, P, P): the sum over the
-/// channels, which sees a grey image as the old weight saw it in equal channels.
-inline Tensor grey_patches(const Tensor& weight) {
-  check<ShapeError>(weight.rank() == 4, "grey_patches: weight is ", weight.shape(),
+/// The weight (C, channels, P, P) of a patch embedding for gray images, (C, 1, P, P): the sum over the
+/// channels, which sees a gray image as the old weight saw it in equal channels.
+inline Tensor gray_patches(const Tensor& weight) {
+  check<ShapeError>(weight.rank() == 4, "gray_patches: weight is ", weight.shape(),
                     ", expected (C, channels, P, P)");
   const std::int64_t C = weight.size(0), channels = weight.size(1), size = weight.size(2) * weight.size(3);
   Tensor out = Tensor::zeros({C, 1, weight.size(2), weight.size(3)});
@@ -130,7 +130,7 @@ inline Tensor grey_patches(const Tensor& weight) {
   return out;
 }
 
-/// The model for another image size, patch size, or for grey images: `to` is net.config with image_height,
+/// The model for another image size, patch size, or for gray images: `to` is net.config with image_height,
 /// image_width, patch_size or channels (to 1) changed. Throws ConfigError if `to` is invalid or anything else
 /// differs.
 inline VisionTransformer resized(VisionTransformer net, const ViTConfig& to, PositionFilter filter) {
@@ -150,7 +150,7 @@ inline VisionTransformer resized(VisionTransformer net, const ViTConfig& to, Pos
       if (PatchGrid(from) != PatchGrid(to))
         value = resize_positions(value, PatchGrid(from), PatchGrid(to), filter);
     } else if (old[i].name == "patch_embed.proj.weight") {
-      if (to.channels != from.channels) value = grey_patches(value);
+      if (to.channels != from.channels) value = gray_patches(value);
       if (to.patch_size != from.patch_size) value = resample_patches(value, to.patch_size);
     }
     check<ConfigError>(old[i].name == fresh[i].name && value.shape() == fresh[i].parameter->value.shape(),

@@ -31,7 +31,7 @@ inline std::vector<LayerSummary> summarize(const VisionTransformer& net, std::in
   rows.push_back({"tokens + positions", {B, T, C}, tokens, 0});
   for (std::size_t i = 0; i < net.encoder.blocks.size(); ++i) {
     const EncoderBlock& block = net.encoder.blocks[i];
-    const std::string name = concat("blocks.", i, ".");
+    const std::string name = str_cat("blocks.", i, ".");
     const auto linear = [&](const char* layer, const auto& module, std::int64_t in, std::int64_t out) {
       rows.push_back({name + layer, {B, T, out}, parameter_count(module), B * T * in * out});
     };

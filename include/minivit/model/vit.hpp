@@ -27,7 +27,7 @@ struct VisionTransformer {
 
   VisionTransformer() = default;
 
-  /// A model with fresh weights, as timm initialises them: matrices and positions truncated normal with
+  /// A model with fresh weights, as timm initializes them: matrices and positions truncated normal with
   /// deviation 0.02, biases 0. Repeated by `manual_seed`. Throws ConfigError as `ViTConfig::validate`.
   explicit VisionTransformer(const ViTConfig& c)
       : config((c.validate(), c)),
@@ -66,7 +66,7 @@ struct VisionTransformer {
 
   /// Logits, or features if there is no head. Throws ShapeError unless the images are of the configured size.
   Var operator()(const Var& images) const {
-    const Var x = encoder(embed(images)), y = summarise(x);
+    const Var x = encoder(embed(images)), y = summarize(x);
     if (!head.weight.defined()) return y;
     if (!head_dist.weight.defined()) return head(head_drop(y));
     // What the distillation token's head says, and the class token's, in equal parts.
@@ -74,7 +74,7 @@ struct VisionTransformer {
   }
 
   /// What the head sees: (B, feature_dim). Throws as the model itself.
-  Var features(const Var& images) const { return summarise(encoder(embed(images))); }
+  Var features(const Var& images) const { return summarize(encoder(embed(images))); }
 
   /// Gets ready to predict many times: weights are packed as the products read them, norms and LayerScales
   /// multiplied into them, which doubles their memory. Used where nothing is recorded (`NoGrad`); `flatten`,
@@ -130,8 +130,8 @@ struct VisionTransformer {
   }
 
  private:
-  /// One vector is normalised after pooling, which is less work; of two, every token is before.
-  Var summarise(const Var& x) const {
+  /// One vector is normalized after pooling, which is less work; of two, every token is before.
+  Var summarize(const Var& x) const {
     return config.pooling == Pooling::token_and_mean ? pool(norm(x)) : norm(pool(x));
   }
 

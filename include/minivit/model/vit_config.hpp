@@ -141,7 +141,7 @@ struct ViTConfig {
   static ViTConfig large() { return sized(1024, 24, 16); }
 
   /// A small one that trains from scratch on a few thousand photos: 256 channels, 6 layers, 8 heads.
-  static ViTConfig seed() { return sized(256, 6, 8); }
+  static ViTConfig mini() { return sized(256, 6, 8); }
 
  private:
   static ViTConfig sized(std::int64_t dim, std::int64_t layers, std::int64_t heads) {

@@ -8,7 +8,7 @@
 #include "minivit/nn/layer_norm.hpp"
 #include "minivit/nn/layer_scale.hpp"
 #include "minivit/nn/mlp.hpp"
-#include "minivit/ops/checkpoint.hpp"
+#include "minivit/ops/recompute.hpp"
 #include "minivit/ops/residual.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -27,7 +27,7 @@ struct BlockConfig {
   bool qkv_bias = true;
 };
 
-/// One block, normalising before each branch: x (B, T, C) -> (B, T, C).
+/// One block, normalizing before each branch: x (B, T, C) -> (B, T, C).
 struct EncoderBlock {
   LayerNorm norm1;
   MultiHeadAttention attn;
@@ -88,7 +88,7 @@ struct EncoderBlock {
 /// Blocks one after the other: x (B, T, C) -> (B, T, C).
 struct Encoder {
   std::vector<EncoderBlock> blocks;
-  bool checkpointed =
+  bool recompute =
       false;  ///< blocks keep only their input for the backward pass: less memory, a third more time
 
   Encoder() = default;
@@ -104,7 +104,7 @@ struct Encoder {
 
   Var operator()(Var x) const {
     for (const EncoderBlock& block : blocks)
-      x = checkpointed ? checkpoint([&block](const Var& in) { return block(in); }, x) : block(x);
+      x = recompute ? minivit::recompute([&block](const Var& in) { return block(in); }, x) : block(x);
     return x;
   }
 

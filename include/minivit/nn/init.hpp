@@ -27,7 +27,7 @@ namespace detail {
 inline thread_local bool skip_init = false;
 }
 
-/// While it lives, initialisers of this thread do nothing: for models whose weights are about to be read from
+/// While it lives, initializers of this thread do nothing: for models whose weights are about to be read from
 /// a file.
 class [[nodiscard]] SkipInit {
  public:

@@ -1,4 +1,4 @@
-// Layer normalisation with learned scale and shift.
+// Layer normalization with learned scale and shift.
 #pragma once
 
 #include "minivit/nn/linear.hpp"
@@ -6,7 +6,7 @@
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// Normalises the last axis: x (..., C) -> (..., C).
+/// Normalizes the last axis: x (..., C) -> (..., C).
 struct LayerNorm {
   Parameter weight;  // gamma (C), starts as 1
   Parameter bias;    // beta (C), starts as 0

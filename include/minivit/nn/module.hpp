@@ -45,7 +45,7 @@ class ParameterCollector {
     if constexpr (std::same_as<Child, Parameter>) {
       note(child);
     } else if constexpr (kIsVector<Child>) {
-      for (std::size_t i = 0; i < child.size(); ++i) (*this)(concat(i), child[i]);
+      for (std::size_t i = 0; i < child.size(); ++i) (*this)(str_cat(i), child[i]);
     } else {
       Child::visit(child, *this);
     }

@@ -74,11 +74,11 @@ inline void layer_norm_backward(std::int64_t C, const float* x, const float* gam
   const float a = sum(sum_g) / static_cast<float>(C), b = sum(sum_gx) / static_cast<float>(C);
   for (std::int64_t c = 0; c < C; c += kLanes) {
     const std::int64_t n = std::min<std::int64_t>(kLanes, C - c);
-    const Vec d = load_some(dy + c, n), normalised = (load_some(x + c, n) - mean) * rstd;
-    store(dgamma + c, load(dgamma + c) + d * normalised);
+    const Vec d = load_some(dy + c, n), normalized = (load_some(x + c, n) - mean) * rstd;
+    store(dgamma + c, load(dgamma + c) + d * normalized);
     store(dbeta + c, load(dbeta + c) + d);
     if (!dx) continue;
-    Vec v = rstd * (d * load_some(gamma + c, n) - a - normalised * b);
+    Vec v = rstd * (d * load_some(gamma + c, n) - a - normalized * b);
     if (dx.add) v += load_some(dx.data + c, n);
     store_some(dx.data + c, v, n);
   }
@@ -86,7 +86,7 @@ inline void layer_norm_backward(std::int64_t C, const float* x, const float* gam
 
 struct ColumnGradients;
 
-/// The gradients of layer normalisation given that of its result, in one pass over the rows. Each group of
+/// The gradients of layer normalization given that of its result, in one pass over the rows. Each group of
 /// rows, the same for any number of threads, sums up its part of dgamma and dbeta; the parts are added in
 /// order.
 inline void layer_norm_gradients(Tape& tape, std::int64_t rows, std::int64_t C, const Var& x,
@@ -116,7 +116,7 @@ inline void layer_norm_gradients(Tape& tape, std::int64_t rows, std::int64_t C, 
 
 }  // namespace detail
 
-/// Normalises the last axis: y = (x - mean) / √(variance + eps) · gamma + beta, x (..., C), gamma and beta
+/// Normalizes the last axis: y = (x - mean) / √(variance + eps) · gamma + beta, x (..., C), gamma and beta
 /// (C). Throws ShapeError if the shapes do not fit.
 inline Var layer_norm(const Var& x, const Var& gamma, const Var& beta, float eps = 1e-6f) {
   detail::check_layer_norm("layer_norm", x, gamma, beta);

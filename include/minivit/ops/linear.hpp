@@ -28,7 +28,7 @@ struct PackedLinear {
   }
 
   /// For y = scale · (weight (gamma · x + beta) + bias), with weight (N, C), bias and scale (N), gamma and
-  /// beta (C); all but the weight may be empty tensors. gamma and beta are those of a normalisation in front,
+  /// beta (C); all but the weight may be empty tensors. gamma and beta are those of a normalization in front,
   /// scale of a LayerScale behind.
   [[gnu::noinline]] PackedLinear(const Tensor& weight, const Tensor& bias, const Tensor& gamma = {},
                                  const Tensor& beta = {}, const Tensor& scale = {}) {

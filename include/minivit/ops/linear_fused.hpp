@@ -1,4 +1,4 @@
-// Linear layers that take in what stands before them: a normalisation, an activation, the cutting into
+// Linear layers that take in what stands before them: a normalization, an activation, the cutting into
 // patches. Their input is made while it is packed for the product, so neither it nor a copy of it is ever
 // written to memory.
 #pragma once
@@ -29,7 +29,7 @@ struct NormalizedRows {
   }
 };
 
-/// Rows normalised, without gamma and beta, their statistics being computed on the way: for prediction, which
+/// Rows normalized, without gamma and beta, their statistics being computed on the way: for prediction, which
 /// needs them once.
 struct NormalizingRows {
   const float* x;
@@ -97,7 +97,7 @@ inline Var norm_linear(const Var& x, const Var& gamma, const Var& beta, float ep
         detail::linear_weight_gradients(tape, s, MatrixView::rows(x.data(), s.C, rows.map()), dy,
                                         weight.edge(), bias);
         if (!x.requires_grad() && !gamma.requires_grad() && !beta.requires_grad()) return;
-        Tensor dn = Tensor::empty(x.shape());  // of the normalised rows: dy W
+        Tensor dn = Tensor::empty(x.shape());  // of the normalized rows: dy W
         gemm(s.rows, s.C, s.N, MatrixView::rows(dy.data(), s.N), MatrixView::rows(weight.data(), s.C),
              dn.data(), s.C);
         detail::layer_norm_gradients(tape, s.rows, s.C, x, gamma, beta.edge(), statistics, dn);

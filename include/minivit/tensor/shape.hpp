@@ -17,7 +17,7 @@ namespace detail {
 /// As "(8, 65, 384)".
 [[gnu::noinline]] inline std::string extents_text(std::span<const std::int64_t> extents) {
   std::string out = "(";
-  for (const std::int64_t extent : extents) out += concat(out.size() > 1 ? ", " : "", extent);
+  for (const std::int64_t extent : extents) out += str_cat(out.size() > 1 ? ", " : "", extent);
   out += ')';
   return out;
 }

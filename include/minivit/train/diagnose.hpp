@@ -23,7 +23,7 @@ namespace detail {
 inline std::string not_finite_text(const std::string& name, const Tensor& t) {
   const std::int64_t n = count_not_finite(t);
   return n == 0 ? std::string()
-                : concat(name, " has ", n, " of ", t.numel(), " elements that are not finite");
+                : str_cat(name, " has ", n, " of ", t.numel(), " elements that are not finite");
 }
 
 /// The first of the arena's parameters, values or gradients, with such elements.
@@ -60,7 +60,7 @@ std::string not_finite_in_forward(const Model& model, const Tensor& images,
       return text;
     for (std::size_t i = 0; i < model.encoder.blocks.size(); ++i) {
       tokens = model.encoder.blocks[i](tokens);
-      if (std::string text = detail::not_finite_text(concat("the output of blocks.", i), tokens.value());
+      if (std::string text = detail::not_finite_text(str_cat("the output of blocks.", i), tokens.value());
           !text.empty())
         return text;
     }

@@ -1,4 +1,4 @@
-// Classes by the nearest neighbours: how good features are, without training anything on them.
+// Classes by the nearest neighbors: how good features are, without training anything on them.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 namespace minivit::inline MINIVIT_ABI {
 
 struct KnnOptions {
-  std::int64_t k = 20;        ///< neighbours that vote
+  std::int64_t k = 20;        ///< neighbors that vote
   double temperature = 0.07;  ///< of their votes: the lower, the more the nearest ones count
 };
 
@@ -76,18 +76,18 @@ inline std::vector<int> knn_classify(const Tensor& train, std::span<const int> l
   check<ShapeError>(queries.size(1) == C, "knn: queries are ", queries.shape(), ", expected (M, ", C,
                     ") to match the samples ", train.shape());
   check<ConfigError>(k >= 1 && k <= N, "knn: k is ", k, ", expected 1 to ", N,
-                     ", the number of samples; ask for fewer neighbours or give more samples");
+                     ", the number of samples; ask for fewer neighbors or give more samples");
   check<ConfigError>(options.temperature > 0 && std::isfinite(options.temperature), "knn: temperature is ",
                      options.temperature, ", expected a positive number");
 
   // Samples and queries are compared a block at a time: at no time are there more than kSamples × kQueries
   // similarities, however many there are of both.
   constexpr std::int64_t kSamples = 4096, kQueries = 256;
-  struct Neighbour {
+  struct Neighbor {
     float similarity;
     int label;
   };
-  std::vector<Neighbour> nearest(static_cast<std::size_t>(M * k));  // of each query, the nearest first
+  std::vector<Neighbor> nearest(static_cast<std::size_t>(M * k));  // of each query, the nearest first
   const std::int64_t samples = std::min(N, kSamples), at_once = std::min(M, kQueries);
   Tensor sample_block = Tensor::empty({samples, C}), query_block = Tensor::empty({at_once, C}),
          similarity = Tensor::empty({at_once, samples});
@@ -101,7 +101,7 @@ inline std::vector<int> knn_classify(const Tensor& train, std::span<const int> l
       gemm(m, MatrixView::rows(query_block.data(), C), packed, similarity.data(), n);
       parallel_for(m, grain_for(n), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) {
-          Neighbour* const best = nearest.data() + (query + i) * k;
+          Neighbor* const best = nearest.data() + (query + i) * k;
           for (std::int64_t j = 0; j < n; ++j) {
             const float s = similarity.data()[i * n + j];
             const std::int64_t have = std::min(k, first + j);
@@ -119,7 +119,7 @@ inline std::vector<int> knn_classify(const Tensor& train, std::span<const int> l
   std::vector<double> votes(static_cast<std::size_t>(classes));
   for (std::int64_t i = 0; i < M; ++i) {
     std::ranges::fill(votes, 0.0);
-    const Neighbour* const best = nearest.data() + i * k;
+    const Neighbor* const best = nearest.data() + i * k;
     for (std::int64_t j = 0; j < k; ++j)  // relative to the nearest, so that no temperature overflows
       votes[static_cast<std::size_t>(best[j].label)] +=
           std::exp((double{best[j].similarity} - best[0].similarity) / options.temperature);

@@ -67,8 +67,8 @@ Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& param
     // The gradient of the mean; the last step of an epoch may have fewer batches than the others.
     const double mean = 1.0 / static_cast<double>(pending), norm = grad_norm(parameters) * mean;
     if (!std::isfinite(norm))  // not `check`: to find the tensor, all of them are looked through
-      throw NotFinite(concat("step ", number, ": the gradient is not finite: ",
-                             not_finite_gradient(parameters), "; lower the learning rate"));
+      throw NotFinite(str_cat("step ", number, ": the gradient is not finite: ",
+                              not_finite_gradient(parameters), "; lower the learning rate"));
     if constexpr (requires { on_step.before_step(number); }) on_step.before_step(number);
     const float clip = options.clip_norm > 0 ? clip_factor(norm, options.clip_norm) : 1.0f;
     const double lr = schedule(number);
@@ -91,9 +91,9 @@ Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& param
     if (!std::isfinite(loss.item())) {
       Tape::local().clear();
       manual_seed(options.seed, draws);  // the same dropout once more
-      throw NotFinite(concat("step ", optimizer.steps(), ": the loss is ", loss.item(), "; ",
-                             not_finite_in_forward(model, batch.images, parameters),
-                             "; lower the learning rate, or look for broken images"));
+      throw NotFinite(str_cat("step ", optimizer.steps(), ": the loss is ", loss.item(), "; ",
+                              not_finite_in_forward(model, batch.images, parameters),
+                              "; lower the learning rate, or look for broken images"));
     }
     backward(loss);
     metrics.add(logits.value(), batch.labels);

@@ -75,10 +75,10 @@ struct ProbeSamples {
 
 /// Brings every feature to mean 0 and deviation 1: the same learning rate suits them all then, whatever the
 /// model.
-class Standardisation {
+class Standardization {
  public:
   /// Of the columns of x (n, C).
-  explicit Standardisation(const Tensor& x) : mean_(columns(x)), scale_(columns(x)) {
+  explicit Standardization(const Tensor& x) : mean_(columns(x)), scale_(columns(x)) {
     const std::size_t C = mean_.size();
     const auto n = static_cast<double>(x.size(0));
     const auto each = [&](const auto& f) {
@@ -105,7 +105,7 @@ class Standardisation {
       }
   }
 
-  /// A layer for features as they are that gives what `layer` gives for standardised ones:
+  /// A layer for features as they are that gives what `layer` gives for standardized ones:
   /// w · (x - mean) scale + b  =  (w scale) · x + (b - Σ w scale mean).
   Linear fold(const Linear& layer) const {
     const std::int64_t K = layer.weight.value.size(0), C = layer.weight.value.size(1);
@@ -133,13 +133,13 @@ class Standardisation {
   std::vector<double> mean_, scale_;
 };
 
-/// Trains a layer on these samples, which it standardises. The problem is convex: it starts at 0, nothing is
+/// Trains a layer on these samples, which it standardizes. The problem is convex: it starts at 0, nothing is
 /// drawn.
 inline Linear train_probe(ProbeSamples samples, std::int64_t classes, float weight_decay,
                           const ProbeOptions& options) {
   const EnableGrad recording;
   const std::int64_t n = samples.features.size(0), C = samples.features.size(1);
-  const Standardisation standard(samples.features);
+  const Standardization standard(samples.features);
   standard.apply(samples.features);
   Linear layer;
   layer.weight = Parameter(Tensor::zeros({classes, C}), true);
@@ -162,7 +162,7 @@ inline Linear train_probe(ProbeSamples samples, std::int64_t classes, float weig
 
 }  // namespace detail
 
-/// Multinomial logistic regression on features (N, C) with their labels (N), trained on standardised features
+/// Multinomial logistic regression on features (N, C) with their labels (N), trained on standardized features
 /// (their mean and deviation are those of the samples). What comes back takes features as they are: it can be
 /// the head of the model. The result depends neither on the number of threads nor on what was drawn before.
 ///

@@ -12,11 +12,11 @@ namespace minivit::inline MINIVIT_ABI {
 
 /// y = f(x), for a function of one variable (a layer, a block) that gives the same result when it is called
 /// again; dropout draws the same masks. `f` is copied: pass a module by reference, as
-///   checkpoint([&block](const Var& x) { return block(x); }, x)
+///   recompute([&block](const Var& x) { return block(x); }, x)
 /// and let it live until the backward pass is over. The gradients have the same bits as those of f(x) itself.
 /// Where x needs no gradient, nothing is saved.
 template <class F>
-Var checkpoint(const F& f, const Var& x) {
+Var recompute(const F& f, const Var& x) {
   if (!grad_enabled() || !x.requires_grad()) return f(x);
   const Generator draws = Generator::local();
   const bool training = is_training();

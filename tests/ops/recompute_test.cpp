@@ -1,4 +1,4 @@
-#include "minivit/ops/checkpoint.hpp"
+#include "minivit/ops/recompute.hpp"
 
 #include <doctest/doctest.h>
 
@@ -22,7 +22,7 @@ bool same_bits(const Tensor& a, const Tensor& b) {
 }
 
 /// Loss and all gradients of a small ViT with everything that draws random numbers.
-std::vector<Tensor> gradients(bool checkpointed) {
+std::vector<Tensor> gradients(bool recomputed) {
   manual_seed(3);
   VisionTransformer model({.image_height = 16,
                            .image_width = 16,
@@ -36,7 +36,7 @@ std::vector<Tensor> gradients(bool checkpointed) {
                            .dropout = 0.1f,
                            .drop_path = 0.3f,
                            .layer_scale = 0.1f});
-  model.encoder.checkpointed = checkpointed;
+  model.encoder.recompute = recomputed;
   manual_seed(4, 1);
   const std::vector<int> labels{0, 1, 2, 3, 4, 0};
   const Tensor images = op_test::make(in({6, 3, 16, 16}), 5);
@@ -57,7 +57,7 @@ std::vector<Tensor> gradients(bool checkpointed) {
 
 }  // namespace
 
-TEST_CASE("a checkpointed model has the same loss, gradients and random numbers, to the bit") {
+TEST_CASE("a recomputing model has the same loss, gradients and random numbers, to the bit") {
   const std::vector<Tensor> plain = gradients(false), again = gradients(true);
   REQUIRE(plain.size() == again.size());
   for (std::size_t i = 0; i < plain.size(); ++i) {
@@ -66,18 +66,18 @@ TEST_CASE("a checkpointed model has the same loss, gradients and random numbers,
   }
 }
 
-TEST_CASE("checkpoints inside of checkpoints, and inputs that are used again") {
+TEST_CASE("recomputing inside of recomputing, and inputs that are used again") {
   const Tensor value = op_test::make(in({3, 4}), 1);
   const auto inner = [](const Var& x) { return exp(x) * x; };
-  const auto outer = [&](const Var& x) { return checkpoint(inner, tanh(x)) + checkpoint(inner, x); };
+  const auto outer = [&](const Var& x) { return recompute(inner, tanh(x)) + recompute(inner, x); };
   const Var x = variable(value.clone()), y = variable(value.clone());
   backward(sum(outer(x) * x));
-  backward(sum(checkpoint(outer, y) * y));
+  backward(sum(recompute(outer, y) * y));
   CHECK(same_bits(x.grad(), y.grad()));
   CHECK(Tape::local().size() == 0);
 }
 
-TEST_CASE("a checkpoint keeps its input and its result, nothing in between") {
+TEST_CASE("recompute keeps its input and its result, nothing in between") {
   const Var x = variable(op_test::make(in({64, 1024}), 1));
   const auto deep = [](const Var& in) {
     Var y = in;
@@ -86,7 +86,7 @@ TEST_CASE("a checkpoint keeps its input and its result, nothing in between") {
   };
   const std::size_t before = Pool::instance().stats().in_use;
   {
-    const Var y = checkpoint(deep, x);
+    const Var y = recompute(deep, x);
     CHECK(Pool::instance().stats().in_use - before < 2 * 64 * 1024 * sizeof(float));
     CHECK(Tape::local().size() == 1);
     Tape::local().clear();
@@ -98,7 +98,7 @@ TEST_CASE("a checkpoint keeps its input and its result, nothing in between") {
   }
 }
 
-TEST_CASE("a checkpoint that is not recorded is the function") {
+TEST_CASE("a recompute that is not recorded is the function") {
   const Tensor value = op_test::make(in({3, 4}), 1);
   int calls = 0;
   const auto counted = [&calls](const Var& x) {
@@ -107,9 +107,9 @@ TEST_CASE("a checkpoint that is not recorded is the function") {
   };
   {
     const NoGrad off;
-    CHECK(same_bits(checkpoint(counted, variable(value.clone())).value(), exp(Var(value)).value()));
+    CHECK(same_bits(recompute(counted, variable(value.clone())).value(), exp(Var(value)).value()));
   }
   CHECK(calls == 1);
-  CHECK(!checkpoint(counted, Var(value)).requires_grad());
+  CHECK(!recompute(counted, Var(value)).requires_grad());
   CHECK(calls == 2);
 }
