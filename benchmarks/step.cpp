@@ -127,7 +127,7 @@ Result run(const Options& o, const Case& c) {
 
   Result r;
   r.parameters = config.parameter_count();
-  for (const LayerSummary& layer : summarize(model, c.batch))
+  for (const LayerSummary& layer : summary(model, c.batch).layers)
     r.flops += (c.train ? 6 : 2) * static_cast<double>(layer.mult_adds);
   if (c.train) {
     std::vector<int> labels;
@@ -141,10 +141,9 @@ Result run(const Options& o, const Case& c) {
     };
     measure(o, step, start, r);
   } else {
-    const NoGrad values_only;
-    model.prepare();
+    const PackedViT packed(model);
     measure(
-        o, [&] { model(images); }, start, r);
+        o, [&] { packed(images); }, start, r);
   }
   return r;
 }

@@ -46,8 +46,7 @@ struct ModelChoice {
   bool made() const { return run || model || latest || best; }
 
   /// Reads the model of a folder that was chosen. Says on standard error what had to be guessed.
-  /// `ready`: to predict, see minivit::PretrainedOptions.
-  minivit::ModelBundle load(const std::filesystem::path& folder, bool ready = true) const;
+  minivit::ModelBundle load(const std::filesystem::path& folder) const;
   minivit::ModelBundle load() const { return load(folder()); }
 
   /// The model folder of a choice that is made: a run folder keeps its best one in `best`. Throws

@@ -89,13 +89,13 @@ int embed(const Options& options) {
   check<ConfigError>(out.extension() == ".npy" || out.extension() == ".csv", "--out is ", options.out,
                      ", expected a name that ends in .npy or .csv");
   const auto paths = find_images(options.images);
-  const ModelBundle model = options.choice.load();
-  const std::int64_t width = model.net.config.feature_dim();
-  const ImageFiles images{paths, model.preprocess};
+  const ImageClassifier model(options.choice.load());
+  const std::int64_t width = model.config().feature_dim();
+  const ImageFiles images{paths, model.preprocess()};
   FeatureFiles files(out, width);
   std::int64_t count = 0;
   const std::size_t skipped = for_each_features(
-      "embed", model, images, options.batch_size, 1.0, [&](const Batch& batch, const Tensor& features) {
+      "embed", model.net(), images, options.batch_size, 1.0, [&](const Batch& batch, const Tensor& features) {
         for (std::size_t i = 0; i < batch.indices.size(); ++i, ++count) {
           const auto row = static_cast<std::int64_t>(i);
           files.row(images.name(batch.indices[i]), features.rows(row, row + 1).values());

@@ -18,13 +18,13 @@ struct Options {
 };
 
 int evaluate_folder(const Options& options) {
-  const ModelBundle model = options.choice.load();
+  const ImageClassifier model(options.choice.load());
   // A class of the folder that the model does not know is an error that names it.
-  const ImageFolder images(options.images, model.preprocess, {.classes = model.labels});
+  const ImageFolder images(options.images, model.preprocess(), {.classes = model.labels()});
   DataLoader loader(images, {.batch_size = options.batch_size, .on_skip = [](const std::string& why) {
                                std::fprintf(stderr, "evaluate: skipped: %s\n", why.c_str());
                              }});
-  const Metrics m = evaluate(model.net, loader.epoch(0));
+  const Metrics m = evaluate(model.net(), loader.epoch(0));
   if (options.json)
     std::printf("%s\n", Json::object({{"images", m.samples},
                                       {"correct", m.correct},

@@ -46,7 +46,7 @@ int export_to(const Options& options) {
       ", a folder with something else than an exported model; expected a new one, or one to be "
       "replaced");
   const fs::path folder = options.choice.folder();
-  const ModelBundle model = options.choice.load(folder, false);
+  const ModelBundle model = options.choice.load(folder);
   export_model(options.out, model, format, results_of(folder));
   std::printf("%s: %lld parameters, %lld classes, for %s\n", printable(options.out).c_str(),
               static_cast<long long>(parameter_count(model.net)),

@@ -59,7 +59,7 @@ class ImageCounter {
 /// the model sees. Names what cannot be read on standard error, leaves it out, and returns how many that are.
 /// Throws minivit::Error if it is more than the share `max_bad_fraction`, and what `f` throws.
 template <minivit::Dataset D, class F>
-std::size_t for_each_features(const char* program, const minivit::ModelBundle& model, const D& images,
+std::size_t for_each_features(const char* program, const minivit::PackedViT& net, const D& images,
                               std::size_t batch_size, double max_bad_fraction, const F& f) {
   using namespace minivit;
   const NoGrad values_only;
@@ -68,7 +68,7 @@ std::size_t for_each_features(const char* program, const minivit::ModelBundle& m
                              .max_bad_fraction = max_bad_fraction,
                              .on_skip = [&](const std::string& why) { counter.line("skipped: " + why); }});
   for (const Batch& batch : loader.epoch(0)) {
-    f(batch, model.net.features(batch.images).value());
+    f(batch, net.features(batch.images));
     counter.add(batch.labels.size());
   }
   return loader.skipped().size();

@@ -29,7 +29,7 @@ Report report_on(const std::string& path, const Options& options) {
   Report r{.path = path, .problem = {}, .family = {}, .notes = {}, .loaded = {}, .file = {}};
   try {
     r.file.emplace(detail::weights_file(path));
-    r.loaded.emplace(load_pretrained(path, {.architecture = options.architecture, .ready = false}));
+    r.loaded.emplace(load_pretrained(path, {.architecture = options.architecture}));
     r.family = r.loaded->family;
     r.notes = r.loaded->notes;
     r.notes.insert(r.notes.end(), r.loaded->guesses.begin(), r.loaded->guesses.end());

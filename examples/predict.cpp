@@ -33,7 +33,7 @@ Json as_json(const std::string& image, const std::vector<Prediction>& best, std:
 }
 
 /// A line for each image, which are files or folders. Returns the exit code.
-int predict_images(const ModelBundle& model, const std::vector<std::string>& given, const Options& options) {
+int predict_images(const ImageClassifier& model, const std::vector<std::string>& given, const Options& options) {
   const auto paths = find_images(given);
   std::size_t width = 0;
   for (const auto& path : paths) width = std::max(width, path.string().size());
@@ -81,7 +81,7 @@ std::string as_path(std::string typed) {
 }
 
 /// Asks for images until there is no answer. Returns 1 if any could not be read.
-int ask_for_images(const ModelBundle& model, const Options& options, std::FILE* out) {
+int ask_for_images(const ImageClassifier& model, const Options& options, std::FILE* out) {
   int code = 0;
   for (;;) {
     const auto typed = ask(out, "image or folder: ");
@@ -100,8 +100,8 @@ int predict(const Options& options) {
   const bool asked = !options.choice.made();
   const auto folder = asked ? options.choice.ask_for_folder(out) : options.choice.folder();
   if (asked) std::fprintf(out, "%s\n", printable(folder.string()).c_str());
-  const ModelBundle model = options.choice.load(folder);
-  check<ConfigError>(!model.labels.empty(), folder.string(), ": the model has no classes");
+  const ImageClassifier model(options.choice.load(folder));
+  check<ConfigError>(!model.labels().empty(), folder.string(), ": the model has no classes");
   return options.images.empty() ? ask_for_images(model, options, out)
                                 : predict_images(model, options.images, options);
 }

@@ -34,12 +34,12 @@ struct Samples {
   std::vector<int> labels;  // N
 };
 
-Samples features_of(const ModelBundle& model, const ImageFolder& folder, std::vector<std::size_t> which,
+Samples features_of(const PackedViT& net, const ImageFolder& folder, std::vector<std::size_t> which,
                     std::size_t batch_size) {
   const Subset images(folder, std::move(which));
-  const std::int64_t C = model.net.config.feature_dim();
+  const std::int64_t C = net.config().feature_dim();
   Samples s{Tensor::empty({static_cast<std::int64_t>(images.size()), C}), {}};
-  for_each_features("probe", model, images, batch_size, 0.01, [&](const Batch& b, const Tensor& features) {
+  for_each_features("probe", net, images, batch_size, 0.01, [&](const Batch& b, const Tensor& features) {
     std::ranges::copy(features.values(), s.features.data() + static_cast<std::int64_t>(s.labels.size()) * C);
     s.labels.insert(s.labels.end(), b.labels.begin(), b.labels.end());
   });
@@ -79,8 +79,9 @@ int probe(const Options& options) {
   }
   check<ConfigError>(options.knn <= static_cast<std::int64_t>(train_part.size()), "--knn is ", options.knn,
                      ", expected at most ", train_part.size(), ", the number of images for training");
-  const Samples train = features_of(model, folder, std::move(train_part), options.batch_size),
-                val = features_of(model, other ? *other : folder, std::move(val_part), options.batch_size);
+  const PackedViT net(model.net);
+  const Samples train = features_of(net, folder, std::move(train_part), options.batch_size),
+                val = features_of(net, other ? *other : folder, std::move(val_part), options.batch_size);
   const std::size_t n = val.labels.size();
   if (!options.json)
     std::printf("%zu images for training, %zu for validation, %lld classes, %lld features\n",

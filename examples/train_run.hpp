@@ -222,7 +222,6 @@ inline minivit::VisionTransformer make_model(const minivit::TrainConfig& c, cons
   if (!c.pretrained.empty() && !resumed) {
     manual_seed(c.training.seed);  // of the new rows of the head
     Pretrained before = load_pretrained(c.pretrained, {.architecture = c.architecture,
-                                                       .ready = false,
                                                        .missing_head = true,
                                                        .image_height = size.image_height,
                                                        .image_width = size.image_width,

@@ -55,9 +55,9 @@ void ModelChoice::add_to(CLI::App& app, bool required) {
   roots.add_to(app);
 }
 
-minivit::ModelBundle ModelChoice::load(const std::filesystem::path& folder, bool ready) const {
+minivit::ModelBundle ModelChoice::load(const std::filesystem::path& folder) const {
   minivit::Pretrained loaded =
-      minivit::load_pretrained(folder, {.architecture = architecture, .ready = ready});
+      minivit::load_pretrained(folder, {.architecture = architecture});
   for (const std::string& guess : loaded.guesses)
     std::fprintf(stderr, "%s\n", minivit::printable(minivit::str_cat(folder.native(), ": ", guess)).c_str());
   return std::move(loaded.model);

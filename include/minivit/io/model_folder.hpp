@@ -7,8 +7,7 @@
 #include <vector>
 
 #include "minivit/core/atomic_folder.hpp"
-#include "minivit/core/sort.hpp"
-#include "minivit/data/image.hpp"
+#include "minivit/io/image_classifier.hpp"
 #include "minivit/io/model_config.hpp"
 #include "minivit/io/safetensors.hpp"
 #include "minivit/model/vit.hpp"
@@ -80,54 +79,6 @@ void load_weights(const SafetensorsFile& file, const std::string& file_name, Mod
   load_weights(file, file_name, named_parameters(module));
 }
 
-/// One class and how probable it is.
-struct Prediction {
-  int label;          ///< number of the class
-  std::string name;   ///< of the class
-  float probability;  ///< 0 to 1
-};
-
-/// A model that is ready to classify images.
-struct ModelBundle {
-  VisionTransformer net;
-  std::vector<std::string> labels;  ///< name of each class
-  Preprocess preprocess;
-
-  /// Logits (B, num_classes) of images. Thread-safe. Throws as the preprocessing.
-  Tensor logits(std::span<const Image> images) const {
-    const NoGrad values_only;
-    const Training off(false);
-    const ViTConfig& c = net.config;
-    check<ShapeError>(c.channels == preprocess.channels, "model: has ", c.channels,
-                      " input channels, images are prepared with ", preprocess.channels);
-    Tensor batch =
-        Tensor::empty({static_cast<std::int64_t>(images.size()), c.channels, c.image_height, c.image_width});
-    const std::int64_t size = c.channels * c.image_height * c.image_width;
-    for (std::size_t i = 0; i < images.size(); ++i)
-      minivit::preprocess(images[i], preprocess, batch.data() + static_cast<std::int64_t>(i) * size);
-    return net(batch).value();
-  }
-
-  /// The `top` most probable classes of an image, the best first. Thread-safe.
-  std::vector<Prediction> classify(const Image& image, std::size_t top = 5) const {
-    return ranked(logits({&image, 1}).values(), top);
-  }
-
-  /// The `top` most probable classes given an image's logits, the best first; equally probable ones by
-  /// number.
-  std::vector<Prediction> ranked(std::span<const float> logits, std::size_t top = 5) const {
-    const auto K = static_cast<std::int64_t>(logits.size());
-    Tensor p = Tensor::empty({K});
-    if (K > 0) softmax_row(K, logits.data(), p.data());
-    const auto order =
-        sorted_positions(logits.size(), [&](std::uint32_t a, std::uint32_t b) { return p(a) > p(b); });
-    std::vector<Prediction> best;
-    for (std::size_t i = 0; i < std::min(top, order.size()); ++i)
-      best.push_back({static_cast<int>(order[i]), labels[order[i]], p(order[i])});
-    return best;
-  }
-};
-
 namespace detail {
 
 /// Throws ConfigError for a model with adapters: nobody else knows them.
@@ -159,9 +110,10 @@ inline void save_model(const std::filesystem::path& folder, const VisionTransfor
   fresh.commit();
 }
 
-/// Reads a model folder: config.json and model.safetensors, strictly, ready to predict. Throws FileError that
-/// names the file and what is wrong in it, ConfigError for a configuration that makes no model.
-inline ModelBundle load_model(const std::filesystem::path& folder) {
+/// Reads a model directory: config.json and model.safetensors, strictly: the model as it can be trained
+/// further or exported. Throws FileError that names the file and what is wrong in it, ConfigError for a
+/// configuration that makes no model.
+inline ModelBundle load_bundle(const std::filesystem::path& folder) {
   recover_folder(folder);
   const auto config_path = detail::inside(folder, "config.json"),
              weights_path = detail::inside(folder, "model.safetensors");
@@ -176,8 +128,12 @@ inline ModelBundle load_model(const std::filesystem::path& folder) {
   const SkipInit weights_come_from_the_file;
   ModelBundle model{VisionTransformer(config.vit), std::move(config.labels), config.preprocess};
   load_weights(file, weights_path.native(), model.net);
-  model.net.prepare();
   return model;
+}
+
+/// Reads a model directory to predict with it. Throws as `load_bundle`.
+inline ImageClassifier load_model(const std::filesystem::path& folder) {
+  return ImageClassifier(load_bundle(folder));
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -112,7 +112,7 @@ inline std::size_t change_classes(Linear& head, const std::vector<std::string>& 
 /// Reads a model of timm or transformers, or of this library: a folder with model.safetensors, config.json
 /// and preprocessor_config.json, or a safetensors file (with config.json beside it or without). Tensors are
 /// F32, F16, BF16 or F64. Strict: tensors that are missing, not known or of another shape are an error that
-/// names them; what published files hold besides is noted. Ready to predict. Throws FileError for files,
+/// names them; what published files hold besides is noted. Throws FileError for files,
 /// ConfigError for options that do not fit.
 inline Pretrained load_pretrained(const std::filesystem::path& path, const PretrainedOptions& options = {}) {
   const detail::PretrainedSource source(path, options);
@@ -166,7 +166,6 @@ inline Pretrained load_pretrained(const std::filesystem::path& path, const Pretr
     net.config.num_classes = static_cast<std::int64_t>(options.classes.size());
   }
   out.model = ModelBundle{std::move(net), std::move(wanted.labels), p};
-  if (options.ready) out.model.net.prepare();
   return out;
 }
 

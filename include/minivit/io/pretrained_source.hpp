@@ -16,7 +16,6 @@ struct PretrainedOptions {
   std::string architecture{};  ///< timm's name, as "vit_small_patch16_224", if there is no config.json
   std::int64_t num_heads = 0;  ///< or this, for an architecture whose name is not known; 0: not given
   bool without_head = false;   ///< features only: the file's head, if there is one, is left out
-  bool ready = true;           ///< prepared to predict, which doubles the memory of the weights
   bool missing_head = false;   ///< the head may be missing in the file and is then new
 
   /// Another image size: positions are interpolated. 0: the file's (of its preprocessing, if that differs).

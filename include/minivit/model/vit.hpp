@@ -65,34 +65,43 @@ struct VisionTransformer {
   }
 
   /// Logits, or features if there is no head. Throws ShapeError unless the images are of the configured size.
-  Var operator()(const Var& images) const {
-    const Var x = encoder(embed(images)), y = summarize(x);
-    if (!head.weight.defined()) return y;
-    if (!head_dist.weight.defined()) return head(head_drop(y));
-    // What the distillation token's head says, and the class token's, in equal parts.
-    return mean_of(head(head_drop(y)), head_dist(head_drop(norm(pool_tokens(x, 1)))));
-  }
+  Var operator()(const Var& images) const { return classify(encoder(embed(images))); }
 
   /// What the head sees: (B, feature_dim). Throws as the model itself.
-  Var features(const Var& images) const { return summarize(encoder(embed(images))); }
-
-  /// Gets ready to predict many times: weights are packed as the products read them, norms and LayerScales
-  /// multiplied into them, which doubles their memory. Used where nothing is recorded (`NoGrad`); `flatten`,
-  /// with which training begins, drops it, as does `prepare(false)`. After changing weights in another way
-  /// call it again.
-  void prepare(bool on = true) {
-    patch_embed.prepare(on);
-    for (EncoderBlock& block : encoder.blocks) block.prepare(on);
-  }
+  Var features(const Var& images) const { return to_features(encoder(embed(images))); }
 
   /// Tokens of the images, with class token, registers and positions: (B, T, C).
   Var embed(const Var& images) const {
-    check<ShapeError>(images.rank() == 4 && images.size(1) == config.channels &&
-                          images.size(2) == config.image_height && images.size(3) == config.image_width,
-                      "VisionTransformer: images are ", images.shape(), ", expected (B, ", config.channels,
-                      ", ", config.image_height, ", ", config.image_width, ")");
-    return pos_drop(assemble_tokens(patch_embed(images), cls_token,
-                                    dist_token.defined() ? dist_token : reg_token, pos_embed));
+    check_images(images.shape());
+    return pos_drop(add_tokens(patch_embed(images)));
+  }
+
+  /// Throws ShapeError unless images have this shape: (B, channels, height, width) as configured.
+  void check_images(const Shape& images) const {
+    check<ShapeError>(images.rank() == 4 && images[1] == config.channels &&
+                          images[2] == config.image_height && images[3] == config.image_width,
+                      "VisionTransformer: images are ", images, ", expected (B, ", config.channels, ", ",
+                      config.image_height, ", ", config.image_width, ")");
+  }
+
+  /// Patches (B, N, C) with class token and registers before them, and positions: (B, T, C).
+  Var add_tokens(const Var& patches) const {
+    return assemble_tokens(patches, cls_token, dist_token.defined() ? dist_token : reg_token, pos_embed);
+  }
+
+  /// What the encoder gives (B, T, C) -> logits (B, num_classes), or features if there is no head.
+  Var classify(const Var& x) const {
+    const Var y = to_features(x);
+    if (!head.weight.defined()) return y;
+    if (!head_dist.weight.defined()) return head(head_drop(y));
+    // The mean of what the class token's head says and what the distillation token's head says.
+    return mean_of(head(head_drop(y)), head_dist(head_drop(norm(pool_tokens(x, 1)))));
+  }
+
+  /// What the encoder gives (B, T, C) -> what the head sees (B, feature_dim). One vector is normalized after
+  /// pooling, which is less work; where two are needed, every token is normalized before.
+  Var to_features(const Var& x) const {
+    return config.pooling == Pooling::token_and_mean ? pool(norm(x)) : norm(pool(x));
   }
 
   /// What stands for the image: the class token, the mean of the patches, or both; (B, T, C) -> (B,
@@ -107,13 +116,11 @@ struct VisionTransformer {
   /// token i looks at each token; token 0 is the class token if there is one. Throws ConfigError if there is
   /// no such layer.
   Tensor attention_maps(const Var& images, int layer = -1) const {
-    const int depth = static_cast<int>(encoder.blocks.size()), chosen = layer < 0 ? layer + depth : layer;
-    check<ConfigError>(chosen >= 0 && chosen < depth, "attention_maps: layer ", layer, " of a model with ",
-                       depth, " layers");
+    const std::size_t chosen = layer_index(layer, encoder.blocks.size());
     const NoGrad values_only;
     Var x = embed(images);
-    for (int i = 0; i < chosen; ++i) x = encoder.blocks[static_cast<std::size_t>(i)](x);
-    const EncoderBlock& block = encoder.blocks[static_cast<std::size_t>(chosen)];
+    for (std::size_t i = 0; i < chosen; ++i) x = encoder.blocks[i](x);
+    const EncoderBlock& block = encoder.blocks[chosen];
     return block.attn.map(block.norm1(x));
   }
 
@@ -130,11 +137,6 @@ struct VisionTransformer {
   }
 
  private:
-  /// One vector is normalized after pooling, which is less work; of two, every token is before.
-  Var summarize(const Var& x) const {
-    return config.pooling == Pooling::token_and_mean ? pool(norm(x)) : norm(pool(x));
-  }
-
   /// n learned tokens (1, n, C), or an empty parameter.
   static Parameter token(std::int64_t n, std::int64_t C) {
     return n > 0 ? Parameter(Tensor::zeros({1, n, C})) : Parameter();

@@ -77,8 +77,6 @@ inline ParameterArena flatten(const std::vector<NamedParameter>& all) {
 }
 template <class Module>
 ParameterArena flatten(Module& module) {
-  if constexpr (requires { module.prepare(false); })
-    module.prepare(false);  // its weights are about to change
   return flatten(named_parameters(module));
 }
 

@@ -29,25 +29,6 @@ struct NormalizedRows {
   }
 };
 
-/// Rows normalized, without gamma and beta, their statistics being computed on the way: for prediction, which
-/// needs them once.
-struct NormalizingRows {
-  const float* x;
-  std::int64_t C;
-  float eps;
-
-  RowMap map() const {
-    return {
-        [](const void* context, std::int64_t i, std::int64_t, std::int64_t n, const float* x, float* out) {
-          const auto& self = *static_cast<const NormalizingRows*>(context);
-          const auto [mean, rstd] = row_statistics(self.C, self.x + i * self.C, self.eps);
-          minivit::map(
-              n, out, [mean = mean, rstd = rstd](Vec v) { return (v - mean) * rstd; }, x);
-        },
-        this};
-  }
-};
-
 /// Rows as gelu makes them.
 inline RowMap gelu_rows() {
   return {[](const void*, std::int64_t, std::int64_t, std::int64_t n, const float* x, float* out) {
@@ -77,20 +58,15 @@ struct GeluBackward {
 }  // namespace detail
 
 /// y = linear(layer_norm(x, gamma, beta, eps), weight, bias), for x (..., C), gamma and beta (C), weight (N,
-/// C), bias (N) or empty. `packed` is the linear layer, gamma and beta in it,
-/// for prediction, or nothing. Throws ShapeError as these two.
+/// C), bias (N) or empty. Throws ShapeError as these two.
 inline Var norm_linear(const Var& x, const Var& gamma, const Var& beta, float eps, const Var& weight,
-                       const Var& bias = {}, const PackedLinear* packed = nullptr) {
+                       const Var& bias = {}) {
   detail::check_layer_norm("norm_linear", x, gamma, beta);
   const detail::LinearShape s("norm_linear", x, weight, bias, {});
-  if (const PackedLinear* const ready = detail::usable(packed)) {
-    const detail::NormalizingRows rows{x.data(), s.C, eps};
-    return detail::linear_forward(s, MatrixView::rows(x.data(), s.C, rows.map()), weight, bias, {}, ready);
-  }
   const Tensor statistics = detail::row_statistics(s.rows, s.C, x.data(), eps);
   const detail::NormalizedRows rows{statistics.data(), gamma.data(), beta.data()};
   return Tape::local().record(
-      detail::linear_forward(s, MatrixView::rows(x.data(), s.C, rows.map()), weight, bias, {}, nullptr),
+      detail::linear_forward(s, MatrixView::rows(x.data(), s.C, rows.map()), weight, bias, {}),
       {&x, &gamma, &beta, &weight, &bias},
       [x, gamma, beta, weight, bias = bias.edge(), statistics, s](Tape& tape, const Tensor& dy) {
         const detail::NormalizedRows rows{statistics.data(), gamma.data(), beta.data()};
@@ -105,14 +81,11 @@ inline Var norm_linear(const Var& x, const Var& gamma, const Var& beta, float ep
 }
 
 /// y = linear(gelu(x), weight, bias) [+ residual], for x (..., C), weight (N, C), bias (N) or empty, residual
-/// (..., N) or empty. `packed` is the linear layer for prediction, or nothing. Throws ShapeError if the
-/// shapes do not fit.
-inline Var gelu_linear(const Var& x, const Var& weight, const Var& bias = {}, const Var& residual = {},
-                       const PackedLinear* packed = nullptr) {
+/// (..., N) or empty. Throws ShapeError if the shapes do not fit.
+inline Var gelu_linear(const Var& x, const Var& weight, const Var& bias = {}, const Var& residual = {}) {
   const detail::LinearShape s("gelu_linear", x, weight, bias, residual);
   return Tape::local().record(
-      detail::linear_forward(s, MatrixView::rows(x.data(), s.C, detail::gelu_rows()), weight, bias, residual,
-                             detail::usable(packed)),
+      detail::linear_forward(s, MatrixView::rows(x.data(), s.C, detail::gelu_rows()), weight, bias, residual),
       {&x, &weight, &bias, &residual},
       [x, weight, bias = bias.edge(), residual = residual.edge(), s](Tape& tape, const Tensor& dy) {
         if (residual.requires_grad()) tape.pass(residual, dy);
@@ -133,8 +106,7 @@ inline Var gelu_linear(const Var& x, const Var& weight, const Var& bias = {}, co
 
 /// y (B, N, C) = linear(patchify(images, P), weight as (C, channels·P·P), bias): a convolution with stride P,
 /// for images (B, channels, H, W) and weight (C, channels, P, P). Throws ShapeError if the shapes do not fit.
-inline Var patch_linear(const Var& images, const Var& weight, const Var& bias = {},
-                        const PackedLinear* packed = nullptr) {
+inline Var patch_linear(const Var& images, const Var& weight, const Var& bias = {}) {
   check<ShapeError>(weight.rank() == 4 && weight.size(2) == weight.size(3), "patch_linear: weight is ",
                     weight.shape(), ", expected (C, channels, P, P)");
   const std::int64_t C = weight.size(0), P = weight.size(3);
@@ -144,7 +116,7 @@ inline Var patch_linear(const Var& images, const Var& weight, const Var& bias = 
   const detail::PatchRows patches(images.value(), P);
   detail::LinearShape s("patch_linear", patches.rows(), patches.length(), C, bias);
   s.result = Shape{images.size(0), patches.per_image(), C};
-  Tensor y = detail::linear_forward(s, patches.view(), weight, bias, {}, detail::usable(packed));
+  Tensor y = detail::linear_forward(s, patches.view(), weight, bias, {});
   return Tape::local().record(std::move(y), {&images, &weight, &bias},
                               [images, weight, bias = bias.edge(), s, P](Tape& tape, const Tensor& dy) {
                                 const detail::PatchRows patches(images.value(), P);
