@@ -12,7 +12,6 @@
 
 #include "csv.hpp"
 #include "machine.hpp"
-#include "minivit/io/checkpoint.hpp"
 #include "minivit/io/tensorboard.hpp"
 #include "minivit/model/summary.hpp"
 #include "minivit/train/loop.hpp"
@@ -23,6 +22,7 @@
 #include "run_result.hpp"
 #include "sample_images.hpp"
 #include "train_config.hpp"
+#include "training_state.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <minivit/io/checkpoint.hpp>
 #include <minivit/io/pretrained.hpp>
 #include <minivit/io/transfer.hpp>
 #include <minivit/train/fine_tuning.hpp>
@@ -16,6 +15,7 @@
 #include "run_folder.hpp"
 #include "stop_signal.hpp"
 #include "train_config.hpp"
+#include "training_state.hpp"
 #include "yaml.hpp"
 
 #include "training_images.hpp"
@@ -110,7 +110,8 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
   // Where to begin: a run without a checkpoint has not come far enough to have one, and begins anew.
   if (fs::exists(run / "last")) {
     const std::string expected = state.data;
-    state = load_checkpoint(run / "last", model, parameters, optimizer, ema);
+    state =
+        TrainingState::from(load_checkpoint(run / "last", model, parameters, optimizer, ema), run / "last");
     check<FileError>(state.data == expected, run.string(), ": was trained on ", state.data,
                      ", now there are ", expected, "; a run goes on with the images it began with");
     // It may have been killed between the two.
@@ -129,7 +130,8 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
   double saved = now();
   const auto save = [&] {
     recorder.sync(state);
-    save_checkpoint(run / "last", model, images.classes(), c.preprocess(), state, parameters, optimizer, ema);
+    save_checkpoint(run / "last", model, images.classes(), c.preprocess(), state.position(), parameters,
+                    optimizer, ema);
     saved = now();
   };
   const auto end = [&](const char* status, int code) {

@@ -1,13 +1,13 @@
 // The images of a training.
 #pragma once
 
-#include <minivit/io/checkpoint.hpp>
 #include <minivit/vit.hpp>
 #include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 #include "train_config.hpp"
+#include "training_state.hpp"
 
 /// The training images and those for validation: of a folder of their own, or a part of each class.
 struct TrainingImages {
