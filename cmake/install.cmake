@@ -6,11 +6,6 @@ set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/minivit)  # headers only, the sam
 install(TARGETS minivit minivit_native EXPORT minivitTargets FILE_SET HEADERS)
 install(EXPORT minivitTargets NAMESPACE minivit:: DESTINATION ${package_dir})
 export(EXPORT minivitTargets NAMESPACE minivit:: FILE ${PROJECT_BINARY_DIR}/minivitTargets.cmake)
-# A file of its own: whoever uses minivit::minivit alone does not need what this needs.
-install(TARGETS minivit_experiment EXPORT minivitExperimentTargets)
-install(EXPORT minivitExperimentTargets NAMESPACE minivit:: DESTINATION ${package_dir})
-export(EXPORT minivitExperimentTargets NAMESPACE minivit:: FILE ${PROJECT_BINARY_DIR}/minivitExperimentTargets.cmake)
-
 set(package_files ${PROJECT_BINARY_DIR}/minivitConfig.cmake ${PROJECT_BINARY_DIR}/minivitConfigVersion.cmake)
 configure_package_config_file(
   ${CMAKE_CURRENT_LIST_DIR}/minivitConfig.cmake.in ${PROJECT_BINARY_DIR}/minivitConfig.cmake

@@ -3,7 +3,7 @@
 // In reading order, from memory to models. Each folder uses only the folders above it. Asked for by name,
 // since they would cost everybody compile time: tensor/eigen.hpp, which shows tensors as Eigen matrices,
 // io/pretrained.hpp, which reads the models of timm and transformers, io/export.hpp and io/onnx.hpp, which
-// write them, io/npy.hpp, train/fine_tuning.hpp, train/probe.hpp, and experiment/.
+// write them, io/npy.hpp, train/fine_tuning.hpp, train/probe.hpp, io/checkpoint.hpp and io/tensorboard.hpp.
 #pragma once
 
 #include "minivit/autograd/gradcheck.hpp"  // is my gradient right?

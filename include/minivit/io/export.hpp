@@ -1,6 +1,6 @@
 // A model handed to others: as a folder for timm or transformers, or as ONNX, with a card that describes it.
 //
-// Needs protozero, which minivit::experiment links.
+// Needs protozero (libprotozero-dev), which minivit::minivit links where it is found.
 #pragma once
 
 #include <filesystem>

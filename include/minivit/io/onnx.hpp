@@ -1,7 +1,8 @@
 // A model as an ONNX file (github.com/onnx/onnx), which other runtimes open: ONNX Runtime, TensorRT,
 // OpenVINO.
 //
-// Not part of minivit/vit.hpp. Needs protozero, which minivit::experiment links.
+// Not part of minivit/vit.hpp. Needs protozero (libprotozero-dev), which minivit::minivit links where it is
+// found.
 #pragma once
 
 #include <cstdint>
