@@ -149,7 +149,7 @@ void run(const Options& o, const fs::path& folder) {
 
   // The steps of a thread. What is decoded for the transforms may need 256 MB.
   measure("decode", chosen.size(), [&] {
-    for (const std::size_t i : chosen) decode_image(train.paths()[i]);
+    for (const std::size_t i : chosen) static_cast<void>(decode_image(train.paths()[i]));
   });
   std::vector<Image> images;
   for (std::size_t bytes = 0; const std::size_t i : chosen) {

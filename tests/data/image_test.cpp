@@ -14,7 +14,7 @@ using namespace minivit;
 namespace {
 
 std::string decode_message(std::vector<std::uint8_t> bytes) {
-  return message_of<FileError>([&] { decode_image(bytes, "the file"); });
+  return message_of<FileError>([&] { return decode_image(bytes, "the file"); });
 }
 
 bool contains(const std::string& text, const std::string& part) {
@@ -102,11 +102,11 @@ TEST_CASE("a PNG file is written whole and replaces what was there") {
 }
 
 TEST_CASE("what cannot be encoded is refused") {
-  CHECK(message_of<ShapeError>([] { encode_png(fixture::noise(2, 2, 4)); }) ==
+  CHECK(message_of<ShapeError>([] { return encode_png(fixture::noise(2, 2, 4)); }) ==
         "encode_png: image has 4 channels, expected 1 (gray) or 3 (RGB)");
   Image broken = fixture::noise(3, 3);
   broken.pixels.pop_back();
-  CHECK(contains(message_of<ShapeError>([&] { encode_png(broken); }),
+  CHECK(contains(message_of<ShapeError>([&] { return encode_png(broken); }),
                  "encode_png: image of 3x3 with 3 channels has 26 bytes"));
   CHECK(contains(message_of<ShapeError>([] { make_image(0, 4); }), "size is 0x4"));
   CHECK(contains(message_of<ShapeError>([] { make_image(1 << 30, 1 << 30); }), "at most 64000000 pixels"));
@@ -116,7 +116,7 @@ TEST_CASE("what cannot be encoded is refused") {
 TEST_CASE("files that are no images are refused by name") {
   const fixture::TemporaryFolder folder;
   const auto message = [&](const std::string& name) {
-    return message_of<FileError>([&] { decode_image(folder.path() / name); });
+    return message_of<FileError>([&] { return decode_image(folder.path() / name); });
   };
   const std::string start = folder.str() + "/", cannot = "cannot read " + start;
   CHECK(message("missing.png") == cannot + "missing.png: No such file or directory");

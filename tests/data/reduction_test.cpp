@@ -154,7 +154,7 @@ TEST_CASE("the limit holds for the size of the file, whatever is made of it") {
     if (jpeg[i] == 0xFF && jpeg[i + 1] == 0xC0) jpeg[i + 5] = jpeg[i + 7] = 0xFF;
   bool asked = false;
   const std::string message = message_of<FileError>([&] {
-    decode_image(jpeg, "the file", [&](int, int) {
+    return decode_image(jpeg, "the file", [&](int, int) {
       asked = true;
       return 8;
     });
@@ -169,7 +169,7 @@ TEST_CASE("a damaged JPEG is as damaged when it is reduced") {
     CAPTURE(name);
     const auto bytes = fixture::read(fixture::path("data_decode/" + name));
     const auto message = [](const std::vector<std::uint8_t>& file, int reduction) {
-      return message_of<FileError>([&] { decode_image(file, "the file", always(reduction)); });
+      return message_of<FileError>([&] { return decode_image(file, "the file", always(reduction)); });
     };
     for (std::size_t length = 0; length < bytes.size(); length += 3) {
       const std::vector cut(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(length));

@@ -20,6 +20,7 @@
 #include "minivit/core/sort.hpp"
 #include "minivit/data/dataset.hpp"
 #include "minivit/data/image.hpp"
+#include "minivit/data/image_formats.hpp"
 #include "minivit/data/transform.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -41,14 +42,6 @@ inline std::vector<std::filesystem::path> visible_entries(const std::filesystem:
   return entries;
 }
 
-/// True for the names of JPEG, PNG and BMP files, in upper or lower case.
-inline bool has_image_name(const std::filesystem::path& path) {
-  std::string extension = path.extension().string();
-  for (char& c : extension)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png" || extension == ".bmp";
-}
-
 /// Appends the images in `folder` and below. `seen` holds the folders entered so far: none is entered twice,
 /// so that links may point anywhere.
 inline void collect_images(const std::filesystem::path& folder, std::set<std::string>& seen,
@@ -60,7 +53,7 @@ inline void collect_images(const std::filesystem::path& folder, std::set<std::st
   for (const auto& entry : visible_entries(folder)) {
     if (std::filesystem::is_directory(entry, error))
       collect_images(entry, seen, images);
-    else if (has_image_name(entry))
+    else if (has_image_suffix(entry))
       images.push_back(entry);  // also what turns out to be unreadable: it is named when it is loaded
   }
 }
@@ -203,7 +196,7 @@ class ImageFolder {
     std::vector<std::filesystem::path> images;
     detail::collect_images(folder, seen, images);
     check<FileError>(!images.empty(), folder.native(), ": class \"", folder.filename().string(),
-                     "\" holds no images (.jpg, .jpeg, .png, .bmp); add some or remove the folder");
+                     "\" holds no images (", detail::format_suffixes(), "); add some or remove the folder");
     detail::sort_paths(images);
     for (auto& image : images) {
       paths_.push_back(std::move(image));

@@ -41,6 +41,10 @@ struct Preprocess {
                        ", expected 3, or 1 for gray");
     check<ConfigError>(crop_pct > 0 && crop_pct <= 1, "preprocess: crop_pct is ", crop_pct,
                        ", expected more than 0 and at most 1");
+    // The sizes before the crop are computed in several places, as whole numbers.
+    check<ConfigError>(height / crop_pct * (width / crop_pct) <= static_cast<double>(kMaxPixels),
+                       "preprocess: crop_pct is ", crop_pct, ", which cuts ", width, "x", height,
+                       " out of more than ", kMaxPixels, " pixels");
     for (std::size_t c = 0; c < 3; ++c)
       check<ConfigError>(std::isfinite(mean[c]) && std::isfinite(std[c]) && std[c] > 0, "preprocess: mean ",
                          mean[c], " and std ", std[c], " of channel ", c,
@@ -127,14 +131,15 @@ inline void look_up_planes(const Image& image, const NormalTables& tables, bool 
   for (int y = 0; y < image.height; ++y, out += width)
     for (std::size_t c = 0; c < 3; ++c) {  // a row of one channel at a time: one table, one place to write to
       const float* const table = tables[c].data();
-      const std::uint8_t* in = image.row(y) + c + (mirrored ? 3 * (width - 1) : 0);
+      const std::uint8_t* const in = image.row(y) + c;
+      std::ptrdiff_t at = mirrored ? 3 * (image.width - 1) : 0;
       float* const to = channels == 1 ? out : out + c * plane;
       if (channels == 1 && c > 0) {
-        for (std::size_t x = 0; x < width; ++x, in += step) to[x] += table[*in];
+        for (std::size_t x = 0; x < width; ++x, at += step) to[x] += table[in[at]];
         continue;
       }
 #pragma GCC unroll 8
-      for (std::size_t x = 0; x < width; ++x, in += step) to[x] = table[*in];
+      for (std::size_t x = 0; x < width; ++x, at += step) to[x] = table[in[at]];
     }
 }
 
@@ -172,6 +177,9 @@ inline Image fit_image(const Image& image, const Preprocess& p) {
 /// The reduction with which an image of width x height pixels may be decoded for `fit_image`: the largest
 /// that leaves pixels enough, 1 for Filter::nearest. Throws as that.
 inline int decode_reduction(int width, int height, const Preprocess& p) {
+  p.validate();
+  check<ShapeError>(width >= 1 && height >= 1, "preprocess: an image of ", width, "x", height,
+                    ", expected at least 1x1");
   if (p.filter == Filter::nearest) return 1;  // takes pixels as they are
   const auto [w, h] = detail::size_before_crop(width, height, p);
   return detail::reduction_for(width, height, w, h);
@@ -274,15 +282,14 @@ struct TrainTransform {
     const Augmentation a = trivial_augment ? draw_trivial_augment(rng) : Augmentation{};
     // One pass from the image to the floats: it mirrors, and what an operation does to values is in its
     // tables.
-    if (const auto tables = detail::value_tables(a.op, image, a.magnitude))
-      return detail::look_up_planes(image, detail::normal_tables(base, *tables), mirrored, base.channels,
-                                    out);
+    if (a.op->tables)
+      return detail::look_up_planes(image, detail::normal_tables(base, a.op->tables(image, a.strength)),
+                                    mirrored, base.channels, out);
     const detail::NormalTables normal = detail::normal_tables(base);
-    if (a.op == AugmentOp::identity)
-      return detail::look_up_planes(image, normal, mirrored, base.channels, out);
-    if (is_geometric(a.op) && mirrored)
-      return detail::look_up_planes(apply(a.op, flip(image), a.magnitude), normal, false, base.channels, out);
-    detail::look_up_planes(apply(a.op, image, a.magnitude), normal, mirrored, base.channels, out);
+    if (!a.op->apply) return detail::look_up_planes(image, normal, mirrored, base.channels, out);
+    if (a.op->is_geometric && mirrored)
+      return detail::look_up_planes(a.op->apply(flip(image), a.strength), normal, false, base.channels, out);
+    detail::look_up_planes(a.op->apply(image, a.strength), normal, mirrored, base.channels, out);
   }
 
  private:
