@@ -25,7 +25,7 @@ inline Var residual(const Var& x, const Var& branch, const Var& gamma, float p) 
   // f(row, its scale) for every row.
   const auto for_rows = [rows, each, C, scale](const auto& f) {
     parallel_for(rows, grain_for(3 * C), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) f(i * C, scale(i / each));
+      for (std::int64_t i = begin; i < end; ++i) f(i * C, scale.data()[i / each]);
     });
   };
   Tensor y = Tensor::empty(x.shape());
@@ -60,7 +60,7 @@ inline Var residual(const Var& x, const Var& branch, const Var& gamma, float p) 
         column_sums(rows, C, dg.data, dg.add, [&](std::int64_t i, std::int64_t j, std::int64_t n) {
           const float *d = dy.data() + i * C + j, *v = kept.data() + i * C + j;
           const Vec product = n == kLanes ? load(d) * load(v) : load_partial(d, n) * load_partial(v, n);
-          return product * scale(i / each);
+          return product * scale.data()[i / each];
         });
       });
 }
