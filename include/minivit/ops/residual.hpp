@@ -19,7 +19,9 @@ inline Var residual(const Var& x, const Var& branch, const Var& gamma, float p) 
                     gamma.shape(), ", expected (", C, ") to match x ", x.shape());
   Tensor scale = Tensor::full({B}, 1.0f);  // of each sample: 0 or 1 / (1 - p)
   const bool drops = is_training() && p > 0.0f && x.numel() > 0;
-  if (drops) dropout_apply(Generator::local().stream(), 0, B, p, scale.data(), scale.data());
+  if (drops)
+    dropout_apply(Generator::local().stream(Generator::Purpose::dropout), 0, B, p, scale.data(),
+                  scale.data());
   const std::int64_t rows = C > 0 ? x.numel() / C : 0, each = B > 0 ? rows / B : 0;
 
   // f(row, its scale) for every row.
