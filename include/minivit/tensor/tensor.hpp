@@ -155,7 +155,13 @@ class Tensor {
   }
 
   /// True if no other tensor shares the memory.
-  bool unique() const { return buffer_.unique(); }
+  [[nodiscard]] bool unique() const noexcept { return buffer_.unique(); }
+
+  /// Tensors that share the memory, this one included; 0 for an empty one.
+  [[nodiscard]] std::int64_t use_count() const noexcept { return buffer_.use_count(); }
+
+  /// Where the memory begins: the same for all tensors that share it.
+  [[nodiscard]] const void* storage() const noexcept { return buffer_.data(); }
 
  private:
   template <class... Index>
