@@ -3,6 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <new>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -69,4 +72,45 @@ TEST_CASE("grain_for makes chunks of about the same work") {
   CHECK(grain_for(1'000'000) == 1);
   CHECK(grain_for(0) == 16384);
   CHECK(grain_for(-3) == 16384);
+}
+
+TEST_CASE("an exception in a chunk ends the loop and comes out of it") {
+  const int before = num_threads();
+  for (const int threads : {1, 2, 8}) {
+    set_num_threads(threads);
+    std::atomic<int> begun = 0;
+    CHECK_THROWS_AS(parallel_for(100'000, 1,
+                                 [&](std::int64_t, std::int64_t) {
+                                   ++begun;
+                                   throw std::bad_alloc();
+                                 }),
+                    std::bad_alloc);
+    CHECK(begun <= threads);  // those that ran already
+    // Only one chunk throws, and what it says arrives.
+    std::string message;
+    try {
+      parallel_for(1000, 1, [](std::int64_t i, std::int64_t) {
+        if (i == 777) throw std::runtime_error("chunk 777");
+      });
+    } catch (const std::runtime_error& e) { message = e.what(); }
+    CHECK(message == "chunk 777");
+    // The next loop is as good as any.
+    std::atomic<int> done = 0;
+    parallel_for(1000, 1, [&](std::int64_t, std::int64_t) { ++done; });
+    CHECK(done == 1000);
+  }
+  set_num_threads(before);
+}
+
+TEST_CASE("an exception in a loop within a chunk comes out of the outer loop") {
+  const int before = num_threads();
+  set_num_threads(3);
+  CHECK_THROWS_AS(parallel_for(6, 1,
+                               [](std::int64_t, std::int64_t) {
+                                 parallel_for(100, 7, [](std::int64_t begin, std::int64_t) {
+                                   if (begin == 70) throw std::bad_alloc();
+                                 });
+                               }),
+                  std::bad_alloc);
+  set_num_threads(before);
 }

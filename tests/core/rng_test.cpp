@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cmath>
+#include <thread>
 #include <vector>
 
 using namespace minivit;
@@ -94,4 +95,31 @@ TEST_CASE("the generator counts its draws, manual_seed starts again") {
   CHECK(Generator::local().stream().at(0) == Rng(9, 3, 1).at(0));
   manual_seed(9);
   CHECK(Generator::local().stream().at(0) == Rng(9, 0, 0).at(0));
+}
+
+TEST_CASE("weights and dropout never draw from the same stream") {
+  using enum Generator::Purpose;
+  manual_seed(9, 3);
+  Generator& g = Generator::local();
+  CHECK(g.stream(weights).at(0) == Rng(9, 3, 0).at(0));
+  CHECK(g.stream(dropout).at(0) == Rng(9, 3, 0x80000000).at(0));
+  CHECK(g.stream(dropout).at(0) == Rng(9, 3, 0x80000001).at(0));
+  CHECK(g.stream(weights).at(0) == Rng(9, 3, 1).at(0));  // however much was dropped in between
+}
+
+TEST_CASE("threads that nobody seeded draw different numbers, seeded ones repeat theirs") {
+  const auto drawn = [](bool seeded) {
+    std::array<std::uint32_t, 4> words{};
+    std::jthread([&] {
+      if (seeded) manual_seed(9);
+      words = Generator::local().stream().at(0);
+    }).join();
+    return words;
+  };
+  const auto first = drawn(false), second = drawn(false), third = drawn(false);
+  CHECK(first != second);
+  CHECK(second != third);
+  CHECK(first != third);
+  CHECK(drawn(true) == drawn(true));
+  CHECK(drawn(true) == Rng(9).at(0));
 }

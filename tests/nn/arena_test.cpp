@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "minivit/nn/encoder.hpp"
+#include "minivit/nn/sequential.hpp"
 #include "minivit/ops/reductions.hpp"
 #include "minivit/ops/unary.hpp"
+#include "support/message_of.hpp"
 
 using namespace minivit;
 
@@ -146,4 +148,69 @@ TEST_CASE("parameters that are treated alike lie together, in groups that make u
     end = g.end;
   }
   CHECK(end == arena.size());
+}
+
+TEST_CASE("a second arena is refused while the first is in use, and made when it is not") {
+  Linear layer(3, 2);
+  const std::string refusal = "flatten: the gradient of weight is in use: by an earlier arena";
+  const auto message = [&] { return message_of<Error>([&] { (void)flatten(layer); }); };
+  {
+    ParameterArena first = flatten(layer);
+    CHECK(message().starts_with(refusal));
+    CHECK(layer.weight.value.data() == first.values.data());  // nothing has been moved
+    const ParameterArena moved = std::move(first);
+    CHECK(message().starts_with(refusal));
+    CHECK(message_of<Error>([&] {
+            (void)flatten({{"head", &layer.weight}});
+          }).starts_with("flatten: the gradient of head is in use"));
+  }
+  layer.weight.value(1, 2) = 7.0f;
+  const ParameterArena second = flatten(layer);
+  CHECK(layer.weight.value.data() == second.values.data());
+  CHECK(layer.weight.value(1, 2) == 7.0f);
+}
+
+TEST_CASE("an arena that ends before its model leaves the weights where they are") {
+  Linear layer(3, 2);
+  const std::vector<Tensor> before = values_of(layer);
+  { const ParameterArena arena = flatten(layer); }
+  const std::vector<Tensor> after = values_of(layer);
+  for (std::size_t i = 0; i < after.size(); ++i)
+    CHECK(std::ranges::equal(before[i].values(), after[i].values()));
+  backward(sum(layer(Tensor::full({1, 3}, 1.0f))));
+  CHECK(layer.bias.grad(1) == 1.0f);
+}
+
+namespace {
+
+/// One weight under two names.
+struct Tied {
+  Linear in{2, 2};
+  static void visit(auto& self, auto&& f) {
+    f("in", self.in);
+    f("out", self.in.weight);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a parameter under two names lies in the arena once") {
+  Tied tied;
+  const ParameterArena arena = flatten(tied);
+  REQUIRE(arena.slots.size() == 2);
+  CHECK(arena.slots[0].name == "in.weight");
+  CHECK(arena.slots[1].name == "in.bias");
+  CHECK(tied.in.weight.value.data() == arena.values.data());
+}
+
+TEST_CASE("two parameters that share their values are refused, not parted") {
+  Sequential<Linear, Linear> net(Linear(4, 4), Linear(4, 4));
+  Linear &first = std::get<0>(net.layers), &second = std::get<1>(net.layers);
+  second.weight.value = first.weight.value;
+  const std::string message = message_of<Error>([&] { (void)flatten(net); });
+  CHECK(message.starts_with("flatten: 0.weight and 1.weight share their values; tie weights by"));
+  second.weight.value = first.weight.value.rows(1, 4);  // a part of them
+  CHECK_THROWS_AS((void)flatten(net), Error);
+  second.weight.value = first.weight.value.clone();
+  CHECK(flatten(net).slots.size() == 4);
 }

@@ -109,7 +109,9 @@ TEST_CASE("attention with dropout draws the same mask again for the gradient") {
                 const Training scope;
                 return attention(x[0], 2, 0.3f);
               },
-              [](const std::vector<Array>& x) { return attention_reference(x[0], 2, 0.3f, Rng(11)); }});
+              [](const std::vector<Array>& x) {
+                return attention_reference(x[0], 2, 0.3f, Generator(11).stream(Generator::Purpose::dropout));
+              }});
 }
 
 TEST_CASE("attention gives the same bits however heads and queries are divided among threads") {

@@ -50,7 +50,7 @@ std::vector<Tensor> gradients(bool recomputed) {
   }
   for_each_parameter(model, [&](const std::string&, const Parameter& p) { out.push_back(p.grad.clone()); });
   Tensor next = Tensor::empty({4});  // what is drawn afterwards is the same, too
-  Rng rng = Generator::local().stream();
+  Rng rng = Generator::local().stream(Generator::Purpose::dropout);
   for (float& v : next.values()) v = rng.uniform();
   out.push_back(next);
   return out;

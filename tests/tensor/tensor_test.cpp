@@ -46,6 +46,27 @@ TEST_CASE("making tensors") {
         }) == "tensor: 3 values given, shape (2, 2) needs 4");
 }
 
+TEST_CASE("an element is asked for by as many indices as there are axes, each in range") {
+  Tensor t = counting({2, 3});
+  const Tensor& constant = t;
+  CHECK(message_of<ShapeError>([&] { t(1) = 0; }) == "tensor: 1 indices given for shape (2, 3), expected 2");
+  CHECK(message_of<ShapeError>([&] { (void)constant(0, 0, 0); }) ==
+        "tensor: 3 indices given for shape (2, 3), expected 2");
+  CHECK(message_of<ShapeError>([&] { (void)constant(); }) ==
+        "tensor: 0 indices given for shape (2, 3), expected 2");
+  CHECK(message_of<ShapeError>([] { (void)Tensor()(); }) ==
+        "tensor: an element was asked of an empty tensor");
+  CHECK(constant(std::size_t{1}, 2u) == 5);
+#if !defined(NDEBUG)
+  CHECK(message_of<ShapeError>([&] { t(2, 0) = 1; }) ==
+        "tensor: index 2 of axis 0 is out of range for shape (2, 3)");
+  CHECK(message_of<ShapeError>([&] { (void)constant(1, 3); }) ==
+        "tensor: index 3 of axis 1 is out of range for shape (2, 3)");
+  CHECK(message_of<ShapeError>([&] { (void)constant(-1, 0); }) ==
+        "tensor: index -1 of axis 0 is out of range for shape (2, 3)");
+#endif
+}
+
 TEST_CASE("item wants exactly one element") {
   CHECK(Tensor::full({1, 1}, 2).item() == 2);
   CHECK(message_of<ShapeError>([] { Tensor::zeros({2}).item(); }) ==

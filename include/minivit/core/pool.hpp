@@ -28,6 +28,7 @@ namespace minivit::inline MINIVIT_ABI {
 struct PoolStats {
   std::size_t in_use = 0;              ///< handed out now
   std::size_t peak_in_use = 0;         ///< highest value of `in_use` since the start or `Pool::reset_peak`
+  std::size_t most_in_use = 0;         ///< highest value since the start: about as much may wait for reuse
   std::size_t cached = 0;              ///< freed and waiting for reuse
   std::size_t system_allocations = 0;  ///< number of blocks asked of the system
 };
@@ -46,29 +47,28 @@ class Pool {
   }
 
   /// A block of at least `bytes` bytes, contents undefined. Throws std::bad_alloc.
-  [[gnu::noinline]] void* allocate(std::size_t bytes) {
+  void* allocate(std::size_t bytes) {
     bytes = rounded(bytes);
     const std::lock_guard lock(mutex_);
-    stats_.in_use += bytes;
-    stats_.peak_in_use = std::max(stats_.peak_in_use, stats_.in_use);
+    void* block = nullptr;
     if (auto& waiting = free_[bytes]; !waiting.empty()) {  // the last freed is the warmest
-      void* block = waiting.back();
+      block = waiting.back();
       waiting.pop_back();
       stats_.cached -= bytes;
-      return block;
-    }
-    // Sizes have changed (another batch size, another model): what waits in vain must not pile up.
-    if (stats_.cached > stats_.peak_in_use + kSlack) release_locked();
-    void* block = allocate_from_system(bytes);
-    if (!block) {
-      release_locked();
+    } else {
+      // Sizes have changed (another batch size, another model): what waits in vain must not pile up.
+      if (stats_.cached > std::max(stats_.most_in_use, stats_.in_use + bytes) + kSlack) release_locked();
       block = allocate_from_system(bytes);
+      if (!block) {
+        release_locked();
+        block = allocate_from_system(bytes);
+      }
+      if (!block) throw std::bad_alloc();
+      ++stats_.system_allocations;
     }
-    if (!block) {
-      stats_.in_use -= bytes;
-      throw std::bad_alloc();
-    }
-    ++stats_.system_allocations;
+    stats_.in_use += bytes;
+    stats_.peak_in_use = std::max(stats_.peak_in_use, stats_.in_use);
+    stats_.most_in_use = std::max(stats_.most_in_use, stats_.in_use);
     return block;
   }
 
@@ -95,7 +95,7 @@ class Pool {
     return stats_;
   }
 
-  /// Starts a new measurement of `peak_in_use`.
+  /// Starts a new measurement of `peak_in_use`. Changes nothing in what the pool keeps.
   void reset_peak() {
     const std::lock_guard lock(mutex_);
     stats_.peak_in_use = stats_.in_use;
@@ -163,8 +163,13 @@ class Buffer {
   std::size_t bytes() const { return header_ ? header_->bytes : 0; }
   void* data() const { return header_ ? static_cast<void*>(header_ + 1) : nullptr; }
 
+  /// Handles that refer to the block, this one included; 0 without one.
+  [[nodiscard]] std::uint32_t use_count() const noexcept {
+    return header_ ? header_->references.load(std::memory_order_acquire) : 0;
+  }
+
   /// True if no other handle refers to the block.
-  bool unique() const { return header_ && header_->references.load(std::memory_order_acquire) == 1; }
+  [[nodiscard]] bool unique() const noexcept { return use_count() == 1; }
 
  private:
   [[gnu::noinline]] void release() noexcept {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <numbers>
@@ -110,29 +111,53 @@ class Rng {
   int used_ = 4;
 };
 
+namespace detail {
+
+/// The seed of a thread that nobody seeded: 0 for the first that asks, another for each further one.
+inline std::uint64_t unseeded() {
+  static std::atomic<std::uint64_t> threads = 0;
+  return threads.fetch_add(1, std::memory_order_relaxed) * 0x9E3779B97F4A7C15;  // odd: no two are equal
+}
+
+}  // namespace detail
+
 /// Random numbers for whoever does not pass their own: initializers and dropout of this thread.
-/// Each draw of a stream is keyed by (seed, step, draw), so that training resumes exactly from its step
-/// number.
+///
+/// Each draw is a stream of its own, keyed by (seed, step, purpose, number of the draw), so that training
+/// resumes exactly from its step number. Weights and dropout never share a stream: what a step drops tells
+/// nothing of the weights that it drops from, nor does it depend on how many were drawn. Each purpose has
+/// 2^31 streams a step, then they repeat.
 class Generator {
  public:
-  /// Restarts the draws: stream 0 of (seed, step).
-  void seed(std::uint64_t seed, std::uint64_t step = 0) { seed_ = seed, step_ = step, draw_ = 0; }
+  /// What a stream is for.
+  enum class Purpose : std::uint32_t { weights, dropout };
 
-  /// The next stream of this generator.
-  Rng stream() { return Rng(seed_, step_, draw_++); }
+  explicit Generator(std::uint64_t seed = 0, std::uint64_t step = 0) noexcept : seed_(seed), step_(step) {}
 
-  /// The generator of the calling thread.
-  static Generator& local() { return local_; }
+  /// Restarts the draws of every purpose.
+  void seed(std::uint64_t seed, std::uint64_t step = 0) noexcept { *this = Generator(seed, step); }
+
+  /// The next stream for this purpose.
+  [[nodiscard]] Rng stream(Purpose purpose = Purpose::weights) noexcept {
+    const auto index = static_cast<std::uint32_t>(purpose);
+    return Rng(seed_, step_, (index << 31) | (draws_[index]++ & 0x7FFFFFFF));
+  }
+
+  /// The generator of the calling thread. Threads that nobody seeded draw different numbers: the first that
+  /// asks has seed 0, so that a program of one thread repeats itself; in which order others ask may differ
+  /// from run to run, `manual_seed` in each of them makes them repeat.
+  [[nodiscard]] static Generator& local() {
+    static thread_local Generator generator(detail::unseeded());
+    return generator;
+  }
 
  private:
-  std::uint64_t seed_ = 0, step_ = 0, draw_ = 0;
-  static thread_local Generator local_;
+  std::uint64_t seed_, step_;
+  std::array<std::uint32_t, 2> draws_{};  // of each purpose
 };
 
-inline thread_local Generator Generator::local_;
-
 /// Restarts the calling thread's draws, as `torch.manual_seed`: equal seeds give equal initial weights and
-/// dropout.
+/// equal dropout, each from streams of their own. Other threads go on as they were.
 inline void manual_seed(std::uint64_t seed, std::uint64_t step = 0) { Generator::local().seed(seed, step); }
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -18,6 +18,7 @@
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/rng.hpp"
+#include "minivit/core/thread.hpp"
 #include "minivit/data/dataset.hpp"
 #include "minivit/tensor/tensor.hpp"
 
@@ -103,7 +104,7 @@ class DataLoader {
     stopping_ = false;
     slots_.resize(options_.workers > 0 ? static_cast<std::size_t>(options_.prefetch) : 1);
     for (std::size_t i = 0; i < slots_.size(); ++i) prepare(first_batch + i);
-    for (int i = 0; i < options_.workers; ++i) workers_.emplace_back([this] { work(); });
+    for (int i = 0; i < options_.workers; ++i) workers_.push_back(start_thread([this] { work(); }));
   }
 
   /// The next batch of the epoch that was started. False after the last one, or if none was started. Gives

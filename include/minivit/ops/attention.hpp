@@ -57,7 +57,8 @@ inline Var attention(const Var& qkv, std::int64_t heads, float dropout = 0.0f) {
   check<ConfigError>(dropout >= 0.0f && dropout < 1.0f, "attention: dropout is ", dropout,
                      ", expected 0 ≤ p < 1");
   AttentionDropout drop;
-  if (is_training() && dropout > 0.0f) drop = {dropout, Generator::local().stream(), 0};
+  if (is_training() && dropout > 0.0f)
+    drop = {dropout, Generator::local().stream(Generator::Purpose::dropout), 0};
 
   const bool wanted = Tape::local().wants({&qkv});
   Tensor y = Tensor::empty({s.B, s.T, s.C});

@@ -8,13 +8,13 @@ namespace minivit::inline MINIVIT_ABI {
 
 /// Each element becomes 0 with probability p, the others are multiplied by 1 / (1 - p); x itself outside of a
 /// `Training` scope or for p = 0. Any shape; p in [0, 1), else throws ConfigError. The mask comes from the
-/// next stream of `Generator::local()` and is not stored but drawn again by the gradient (N. Srivastava et
-/// al., JMLR 15, 2014).
+/// next dropout stream of `Generator::local()` and is not stored but drawn again by the gradient (N.
+/// Srivastava et al., JMLR 15, 2014).
 inline Var dropout(const Var& x, float p) {
   check<ConfigError>(p >= 0.0f && p < 1.0f, "dropout: p is ", p, ", expected 0 ≤ p < 1");
   if (!is_training() || p == 0.0f) return x;
   constexpr std::int64_t kGrain = 4096;  // a multiple of 4, as the masks need
-  const Rng stream = Generator::local().stream();
+  const Rng stream = Generator::local().stream(Generator::Purpose::dropout);
   Tensor y = Tensor::empty(x.shape());
   parallel_for(x.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
     dropout_apply(stream, begin, end - begin, p, x.data() + begin, y.data() + begin);
@@ -36,7 +36,7 @@ inline Var drop_path(const Var& x, float p) {
   if (!is_training() || p == 0.0f || x.numel() == 0) return x;
   const std::int64_t B = x.size(0), n = x.numel() / B;
   Tensor scale = Tensor::full({B}, 1.0f);  // of each sample: 0 or 1 / (1 - p)
-  dropout_apply(Generator::local().stream(), 0, B, p, scale.data(), scale.data());
+  dropout_apply(Generator::local().stream(Generator::Purpose::dropout), 0, B, p, scale.data(), scale.data());
   const auto apply = [B, n, scale](const float* in, Sink out) {
     parallel_for(B, grain_for(2 * n), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i)

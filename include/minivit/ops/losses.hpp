@@ -109,7 +109,7 @@ inline Var cross_entropy(const Var& logits, const Tensor& targets, const CrossEn
   return detail::cross_entropy_of(
       logits, options, [&, e = options.label_smoothing](std::int64_t i, float* q) {
         for (std::int64_t k = 0; k < K; ++k)
-          q[k] = weight(k) * ((1.0f - e) * targets(i, k) + e / static_cast<float>(K));
+          q[k] = weight(k) * ((1.0f - e) * targets.data()[i * K + k] + e / static_cast<float>(K));
         return 1.0f;
       });
 }

@@ -19,13 +19,15 @@ inline Var residual(const Var& x, const Var& branch, const Var& gamma, float p) 
                     gamma.shape(), ", expected (", C, ") to match x ", x.shape());
   Tensor scale = Tensor::full({B}, 1.0f);  // of each sample: 0 or 1 / (1 - p)
   const bool drops = is_training() && p > 0.0f && x.numel() > 0;
-  if (drops) dropout_apply(Generator::local().stream(), 0, B, p, scale.data(), scale.data());
+  if (drops)
+    dropout_apply(Generator::local().stream(Generator::Purpose::dropout), 0, B, p, scale.data(),
+                  scale.data());
   const std::int64_t rows = C > 0 ? x.numel() / C : 0, each = B > 0 ? rows / B : 0;
 
   // f(row, its scale) for every row.
   const auto for_rows = [rows, each, C, scale](const auto& f) {
     parallel_for(rows, grain_for(3 * C), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) f(i * C, scale(i / each));
+      for (std::int64_t i = begin; i < end; ++i) f(i * C, scale.data()[i / each]);
     });
   };
   Tensor y = Tensor::empty(x.shape());
@@ -60,7 +62,7 @@ inline Var residual(const Var& x, const Var& branch, const Var& gamma, float p) 
         column_sums(rows, C, dg.data, dg.add, [&](std::int64_t i, std::int64_t j, std::int64_t n) {
           const float *d = dy.data() + i * C + j, *v = kept.data() + i * C + j;
           const Vec product = n == kLanes ? load(d) * load(v) : load_partial(d, n) * load_partial(v, n);
-          return product * scale(i / each);
+          return product * scale.data()[i / each];
         });
       });
 }

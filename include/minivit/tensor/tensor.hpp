@@ -1,6 +1,8 @@
 // A contiguous block of floats with a shape.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <initializer_list>
 #include <span>
@@ -75,7 +77,9 @@ class Tensor {
   std::span<float> values() { return {data_, static_cast<std::size_t>(numel())}; }
   std::span<const float> values() const { return {data_, static_cast<std::size_t>(numel())}; }
 
-  /// The element at these indices, one for each axis. Not checked.
+  /// The element at these indices, one for each axis. Throws ShapeError for another number of indices, and in
+  /// debug builds (without NDEBUG) for an index out of range, negative ones included. Loops over all elements
+  /// go through `data()`.
   template <class... Index>
   float& operator()(Index... index) {
     return data_[offset(index...)];
@@ -151,15 +155,30 @@ class Tensor {
   }
 
   /// True if no other tensor shares the memory.
-  bool unique() const { return buffer_.unique(); }
+  [[nodiscard]] bool unique() const noexcept { return buffer_.unique(); }
+
+  /// Tensors that share the memory, this one included; 0 for an empty one.
+  [[nodiscard]] std::int64_t use_count() const noexcept { return buffer_.use_count(); }
+
+  /// Where the memory begins: the same for all tensors that share it.
+  [[nodiscard]] const void* storage() const noexcept { return buffer_.data(); }
 
  private:
   template <class... Index>
   std::int64_t offset(Index... index) const {
-    const std::int64_t indices[] = {static_cast<std::int64_t>(index)..., 0};
+    const std::array<std::int64_t, sizeof...(Index)> indices{static_cast<std::int64_t>(index)...};
+    check<ShapeError>(defined(), "tensor: an element was asked of an empty tensor");
+    check<ShapeError>(indices.size() == static_cast<std::size_t>(rank()), "tensor: ", indices.size(),
+                      " indices given for shape ", shape_, ", expected ", rank());
     std::int64_t position = 0;
-    for (int i = 0; i < static_cast<int>(sizeof...(Index)); ++i)
-      position = position * shape_.begin()[i] + indices[i];
+    for (std::size_t i = 0; i < indices.size(); ++i) {
+      const std::int64_t extent = shape_.begin()[i];
+#if !defined(NDEBUG)
+      check<ShapeError>(indices[i] >= 0 && indices[i] < extent, "tensor: index ", indices[i], " of axis ", i,
+                        " is out of range for shape ", shape_);
+#endif
+      position = position * extent + indices[i];
+    }
     return position;
   }
 
