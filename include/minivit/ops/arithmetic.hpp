@@ -7,6 +7,7 @@
 
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/reduce.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -177,7 +178,8 @@ inline void broadcast_gradient(Tape& tape, const Edge& x, const Tensor& dy, floa
 }
 
 inline Tensor broadcast_forward(const char* op, const Var& a, const Var& b, PairKernel f) {
-  check<ShapeError>(a.value().defined() && b.value().defined(), op, ": an operand is empty");
+  check_defined(op, "a", a);
+  check_defined(op, "b", b);
   Tensor y = Tensor::empty(broadcast_shape(op, a.shape(), b.shape()));
   broadcast_map(y.shape(), {y.data(), false}, a.value(), b.value(), f);
   return y;

@@ -7,6 +7,7 @@
 #include "minivit/kernels/attention.hpp"
 #include "minivit/kernels/gemm.hpp"
 #include "minivit/kernels/softmax.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -53,6 +54,7 @@ struct AttentionShape {
 /// shapes do not fit, ConfigError for the dropout. The probabilities are not kept but computed again by the
 /// gradient.
 inline Var attention(const Var& qkv, std::int64_t heads, float dropout = 0.0f) {
+  detail::check_defined("attention", "qkv", qkv);
   const detail::AttentionShape s("attention", qkv.shape(), heads);
   check<ConfigError>(dropout >= 0.0f && dropout < 1.0f, "attention: dropout is ", dropout,
                      ", expected 0 ≤ p < 1");
@@ -92,6 +94,7 @@ inline Var attention(const Var& qkv, std::int64_t heads, float dropout = 0.0f) {
 /// The probabilities that `attention` uses: qkv (B, T, 3C) -> (B, H, T, T), row i saying how much token i
 /// looks at each token. For looking at; no gradient. Throws ShapeError if the shapes do not fit.
 inline Tensor attention_map(const Tensor& qkv, std::int64_t heads) {
+  detail::check_defined("attention_map", "qkv", qkv);
   const detail::AttentionShape s("attention_map", qkv.shape(), heads);
   Tensor p = Tensor::empty({s.B, s.H, s.T, s.T});
   s.for_each_head([&](std::int64_t b, std::int64_t h) {

@@ -3,6 +3,7 @@
 
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/random.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -11,6 +12,7 @@ namespace minivit::inline MINIVIT_ABI {
 /// next stream of `Generator::local()` and is not stored but drawn again by the gradient (N. Srivastava et
 /// al., JMLR 15, 2014).
 inline Var dropout(const Var& x, float p) {
+  detail::check_defined("dropout", "x", x);
   check<ConfigError>(p >= 0.0f && p < 1.0f, "dropout: p is ", p, ", expected 0 ≤ p < 1");
   if (!is_training() || p == 0.0f) return x;
   constexpr std::int64_t kGrain = 4096;  // a multiple of 4, as the masks need
@@ -31,6 +33,7 @@ inline Var dropout(const Var& x, float p) {
 /// p): for the branch of a residual connection ("stochastic depth", G. Huang et al., arXiv:1603.09382). x
 /// itself outside of a `Training` scope or for p = 0. Rank ≥ 1; p in [0, 1), else throws ConfigError.
 inline Var drop_path(const Var& x, float p) {
+  detail::check_defined("drop_path", "x", x);
   check<ConfigError>(p >= 0.0f && p < 1.0f, "drop_path: p is ", p, ", expected 0 ≤ p < 1");
   check<ShapeError>(x.rank() >= 1, "drop_path: x is ", x.shape(), ", expected (B, ...)");
   if (!is_training() || p == 0.0f || x.numel() == 0) return x;

@@ -70,14 +70,14 @@ inline Vec gelu_tanh_derivative(Vec x) {
 
 /// y = x Φ(x), any shape, with the exact Φ: what timm and Hugging Face call "gelu".
 inline Var gelu(const Var& x) {
-  return detail::unary_by_input(x, detail::map_elements(x.value(), detail::gelu_forward),
+  return detail::unary_by_input(x, detail::map_elements("gelu", x, detail::gelu_forward),
                                 detail::gelu_derivative);
 }
 
 /// y = x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, any shape: what PyTorch calls "gelu" with
 /// `approximate="tanh"`.
 inline Var gelu_tanh(const Var& x) {
-  return detail::unary_by_input(x, detail::map_elements(x.value(), detail::gelu_tanh_forward),
+  return detail::unary_by_input(x, detail::map_elements("gelu_tanh", x, detail::gelu_tanh_forward),
                                 detail::gelu_tanh_derivative);
 }
 

@@ -8,6 +8,7 @@
 
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/reduce.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -23,6 +24,9 @@ float sum_row(std::int64_t C, const F& f) {
 
 /// Throws ShapeError, in the name of `op`, if the shapes do not fit.
 inline void check_layer_norm(const char* op, const Var& x, const Var& gamma, const Var& beta) {
+  check_defined(op, "x", x);
+  check_defined(op, "gamma", gamma);
+  check_defined(op, "beta", beta);
   check<ShapeError>(x.rank() >= 1, op, ": x is ", x.shape(), ", expected (..., C)");
   const std::int64_t C = x.size(-1);
   check<ShapeError>(gamma.shape() == Shape{C}, op, ": gamma is ", gamma.shape(), ", expected (", C,

@@ -10,6 +10,7 @@
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/reduce.hpp"
 #include "minivit/kernels/softmax.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -78,6 +79,7 @@ Var cross_entropy_of(const Var& logits, const CrossEntropyOptions& options, cons
 /// not fit or a label is outside of [0, K), ConfigError for the smoothing.
 inline Var cross_entropy(const Var& logits, std::span<const int> labels,
                          const CrossEntropyOptions& options = {}) {
+  detail::check_defined("cross_entropy", "logits", logits);
   check<ShapeError>(logits.rank() == 2 && logits.size(0) == static_cast<std::int64_t>(labels.size()),
                     "cross_entropy: logits are ", logits.shape(), ", expected (", labels.size(),
                     ", K) to match ", labels.size(), " labels");
@@ -100,6 +102,8 @@ inline Var cross_entropy(const Var& logits, std::span<const int> labels,
 /// Cross-entropy of logits (B, K) against probabilities (B, K), as PyTorch defines it (mixtures of labels,
 /// distillation). The targets are constants. Throws as the other form.
 inline Var cross_entropy(const Var& logits, const Tensor& targets, const CrossEntropyOptions& options = {}) {
+  detail::check_defined("cross_entropy", "logits", logits);
+  detail::check_defined("cross_entropy", "targets", targets);
   check<ShapeError>(logits.rank() == 2 && logits.shape() == targets.shape(), "cross_entropy: targets are ",
                     targets.shape(), ", expected (B, K) to match logits ", logits.shape());
   const std::int64_t K = logits.size(1);
@@ -117,6 +121,8 @@ inline Var cross_entropy(const Var& logits, const Tensor& targets, const CrossEn
 /// Mean of (x - target)² over all elements. The target is a constant. Throws ShapeError unless the shapes are
 /// equal.
 inline Var mse(const Var& x, const Tensor& target) {
+  detail::check_defined("mse", "x", x);
+  detail::check_defined("mse", "target", target);
   check<ShapeError>(x.shape() == target.shape(), "mse: target is ", target.shape(), ", expected ", x.shape());
   const std::int64_t n = x.numel();
   Tensor difference = Tensor::empty(x.shape());
@@ -136,6 +142,8 @@ inline Var mse(const Var& x, const Tensor& target) {
 /// + log(1 + e^-|z|) that does not overflow; targets t in [0, 1], constants. Throws ShapeError unless the
 /// shapes are equal.
 inline Var binary_cross_entropy_with_logits(const Var& logits, const Tensor& targets) {
+  detail::check_defined("binary_cross_entropy_with_logits", "logits", logits);
+  detail::check_defined("binary_cross_entropy_with_logits", "targets", targets);
   check<ShapeError>(logits.shape() == targets.shape(), "binary_cross_entropy_with_logits: targets are ",
                     targets.shape(), ", expected ", logits.shape());
   const std::int64_t n = logits.numel();

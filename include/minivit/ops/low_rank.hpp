@@ -3,12 +3,16 @@
 
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/gemm.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
 /// y (N, C) = weight + scale · b · a, for weight (N, C), b (N, R), a (R, C). Throws ShapeError if the shapes
 /// do not fit.
 inline Var low_rank_sum(const Var& weight, const Var& b, const Var& a, float scale) {
+  detail::check_defined("low_rank_sum", "weight", weight);
+  detail::check_defined("low_rank_sum", "b", b);
+  detail::check_defined("low_rank_sum", "a", a);
   check<ShapeError>(weight.rank() == 2 && b.rank() == 2 && a.rank() == 2 && b.size(0) == weight.size(0) &&
                         a.size(1) == weight.size(1) && a.size(0) == b.size(1),
                     "low_rank_sum: weight is ", weight.shape(), ", b ", b.shape(), ", a ", a.shape(),

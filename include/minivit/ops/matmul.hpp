@@ -4,6 +4,7 @@
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/gemm.hpp"
 #include "minivit/ops/arithmetic.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -54,6 +55,8 @@ void for_each_matrix(const Shape& out, const Shape& a, const Shape& b, std::int6
 /// y (..., M, N) = a (..., M, K) · b (..., K, N), the leading axes broadcast. With `transpose_a` a is (...,
 /// K, M), with `transpose_b` b is (..., N, K). Throws ShapeError for rank below 2 or shapes that do not fit.
 inline Var matmul(const Var& a, const Var& b, bool transpose_a = false, bool transpose_b = false) {
+  detail::check_defined("matmul", "a", a);
+  detail::check_defined("matmul", "b", b);
   check<ShapeError>(a.rank() >= 2 && b.rank() >= 2, "matmul: a is ", a.shape(), " and b is ", b.shape(),
                     ", expected at least two axes each");
   const std::int64_t M = a.size(transpose_a ? -1 : -2), K = a.size(transpose_a ? -2 : -1);

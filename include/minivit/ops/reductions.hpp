@@ -8,6 +8,7 @@
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/reduce.hpp"
 #include "minivit/ops/arithmetic.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -46,6 +47,7 @@ inline void repeat_into(const Shape& shape, Sink dx, const Tensor& kept, float f
 }
 
 inline Var sum_scaled(const char* op, const Var& x, Axes axes, bool keep, bool mean) {
+  check_defined(op, "x", x);
   const Reduced to(op, x.shape(), axes);
   const float factor = mean ? 1.0f / static_cast<float>(to.count) : 1.0f;
   Tensor y = Tensor::empty(to.kept);
@@ -76,6 +78,7 @@ inline Var mean(const Var& x, Axes axes = {}, bool keep = false) {
 /// Largest element over `axes`, as `sum`; equal largest elements share the gradient, as in `torch.amax`.
 /// Throws ShapeError if there are no elements to choose from.
 inline Var max(const Var& x, Axes axes = {}, bool keep = false) {
+  detail::check_defined("max", "x", x);
   const detail::Reduced to("max", x.shape(), axes);
   check<ShapeError>(to.count > 0, "max: x is ", x.shape(),
                     ", expected at least one element along the reduced axes");

@@ -4,6 +4,7 @@
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/random.hpp"
 #include "minivit/kernels/reduce.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -11,9 +12,12 @@ namespace minivit::inline MINIVIT_ABI {
 /// say, in one pass. x, branch: (B, ..., C); gamma: (C), or empty (`Var{}`) for 1. Throws ShapeError if the
 /// shapes do not fit, ConfigError unless p is in [0, 1).
 inline Var residual(const Var& x, const Var& branch, const Var& gamma, float p) {
+  detail::check_defined("residual", "x", x);
+  detail::check_defined("residual", "branch", branch);
   check<ConfigError>(p >= 0.0f && p < 1.0f, "residual: p is ", p, ", expected 0 ≤ p < 1");
-  check<ShapeError>(x.rank() >= 1 && x.shape() == branch.shape(), "residual: branch is ", branch.shape(),
-                    ", expected ", x.shape(), " to match x");
+  check<ShapeError>(x.rank() >= 2, "residual: x is ", x.shape(), ", expected (B, ..., C)");
+  check<ShapeError>(x.shape() == branch.shape(), "residual: branch is ", branch.shape(), ", expected ",
+                    x.shape(), " to match x");
   const std::int64_t C = x.size(-1), B = x.size(0);
   check<ShapeError>(!gamma.value().defined() || gamma.shape() == Shape{C}, "residual: gamma is ",
                     gamma.shape(), ", expected (", C, ") to match x ", x.shape());

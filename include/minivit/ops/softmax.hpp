@@ -6,6 +6,7 @@
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/reduce.hpp"
 #include "minivit/kernels/softmax.hpp"
+#include "minivit/ops/defined.hpp"
 #include "minivit/ops/rearrange.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -16,7 +17,8 @@ inline std::int64_t grain_of_rows(std::int64_t n) { return grain_for(8 * n); }
 
 /// f applied along any axis, given f along the last one.
 template <class F>
-Var along_axis(const Var& x, int axis, const F& f) {
+Var along_axis(const char* op, const Var& x, int axis, const F& f) {
+  check_defined(op, "x", x);
   axis = x.shape().axis(axis);
   if (axis == x.rank() - 1) return f(x);
   return transpose(f(transpose(x, axis, -1)), axis, -1);
@@ -66,11 +68,13 @@ inline Var log_softmax_last(const Var& x) {
 }  // namespace detail
 
 /// Probabilities along `axis`. Any shape of rank ≥ 1; throws ShapeError if there is no such axis.
-inline Var softmax(const Var& x, int axis = -1) { return detail::along_axis(x, axis, detail::softmax_last); }
+inline Var softmax(const Var& x, int axis = -1) {
+  return detail::along_axis("softmax", x, axis, detail::softmax_last);
+}
 
 /// Logarithms of the probabilities along `axis`, without computing e^x and its logarithm one after the other.
 inline Var log_softmax(const Var& x, int axis = -1) {
-  return detail::along_axis(x, axis, detail::log_softmax_last);
+  return detail::along_axis("log_softmax", x, axis, detail::log_softmax_last);
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

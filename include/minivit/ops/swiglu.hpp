@@ -3,12 +3,14 @@
 
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/math.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
 /// y (..., H) = silu(a) · b for x (..., 2H) = [a, b], with silu(a) = a / (1 + exp(-a)). Throws ShapeError for
 /// an odd number of columns.
 inline Var swiglu(const Var& x) {
+  detail::check_defined("swiglu", "x", x);
   check<ShapeError>(x.rank() >= 1 && x.size(-1) % 2 == 0, "swiglu: x is ", x.shape(),
                     ", expected an even number of columns");
   const std::int64_t H = x.size(-1) / 2, rows = H > 0 ? x.numel() / (2 * H) : 0;
