@@ -62,7 +62,7 @@ reference::Array to_reference(const minivit::Tensor& x);
 
 /// Extents at which loops over vectors begin, end and have rests.
 inline std::vector<std::int64_t> odd_sizes() {
-  using minivit::kLanes;
+  using minivit::kernels::kLanes;
   return {0, 1, 2, 3, 5, 7, 13, 31, kLanes - 1, kLanes, kLanes + 1, 2 * kLanes + 1};
 }
 

@@ -118,7 +118,7 @@ struct ModelBundle {
   std::vector<Prediction> ranked(std::span<const float> logits, std::size_t top = 5) const {
     const auto K = static_cast<std::int64_t>(logits.size());
     Tensor p = Tensor::empty({K});
-    if (K > 0) softmax_row(K, logits.data(), p.data());
+    if (K > 0) kernels::softmax_row(K, logits.data(), p.data());
     const auto order =
         sorted_positions(logits.size(), [&](std::uint32_t a, std::uint32_t b) { return p(a) > p(b); });
     std::vector<Prediction> best;

@@ -26,6 +26,8 @@ inline Shape broadcast_shape(const char* op, const Shape& a, const Shape& b) {
 
 namespace detail {
 
+using kernels::kLanes, kernels::Vec;
+
 /// How two operands are walked through together: as few axes as possible, the last one the longest run in
 /// which each operand either moves element by element or stays.
 struct Broadcast {
@@ -107,7 +109,7 @@ inline constexpr PairKernel kQuotient = pairwise([](Vec u, Vec v) { return u / v
     const auto run_of = [](bool moves, const float* x, std::int64_t column, std::int64_t count,
                            float* repeated) {
       if (moves) return x + column;
-      for (std::int64_t i = 0; i < count; i += kLanes) store(repeated + i, broadcast(*x));
+      for (std::int64_t i = 0; i < count; i += kLanes) kernels::store(repeated + i, kernels::broadcast(*x));
       return static_cast<const float*>(repeated);
     };
     while (begin < end) {  // a run within one row at a time
@@ -143,7 +145,7 @@ inline void sum_to(const Shape& shape, Sink out, const Tensor& x) {
     while (i <= rank && (repeated(i) || x.size(-i) == 1)) n *= x.size(-i++);
     const std::int64_t outer = n * inner == 0 ? 0 : current.numel() / (n * inner);
     Tensor next = Tensor::empty({outer, inner});
-    sum_middle(outer, n, inner, current.data(), next.data(), false);
+    kernels::sum_middle(outer, n, inner, current.data(), next.data(), false);
     current = next;
   }
   out.write_all(
@@ -218,6 +220,7 @@ inline Var mul(const Var& a, const Var& b) {
 
 /// y = a / b element by element, broadcast. Throws ShapeError if the shapes do not fit.
 inline Var div(const Var& a, const Var& b) {
+  using kernels::Vec;
   Tensor y = detail::broadcast_forward("div", a, b, detail::kQuotient);
   return Tape::local().record(std::move(y), {&a, &b}, [a, b](Tape& tape, const Tensor& dy) {
     detail::broadcast_gradient(tape, a.edge(), dy, b.value(), detail::kQuotient);
@@ -235,7 +238,6 @@ inline Var operator+(const Var& a, const Var& b) { return add(a, b); }
 inline Var operator-(const Var& a, const Var& b) { return sub(a, b); }
 inline Var operator*(const Var& a, const Var& b) { return mul(a, b); }
 inline Var operator/(const Var& a, const Var& b) { return div(a, b); }
-
 inline Var operator+(const Var& a, float b) { return add(a, Tensor::scalar(b)); }
 inline Var operator-(const Var& a, float b) { return sub(a, Tensor::scalar(b)); }
 inline Var operator*(const Var& a, float b) { return mul(a, Tensor::scalar(b)); }

@@ -13,8 +13,8 @@ namespace minivit::inline MINIVIT_ABI {
 /// layer. Only prediction uses it; whoever changes the weights makes it anew. A copy of a layer is a layer of
 /// its own: it has none.
 struct PackedLinear {
-  PackedMatrix weight;  // (C, N)
-  Tensor bias;          // (N), or nothing
+  kernels::PackedMatrix weight;  // (C, N)
+  Tensor bias;                   // (N), or nothing
 
   // Not inlined, like everything that exists once for each layer of a model.
   [[gnu::noinline]] PackedLinear() = default;
@@ -45,7 +45,7 @@ struct PackedLinear {
       }
       shift(i) = static_cast<float>(sum * s);
     }
-    this->weight = PackedMatrix(C, N, MatrixView::rows(folded.data(), C).transposed());
+    this->weight = kernels::PackedMatrix(C, N, kernels::MatrixView::rows(folded.data(), C).transposed());
     this->bias = std::move(shift);
   }
 
@@ -53,6 +53,8 @@ struct PackedLinear {
 };
 
 namespace detail {
+
+using kernels::MatrixView;
 
 /// What is packed, if it is there and nothing is recorded: gradients need the weights themselves.
 inline const PackedLinear* usable(const PackedLinear* packed) {
@@ -89,11 +91,12 @@ inline Tensor linear_forward(const LinearShape& s, const MatrixView& x, const Va
                              const Var& residual, const PackedLinear* packed) {
   Tensor y = Tensor::empty(s.result);
   if (packed) {
-    gemm(s.rows, x, packed->weight, y.data(), s.N, {.bias = packed->bias.data(), .plus = residual.data()});
+    kernels::gemm(s.rows, x, packed->weight, y.data(), s.N,
+                  {.bias = packed->bias.data(), .plus = residual.data()});
     return y;
   }
-  gemm(s.rows, s.N, s.C, x, MatrixView::rows(weight.data(), s.C).transposed(), y.data(), s.N,
-       {.bias = bias.data(), .plus = residual.data()});
+  kernels::gemm(s.rows, s.N, s.C, x, MatrixView::rows(weight.data(), s.C).transposed(), y.data(), s.N,
+                {.bias = bias.data(), .plus = residual.data()});
   return y;
 }
 
@@ -104,8 +107,8 @@ inline void linear_weight_gradients(Tape& tape, const LinearShape& s, const Matr
   Sink db = tape.sink(bias);
   if (db) db.start_from_zero(s.N);
   const Sink dw = tape.sink(weight);
-  if (dw) gemm(s.N, s.C, s.rows, dy_transposed, x, dw.data, s.C, {.add = dw.add, .sums = db.data});
-  if (db && (!dw || s.C == 0)) add_sums(s.N, s.C, s.rows, dy_transposed, db.data);
+  if (dw) kernels::gemm(s.N, s.C, s.rows, dy_transposed, x, dw.data, s.C, {.add = dw.add, .sums = db.data});
+  if (db && (!dw || s.C == 0)) kernels::add_sums(s.N, s.C, s.rows, dy_transposed, db.data);
 }
 
 }  // namespace detail
@@ -115,6 +118,7 @@ inline void linear_weight_gradients(Tape& tape, const LinearShape& s, const Matr
 /// Throws ShapeError if the shapes do not fit.
 inline Var linear(const Var& x, const Var& weight, const Var& bias = {}, const Var& residual = {},
                   const PackedLinear* packed = nullptr) {
+  using kernels::MatrixView;
   const detail::LinearShape s("linear", x, weight, bias, residual);
   return Tape::local().record(
       detail::linear_forward(s, MatrixView::rows(x.data(), s.C), weight, bias, residual,
@@ -123,8 +127,8 @@ inline Var linear(const Var& x, const Var& weight, const Var& bias = {}, const V
       [x, weight, bias = bias.edge(), residual = residual.edge(), s](Tape& tape, const Tensor& dy) {
         if (residual.requires_grad()) tape.pass(residual, dy);
         if (const Sink dx = tape.sink(x))  // dx = dy W
-          gemm(s.rows, s.C, s.N, MatrixView::rows(dy.data(), s.N), MatrixView::rows(weight.data(), s.C),
-               dx.data, s.C, {.add = dx.add});
+          kernels::gemm(s.rows, s.C, s.N, MatrixView::rows(dy.data(), s.N),
+                        MatrixView::rows(weight.data(), s.C), dx.data, s.C, {.add = dx.add});
         detail::linear_weight_gradients(tape, s, MatrixView::rows(x.data(), s.C), dy, weight.edge(), bias);
       });
 }

@@ -10,6 +10,8 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
+using kernels::MatrixView, kernels::Vec;
+
 /// f(offset in the image tensor, offset in the patch tensor, length) for every run of pixels that stays
 /// together.
 template <class F>

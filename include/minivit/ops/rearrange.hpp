@@ -16,12 +16,15 @@ inline Var reshape(const Var& x, const Shape& shape) {
   return Tape::local().record(x.value().reshape(shape), {&x},
                               [x = x.edge()](Tape& tape, const Tensor& dy) { tape.pass(x, dy); });
 }
+
 inline Var reshape(const Var& x, std::initializer_list<std::int64_t> extents) {
   detail::check_defined("reshape", "x", x);
   return reshape(x, x.value().reshape(extents).shape());
 }
 
 namespace detail {
+
+using kernels::Vec;
 
 /// y with axis i of y being axis order[i] of x.
 inline Tensor permuted(const Tensor& x, std::span<const int> order) {
@@ -97,6 +100,7 @@ inline Var permute(const Var& x, std::span<const int> order) {
                                 tape.pass(x, detail::permuted(dy, std::span(inverse).first(rank)));
                               });
 }
+
 inline Var permute(const Var& x, std::initializer_list<int> order) {
   return permute(x, std::span(order.begin(), order.size()));
 }
@@ -172,6 +176,7 @@ inline Var concat(std::span<const Var> xs, int axis) {
         }
       });
 }
+
 inline Var concat(std::initializer_list<Var> xs, int axis) {
   return concat(std::span(xs.begin(), xs.size()), axis);
 }

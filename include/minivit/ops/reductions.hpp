@@ -16,6 +16,8 @@ using Axes = std::initializer_list<int>;
 
 namespace detail {
 
+using kernels::Vec;
+
 /// What a reduction of `x` over `axes` (none named: all) leaves: with the reduced axes as 1, and without
 /// them.
 struct Reduced {
@@ -78,6 +80,7 @@ inline Var mean(const Var& x, Axes axes = {}, bool keep = false) {
 /// Largest element over `axes`, as `sum`; equal largest elements share the gradient, as in `torch.amax`.
 /// Throws ShapeError if there are no elements to choose from.
 inline Var max(const Var& x, Axes axes = {}, bool keep = false) {
+  using kernels::Vec;
   detail::check_defined("max", "x", x);
   const detail::Reduced to("max", x.shape(), axes);
   check<ShapeError>(to.count > 0, "max: x is ", x.shape(),
@@ -109,9 +112,10 @@ inline Var max(const Var& x, Axes axes = {}, bool keep = false) {
           Sink{share.data(), false}.write_all(
               share.numel(), [](Vec g, Vec n) { return g / n; }, dy.data(), ties.data());
           Tensor is_largest = Tensor::empty(x.shape());
-          detail::broadcast_map(
-              x.shape(), {is_largest.data(), false}, x.value(), y,
-              detail::pairwise([](Vec v, Vec largest) { return v == largest ? broadcast(1.0f) : Vec{}; }));
+          detail::broadcast_map(x.shape(), {is_largest.data(), false}, x.value(), y,
+                                detail::pairwise([](Vec v, Vec largest) {
+                                  return v == largest ? kernels::broadcast(1.0f) : Vec{};
+                                }));
           detail::broadcast_map(x.shape(), dx, is_largest, share, detail::kProduct);
         }
       });

@@ -15,6 +15,7 @@ namespace minivit::inline MINIVIT_ABI {
 /// each, or empty (`Var{}`); positions: (1, P + N, C), or (1, N, C). Throws ShapeError if the shapes do not
 /// fit.
 inline Var assemble_tokens(const Var& patches, const Var& first, const Var& second, const Var& positions) {
+  using kernels::Vec;
   detail::check_defined("assemble_tokens", "patches", patches);
   detail::check_defined("assemble_tokens", "positions", positions);
   check<ShapeError>(patches.rank() == 3, "assemble_tokens: patches are ", patches.shape(),
@@ -80,6 +81,7 @@ inline Var assemble_tokens(const Var& patches, const Var& first, const Var& seco
 /// y (B, C) = the mean of tokens [begin, begin + count) of x (B, T, C); one token is that token. With
 /// `and_first` y (B, 2C) = token 0 and, behind it, that mean. Throws ShapeError if there are no such tokens.
 inline Var pool_tokens(const Var& x, std::int64_t begin, std::int64_t count = 1, bool and_first = false) {
+  using kernels::Vec;
   detail::check_defined("pool_tokens", "x", x);
   check<ShapeError>(x.rank() == 3, "pool_tokens: x is ", x.shape(), ", expected (B, T, C)");
   const std::int64_t B = x.size(0), T = x.size(1), C = x.size(2);
@@ -117,17 +119,18 @@ inline Var pool_tokens(const Var& x, std::int64_t begin, std::int64_t count = 1,
 
 /// y = (a + b) / 2, of the same shape. Throws ShapeError if the shapes differ.
 inline Var mean_of(const Var& a, const Var& b) {
+  using kernels::Vec;
   detail::check_defined("mean_of", "a", a);
   detail::check_defined("mean_of", "b", b);
   check<ShapeError>(a.shape() == b.shape(), "mean_of: a is ", a.shape(), ", b ", b.shape(),
                     ", expected the same shape");
   Tensor y = Tensor::empty(a.shape());
-  map(
+  kernels::map(
       y.numel(), y.data(), [](Vec ai, Vec bi) { return (ai + bi) * 0.5f; }, a.data(), b.data());
   return Tape::local().record(std::move(y), {&a, &b},
                               [a = a.edge(), b = b.edge()](Tape& tape, const Tensor& dy) {
                                 Tensor half = Tensor::empty(dy.shape());
-                                map(
+                                kernels::map(
                                     half.numel(), half.data(), [](Vec d) { return d * 0.5f; }, dy.data());
                                 tape.pass(a, half);
                                 tape.pass(b, half.clone());
