@@ -64,7 +64,7 @@ inline void show_samples(TensorBoard& board, std::int64_t step, const VisionTran
   std::string table = "| image | is | taken for | with |\n|---|---|---|---|\n";
   for (std::size_t i = 0; i < n; ++i) {
     if (labels[i] < 0) continue;
-    softmax_row(K, logits.data() + static_cast<std::int64_t>(i) * K, probabilities.data());
+    kernels::softmax_row(K, logits.data() + static_cast<std::int64_t>(i) * K, probabilities.data());
     const auto best = std::max_element(probabilities.data(), probabilities.data() + K) - probabilities.data();
     const bool right = best == labels[i];
     board.image(str_cat("samples/", i), step,

@@ -6,6 +6,7 @@
 #include <vector>
 
 using namespace minivit;
+using namespace minivit::kernels;
 
 // What the operation does not show: rows that lie further apart than they are long, and what is between them.
 TEST_CASE("attention kernels touch their rows and nothing else") {

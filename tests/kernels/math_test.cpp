@@ -9,6 +9,7 @@
 #include <limits>
 
 using namespace minivit;
+using namespace minivit::kernels;
 
 namespace {
 

@@ -203,6 +203,11 @@ TEST_CASE("attention says what does not fit") {
           }) == str_cat("attention: dropout is ", p, ", expected 0 ≤ p < 1"));
 }
 
+TEST_CASE("attention_map of nothing") {
+  CHECK(message_of<ShapeError>([] { attention_map(Tensor(), 1); }) ==
+        "attention_map: qkv is empty, expected a tensor");
+}
+
 TEST_CASE("attention refuses a number of heads of which three times as many overflow") {
   const std::int64_t many = std::numeric_limits<std::int64_t>::max();
   CHECK(message_of<ShapeError>([&] {

@@ -12,6 +12,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using kernels::kLanes, kernels::kTileColumns;
 using op_test::check_op;
 using op_test::in;
 using reference::Array;
@@ -48,18 +49,23 @@ void check_norm_linear(const Shape& shape, std::int64_t N) {
             [](const std::vector<Var>& x) { return norm_linear(x[0], x[1], x[2], 0.1f, x[3], x[4]); },
             [](const std::vector<Array>& x) {
               return linear_reference(reference::layer_norm(x[0], x[1], x[2], 0.1f), x[3], &x[4]);
-            }});
+            },
+            1e-5,
+            1e-4,
+            {4}});
 }
 
 void check_gelu_linear(const Shape& shape, std::int64_t N) {
   const std::int64_t C = shape[-1];
   const Shape result = shape.with(-1, N);
-  check_op({str_cat("gelu_linear ", shape, " to ", N),
-            {in(shape, -3, 3), in({N, C}), in({N}), in(result)},
-            [](const std::vector<Var>& x) { return gelu_linear(x[0], x[1], x[2], x[3]); },
-            [](const std::vector<Array>& x) {
-              return linear_reference(gelu_reference(x[0]), x[1], &x[2], &x[3]);
-            }});
+  check_op(
+      {str_cat("gelu_linear ", shape, " to ", N),
+       {in(shape, -3, 3), in({N, C}), in({N}), in(result)},
+       [](const std::vector<Var>& x) { return gelu_linear(x[0], x[1], x[2], x[3]); },
+       [](const std::vector<Array>& x) { return linear_reference(gelu_reference(x[0]), x[1], &x[2], &x[3]); },
+       1e-5,
+       1e-4,
+       {2, 3}});
 }
 
 void check_patch_linear(const Shape& images, std::int64_t P, std::int64_t C) {
@@ -82,7 +88,10 @@ void check_patch_linear(const Shape& images, std::int64_t P, std::int64_t C) {
                     y[(b * y.shape[1] + n) * C + o] = sum;
                   }
               return y;
-            }});
+            },
+            1e-5,
+            1e-4,
+            {2}});
 }
 
 }  // namespace
@@ -92,7 +101,10 @@ TEST_CASE("linear adds a residual") {
     check_op({str_cat("linear with residual, width ", n),
               {in({2, 3, 5}), in({n, 5}), in({n}), in({2, 3, n})},
               [](const std::vector<Var>& x) { return linear(x[0], x[1], x[2], x[3]); },
-              [](const std::vector<Array>& x) { return linear_reference(x[0], x[1], &x[2], &x[3]); }});
+              [](const std::vector<Array>& x) { return linear_reference(x[0], x[1], &x[2], &x[3]); },
+              1e-5,
+              1e-4,
+              {2, 3}});
 }
 
 TEST_CASE("a residual that is the input gets both gradients") {

@@ -285,6 +285,10 @@ TEST_CASE("losses name what does not fit") {
   CHECK(shape([&] {
           binary_cross_entropy_with_logits(z, Tensor::zeros({3, 2}));
         }) == "binary_cross_entropy_with_logits: targets are (3, 2), expected (2, 3)");
+  CHECK(shape([&] { cross_entropy(z, Tensor()); }) == "cross_entropy: targets is empty, expected a tensor");
+  CHECK(shape([&] { mse(z, Tensor()); }) == "mse: target is empty, expected a tensor");
+  CHECK(shape([&] { binary_cross_entropy_with_logits(z, Tensor()); }) ==
+        "binary_cross_entropy_with_logits: targets is empty, expected a tensor");
   for (const float smoothing : {-0.1f, 1.5f, kNan})
     CHECK(message_of<ConfigError>([&] {
             cross_entropy(z, good, {smoothing, {}});

@@ -59,7 +59,10 @@ void check_linear(const Shape& x, std::int64_t N) {
   check_op({str_cat("linear ", x, " -> ", N),
             {in(x), in({N, C}), in({N})},
             [](const std::vector<Var>& v) { return linear(v[0], v[1], v[2]); },
-            linear_reference});
+            linear_reference,
+            1e-5,
+            1e-4,
+            {2}});
   check_op({str_cat("linear without bias ", x, " -> ", N),
             {in(x), in({N, C})},
             [](const std::vector<Var>& v) { return linear(v[0], v[1]); },

@@ -2,13 +2,16 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <limits>
 #include <span>
+#include <vector>
 
 #include "ops/op_case.hpp"
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using kernels::kLanes;
 using op_test::check_op;
 using op_test::in;
 using reference::Array;
@@ -73,7 +76,7 @@ void check_slice(const Shape& shape, int axis, std::int64_t begin, std::int64_t 
 void check_concat(const std::vector<Shape>& shapes, int axis) {
   op_test::OpCase c{str_cat("concat of ", shapes.size(), " ", shapes[0], " axis ", axis), {}, {}, {}};
   for (const Shape& s : shapes) c.inputs.push_back(in(s));
-  c.op = [=](const std::vector<Var>& x) { return minivit::concat(std::span<const Var>(x), axis); };
+  c.op = [=](const std::vector<Var>& x) { return concat(std::span<const Var>(x), axis); };
   c.reference = [=](const std::vector<Array>& x) {
     const auto a = static_cast<std::size_t>(axis < 0 ? axis + static_cast<int>(x[0].shape.size()) : axis);
     Extents out = x[0].shape;
@@ -162,13 +165,26 @@ TEST_CASE("concat") {
   check_op({"concat of x and x",
             {in({2, 3})},
             [](const std::vector<Var>& x) {
-              return minivit::concat({x[0], x[0]}, 0);
+              return concat({x[0], x[0]}, 0);
             },
             [](const std::vector<Array>& x) {
               Array y({4, 3});
               for (std::int64_t i = 0; i < 12; ++i) y[i] = x[0][i % 6];
               return y;
             }});
+}
+
+TEST_CASE("concat takes what holds variables") {
+  const Var x = Tensor::from({2}, {1, 2}), y = Tensor::from({1}, {3});
+  const std::vector<Var> vector{x, y};
+  const std::array<Var, 2> array{x, y};
+  const Var plain[] = {x, y};
+  for (const Var& z :
+       {concat(vector, 0), concat(std::vector<Var>{x, y}, 0), concat(array, 0), concat(plain, 0),
+        concat(std::span(vector), 0), concat(std::span(plain), 0), concat({x, y}, 0)}) {
+    CHECK(z.shape() == Shape{3});
+    CHECK(z.value()(0) + 10 * z.value()(1) + 100 * z.value()(2) == 321);
+  }
 }
 
 TEST_CASE("rearranging says what does not fit") {
@@ -187,13 +203,13 @@ TEST_CASE("rearranging says what does not fit") {
   constexpr auto kMin = std::numeric_limits<std::int64_t>::min(),
                  kMax = std::numeric_limits<std::int64_t>::max();
   CHECK(message([&] { slice(x, 0, kMin, kMax); }) ==
-        minivit::str_cat("slice: [", kMin, ", ", kMax, ") of axis 0 is out of range for x (2, 3, 4)"));
-  CHECK(message([&] { minivit::concat(std::span<const Var>(), 0); }) == "concat: no tensors given");
+        str_cat("slice: [", kMin, ", ", kMax, ") of axis 0 is out of range for x (2, 3, 4)"));
+  CHECK(message([&] { concat(std::span<const Var>(), 0); }) == "concat: no tensors given");
   CHECK(message([&] {
-          minivit::concat({x, Tensor::zeros({2, 3, 5})}, 1);
+          concat({x, Tensor::zeros({2, 3, 5})}, 1);
         }) == "concat: x is (2, 3, 5), expected (2, 3, 4) but for axis 1");
   CHECK(message([&] {
-          minivit::concat({x, Tensor::zeros({2, 3})}, 1);
+          concat({x, Tensor::zeros({2, 3})}, 1);
         }) == "concat: x is (2, 3), expected (2, 3, 4) but for axis 1");
-  CHECK(message([&] { minivit::concat({x, x}, 3); }) == "axis 3 is out of range for shape (2, 3, 4)");
+  CHECK(message([&] { concat({x, x}, 3); }) == "axis 3 is out of range for shape (2, 3, 4)");
 }

@@ -6,10 +6,12 @@
 #include <vector>
 
 #include "minivit/model/vit.hpp"
+#include "minivit/ops/dropout.hpp"
 #include "minivit/ops/losses.hpp"
 #include "minivit/ops/reductions.hpp"
 #include "minivit/ops/unary.hpp"
 #include "ops/op_case.hpp"
+#include "support/message_of.hpp"
 
 using namespace minivit;
 using op_test::in;
@@ -76,6 +78,35 @@ TEST_CASE("recomputing inside of recomputing, and inputs that are used again") {
   backward(sum(recompute(outer, y) * y));
   CHECK(same_bits(x.grad(), y.grad()));
   CHECK(Tape::local().size() == 0);
+}
+
+TEST_CASE("a function that throws when it is computed again leaves generator and mode as they were") {
+  int calls = 0;
+  const auto throws_later = [&calls](const Var& x) {
+    const Var y = dropout(x, 0.5f);
+    check(++calls == 1, "computed again");
+    return y;
+  };
+  const auto mask = [] {
+    const Training training;
+    return dropout(Tensor::full({64}, 1), 0.5f).value();
+  };
+  manual_seed(5);
+  mask(), mask();
+  const Tensor third = mask();
+
+  manual_seed(5);
+  Var loss;
+  {
+    const Training training;
+    loss = sum(recompute(throws_later, variable(Tensor::full({8}, 1))));
+  }
+  mask();
+  CHECK(message_of<Error>([&] { backward(loss); }) == "computed again");
+  CHECK(calls == 2);
+  CHECK(same_bits(mask(), third));
+  CHECK_FALSE(is_training());
+  CHECK(grad_enabled());
 }
 
 TEST_CASE("recompute keeps its input and its result, nothing in between") {

@@ -9,6 +9,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using kernels::kLanes;
 using op_test::check_op;
 using op_test::in;
 using reference::Array;

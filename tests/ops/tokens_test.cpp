@@ -7,13 +7,14 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using kernels::kLanes;
 using op_test::check_op;
 using op_test::in;
 using reference::Array;
 
 namespace {
 
-/// Tokens of B images: `first` and `second` of any number in front, positions added.
+/// Tokens of B images: `first` and `second` of any number in front, positions added to all
 /// or to the patches alone.
 void check_assemble(std::int64_t B, std::int64_t N, std::int64_t C, std::int64_t first, std::int64_t second,
                     bool all = true) {
@@ -22,7 +23,8 @@ void check_assemble(std::int64_t B, std::int64_t N, std::int64_t C, std::int64_t
   if (first > 0) inputs.push_back(in({1, first, C}));
   if (second > 0) inputs.push_back(in({1, second, C}));
   const std::size_t at_second = first > 0 ? 3 : 2;
-  check_op({str_cat("assemble_tokens ", Shape{B, N, C}, " behind ", first, " and ", second), inputs,
+  check_op({str_cat("assemble_tokens ", Shape{B, N, C}, " behind ", first, " and ", second),
+            inputs,
             [=](const std::vector<Var>& x) {
               return assemble_tokens(x[0], first > 0 ? x[2] : Var(), second > 0 ? x[at_second] : Var(), x[1]);
             },
@@ -38,7 +40,10 @@ void check_assemble(std::int64_t B, std::int64_t N, std::int64_t C, std::int64_t
                     y[i++] = token + (t < S ? 0.0 : x[1][(t - S) * C + c]);
                   }
               return y;
-            }});
+            },
+            1e-5,
+            1e-4,
+            {2, 3}});
 }
 
 void check_pool(std::int64_t B, std::int64_t T, std::int64_t C, std::int64_t begin, std::int64_t count,
@@ -72,6 +77,7 @@ TEST_CASE("assemble_tokens: any number of tokens, odd sizes") {
   }
   check_assemble(0, 3, 4, 1, 2);
   check_assemble(1, 1, 7, 2, 2);
+  check_assemble(1, 2, 5, 2, 2, false);  // four inputs of one shape
   check_assemble(9, 64, 48, 1, 4);
 }
 

@@ -10,6 +10,7 @@
 #include "ops/op_case.hpp"
 
 using namespace minivit;
+using kernels::kLanes;
 using op_test::check_op;
 using op_test::in;
 using reference::Array;

@@ -42,10 +42,10 @@ struct Sink {
   void write(std::int64_t begin, std::int64_t n, const F& f, const X*... x) const {
     float* out = data + begin;
     if (add)
-      map(
-          n, out, [&](Vec old, auto... v) { return old + f(v...); }, out, x...);
+      kernels::map(
+          n, out, [&](kernels::Vec old, auto... v) { return old + f(v...); }, out, x...);
     else
-      map(n, out, f, x...);
+      kernels::map(n, out, f, x...);
   }
 
   /// The same for all `n` elements of the gradient, on all threads.
@@ -118,7 +118,7 @@ class Tape {
     }
     if (const Sink dx = sink(x))
       dx.write_all(
-          dy.numel(), [](Vec v) { return v; }, dy.data());
+          dy.numel(), [](kernels::Vec v) { return v; }, dy.data());
   }
 
   /// Runs the recording backwards from `loss`, whose own gradient is `seed`. It is used up then, unless

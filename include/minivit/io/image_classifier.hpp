@@ -109,7 +109,7 @@ MINIVIT_INLINE std::vector<Prediction> ImageClassifier::ranked(std::span<const f
   check<ShapeError>(logits.size() == labels_.size(), "classifier: ", logits.size(), " logits given for ",
                     labels_.size(), " classes");
   std::vector<float> p(logits.size());
-  if (!p.empty()) softmax_row(static_cast<std::int64_t>(p.size()), logits.data(), p.data());
+  if (!p.empty()) kernels::softmax_row(static_cast<std::int64_t>(p.size()), logits.data(), p.data());
   std::vector<std::size_t> order(p.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return p[a] > p[b]; });

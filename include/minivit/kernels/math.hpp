@@ -8,7 +8,7 @@
 
 #include "minivit/kernels/simd.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::kernels {
 
 namespace detail {
 
@@ -120,4 +120,4 @@ inline Vec tanh(Vec x) {
 /// The logistic function 1 / (1 + exp(-x)), absolute error ≤ 2e-7.
 inline Vec logistic(Vec x) { return 1.0f / (1.0f + exp(-x)); }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::kernels

@@ -10,7 +10,7 @@
 
 #include "minivit/kernels/tile.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::kernels {
 
 /// A function that rows of a matrix in memory go through as they are packed. `map(context, i, begin, n, x,
 /// out)` writes elements [begin, begin + n) of row i to `out`, given those in memory at `x`.
@@ -47,7 +47,7 @@ struct MatrixView {
   }
 };
 
-namespace pack_detail {
+namespace detail {
 
 /// How far ahead rows of `columns` floats are fetched as B of a product is packed, 0 for not at all. dW of
 /// 6304 × 576 × 192, whose B has 192 columns, takes 1.5 to 2 % less time; 6, 12 or 24 KiB ahead are the same.
@@ -74,7 +74,7 @@ inline void for_pieces(const MatrixView& m, std::int64_t i, std::int64_t first, 
   }
 }
 
-}  // namespace pack_detail
+}  // namespace detail
 
 /// Rows [i, i + rows) of A, rows ≤ R, columns [first, first + k), as a tile of R rows reads them, missing
 /// rows 0: kLanes elements of each row in turn. A's rows are contiguous. Writes R · k floats, k rounded up to
@@ -83,7 +83,7 @@ template <int R>
 void pack_rows(std::int64_t rows, std::int64_t k, const MatrixView& a, std::int64_t i, std::int64_t first,
                float* out) {
   for (std::int64_t r = 0; r < rows; ++r)
-    pack_detail::for_pieces(a, i + r, first, k, [&](const float* x, std::int64_t begin, std::int64_t n) {
+    detail::for_pieces(a, i + r, first, k, [&](const float* x, std::int64_t begin, std::int64_t n) {
       float* to = out + begin * R + r * kLanes;
       for (; n >= kLanes; n -= kLanes, x += kLanes, to += R * kLanes) store(to, load(x));
       std::copy_n(x, n, to);
@@ -107,8 +107,7 @@ constexpr std::int64_t packed_columns(std::int64_t N) { return (N + kLanes - 1) 
 inline void pack_b(std::int64_t k, std::int64_t N, const MatrixView& b, std::int64_t first, std::int64_t j0,
                    std::int64_t j1, std::int64_t depth, std::int64_t skip, float* out,
                    std::int64_t ahead = 0) {
-  using namespace pack_detail;
-  using detail::load_some;
+  using namespace detail;
   if (b.column_stride == 1) {
     for (std::int64_t p = 0; p < k; ++p) {
       const float* const row = b.data + (first + p + ahead) * b.row_stride;
@@ -149,4 +148,4 @@ inline void pack_b(std::int64_t k, std::int64_t N, const MatrixView& b, std::int
   }
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::kernels

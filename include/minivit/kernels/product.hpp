@@ -8,9 +8,9 @@
 #include "minivit/kernels/packed_matrix.hpp"
 #include "minivit/kernels/product_tile.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::kernels {
 
-namespace gemm_detail {
+namespace detail {
 
 // Rows of A in a block at most, in tiles: 8 × 14 rows × 768 floats are 336 KiB, a part of L2.
 inline constexpr std::int64_t kBlockTiles = 8;
@@ -44,7 +44,7 @@ struct RowTiles {
 };
 
 /// Threads that a product may use from where it is called.
-inline std::int64_t threads_here() { return detail::in_parallel_region() ? 1 : num_threads(); }
+inline std::int64_t threads_here() { return minivit::detail::in_parallel_region() ? 1 : num_threads(); }
 
 /// A product whose B is packed from row `first` of K on, `depth` · packed_columns(N) floats a pass.
 struct Product {
@@ -237,6 +237,6 @@ struct Product {
   }
 };
 
-}  // namespace gemm_detail
+}  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::kernels

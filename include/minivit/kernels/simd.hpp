@@ -10,7 +10,7 @@
 
 #include "minivit/core/config.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::kernels {
 
 /// Floats in a vector register.
 inline constexpr int kLanes = MINIVIT_LANES;
@@ -47,15 +47,11 @@ inline void store_partial(float* p, Vec v, std::int64_t n) {
   std::memcpy(p, &v, static_cast<std::size_t>(n) * sizeof(float));
 }
 
-namespace detail {
-
 /// The same for 0 ≤ n ≤ kLanes that is mostly kLanes.
 inline Vec load_some(const float* p, std::int64_t n) { return n == kLanes ? load(p) : load_partial(p, n); }
 inline void store_some(float* p, Vec v, std::int64_t n) {
   n == kLanes ? store(p, v) : store_partial(p, v, n);
 }
-
-}  // namespace detail
 
 /// `x` in every lane.
 inline Vec broadcast(float x) { return x - Vec{}; }
@@ -158,4 +154,4 @@ void map(std::int64_t n, float* y, const F& f, const X*... x) {
   if (i < n) store_partial(y + i, f(load_partial(x + i, n - i)...), n - i);
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::kernels

@@ -9,9 +9,9 @@
 #include <cstdint>
 #include <cstring>
 
-#include "minivit/kernels/stream.hpp"
+#include "minivit/kernels/non_temporal.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::kernels {
 
 /// Rows of a full tile, and vectors in each of its rows.
 #if MINIVIT_LANES == 16 || defined(__ARM_NEON)  // 32 registers
@@ -153,4 +153,4 @@ template <int R, int V>
           mode, columns, c, [](Vec v) { return v; }, tile[r]);
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::kernels

@@ -23,8 +23,8 @@ struct NormalizingRows {
         [](const void* context, std::int64_t i, std::int64_t, std::int64_t n, const float* x, float* out) {
           const auto& self = *static_cast<const NormalizingRows*>(context);
           const auto [mean, rstd] = row_statistics(self.C, self.x + i * self.C, self.eps);
-          minivit::map(
-              n, out, [mean = mean, rstd = rstd](Vec v) { return (v - mean) * rstd; }, x);
+          kernels::map(
+              n, out, [mean = mean, rstd = rstd](kernels::Vec v) { return (v - mean) * rstd; }, x);
         },
         this};
   }
@@ -54,7 +54,7 @@ class PackedLinear {
       }
       bias_.data()[i] = static_cast<float>(sum * s);
     }
-    weight_ = PackedMatrix(C, N, MatrixView::rows(folded.data(), C).transposed());
+    weight_ = kernels::PackedMatrix(C, N, MatrixView::rows(folded.data(), C).transposed());
   }
 
   /// x (..., C) -> (..., N) [+ residual (..., N)].
@@ -85,13 +85,13 @@ class PackedLinear {
   /// Rows x (..., C), which have the shape `x_shape`.
   Tensor product(const MatrixView& x, const Shape& x_shape, const Tensor& residual) const {
     Tensor y = Tensor::empty(x_shape.with(-1, weight_.N()));
-    gemm(x_shape.with(-1, 1).numel(), x, weight_, y.data(), weight_.N(),
-         {.bias = bias_.data(), .plus = residual.data()});
+    kernels::gemm(x_shape.with(-1, 1).numel(), x, weight_, y.data(), weight_.N(),
+                  {.bias = bias_.data(), .plus = residual.data()});
     return y;
   }
 
-  PackedMatrix weight_;  // (C, N)
-  Tensor bias_;          // (N)
+  kernels::PackedMatrix weight_;  // (C, N)
+  Tensor bias_;                   // (N)
 };
 
 }  // namespace detail

@@ -7,6 +7,7 @@
 
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/reduce.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -24,6 +25,8 @@ inline Shape broadcast_shape(const char* op, const Shape& a, const Shape& b) {
 }
 
 namespace detail {
+
+using kernels::kLanes, kernels::Vec;
 
 /// How two operands are walked through together: as few axes as possible, the last one the longest run in
 /// which each operand either moves element by element or stays.
@@ -106,7 +109,7 @@ inline constexpr PairKernel kQuotient = pairwise([](Vec u, Vec v) { return u / v
     const auto run_of = [](bool moves, const float* x, std::int64_t column, std::int64_t count,
                            float* repeated) {
       if (moves) return x + column;
-      for (std::int64_t i = 0; i < count; i += kLanes) store(repeated + i, broadcast(*x));
+      for (std::int64_t i = 0; i < count; i += kLanes) kernels::store(repeated + i, kernels::broadcast(*x));
       return static_cast<const float*>(repeated);
     };
     while (begin < end) {  // a run within one row at a time
@@ -142,7 +145,7 @@ inline void sum_to(const Shape& shape, Sink out, const Tensor& x) {
     while (i <= rank && (repeated(i) || x.size(-i) == 1)) n *= x.size(-i++);
     const std::int64_t outer = n * inner == 0 ? 0 : current.numel() / (n * inner);
     Tensor next = Tensor::empty({outer, inner});
-    sum_middle(outer, n, inner, current.data(), next.data(), false);
+    kernels::sum_middle(outer, n, inner, current.data(), next.data(), false);
     current = next;
   }
   out.write_all(
@@ -177,7 +180,8 @@ inline void broadcast_gradient(Tape& tape, const Edge& x, const Tensor& dy, floa
 }
 
 inline Tensor broadcast_forward(const char* op, const Var& a, const Var& b, PairKernel f) {
-  check<ShapeError>(a.value().defined() && b.value().defined(), op, ": an operand is empty");
+  check_defined(op, "a", a);
+  check_defined(op, "b", b);
   Tensor y = Tensor::empty(broadcast_shape(op, a.shape(), b.shape()));
   broadcast_map(y.shape(), {y.data(), false}, a.value(), b.value(), f);
   return y;
@@ -216,6 +220,7 @@ inline Var mul(const Var& a, const Var& b) {
 
 /// y = a / b element by element, broadcast. Throws ShapeError if the shapes do not fit.
 inline Var div(const Var& a, const Var& b) {
+  using kernels::Vec;
   Tensor y = detail::broadcast_forward("div", a, b, detail::kQuotient);
   return Tape::local().record(std::move(y), {&a, &b}, [a, b](Tape& tape, const Tensor& dy) {
     detail::broadcast_gradient(tape, a.edge(), dy, b.value(), detail::kQuotient);
@@ -233,7 +238,6 @@ inline Var operator+(const Var& a, const Var& b) { return add(a, b); }
 inline Var operator-(const Var& a, const Var& b) { return sub(a, b); }
 inline Var operator*(const Var& a, const Var& b) { return mul(a, b); }
 inline Var operator/(const Var& a, const Var& b) { return div(a, b); }
-
 inline Var operator+(const Var& a, float b) { return add(a, Tensor::scalar(b)); }
 inline Var operator-(const Var& a, float b) { return sub(a, Tensor::scalar(b)); }
 inline Var operator*(const Var& a, float b) { return mul(a, Tensor::scalar(b)); }

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "minivit/autograd/tape.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -11,6 +12,8 @@ namespace minivit::inline MINIVIT_ABI {
 /// gradients, added in the order of the ids. Throws ShapeError for a table that is not (V, C) or an id
 /// outside of [0, V).
 inline Var embedding(const Var& table, std::span<const int> ids) {
+  using kernels::Vec;
+  detail::check_defined("embedding", "table", table);
   check<ShapeError>(table.rank() == 2, "embedding: table is ", table.shape(), ", expected (V, C)");
   const std::int64_t V = table.size(0), C = table.size(1), N = static_cast<std::int64_t>(ids.size());
   for (const int id : ids)

@@ -10,6 +10,8 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
+using kernels::Vec;
+
 /// The tail of the normal distribution beyond a = |x|: Φ(-a) = e^(-a²/2) q(a), absolute error ≤ 1.2e-7. q is
 /// a minimax fit on [0, 5.6] (iterated reweighted least squares at Chebyshev nodes, weighted for the error of
 /// a Φ(-a), which is 4e-8 before rounding). One exponential serves the function and its derivative; by way of
@@ -18,9 +20,9 @@ struct NormalTail {
   Vec a, bell, q;  // a at most 13.27, from where on `exp_small` gives 0
 
   explicit NormalTail(Vec x) {
-    const Vec size = absolute(x);
-    a = min(size, broadcast(13.27f));
-    const Vec c = min(size, broadcast(5.6f));
+    const Vec size = kernels::absolute(x);
+    a = kernels::min(size, kernels::broadcast(13.27f));
+    const Vec c = kernels::min(size, kernels::broadcast(5.6f));
     q = c * -2.46753615e-7f + 6.32500041e-6f;
     q = q * c - 7.29422318e-5f;
     q = q * c + 5.07416844e-4f;
@@ -32,7 +34,7 @@ struct NormalTail {
     q = q * c + 2.49950528e-1f;
     q = q * c - 3.98938775e-1f;
     q = q * c + 0.49999997f;
-    bell = exp_small(a * a * -0.5f);
+    bell = kernels::exp_small(a * a * -0.5f);
   }
 };
 
@@ -57,12 +59,12 @@ inline constexpr float kRootTwoOverPi = 0.7978845608f;
 /// x (1 + tanh u) / 2,  u = √(2/π) (x + 0.044715 x³)
 inline Vec gelu_tanh_forward(Vec x) {
   const Vec u = kRootTwoOverPi * (x + 0.044715f * x * x * x);
-  return 0.5f * x * (1.0f + tanh(u));
+  return 0.5f * x * (1.0f + kernels::tanh(u));
 }
 
 /// (1 + tanh u) / 2 + x (1 - tanh² u) u' / 2,  u' = √(2/π) (1 + 3 · 0.044715 x²)
 inline Vec gelu_tanh_derivative(Vec x) {
-  const Vec t = tanh(kRootTwoOverPi * (x + 0.044715f * x * x * x));
+  const Vec t = kernels::tanh(kRootTwoOverPi * (x + 0.044715f * x * x * x));
   return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * (kRootTwoOverPi * (1.0f + 0.134145f * x * x));
 }
 
@@ -70,14 +72,14 @@ inline Vec gelu_tanh_derivative(Vec x) {
 
 /// y = x Φ(x), any shape, with the exact Φ: what timm and Hugging Face call "gelu".
 inline Var gelu(const Var& x) {
-  return detail::unary_by_input(x, detail::map_elements(x.value(), detail::gelu_forward),
+  return detail::unary_by_input(x, detail::map_elements("gelu", x, detail::gelu_forward),
                                 detail::gelu_derivative);
 }
 
-/// y = x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, any shape: what PyTorch calls "gelu" with
+/// y = x (1 + kernels::tanh(√(2/π) (x + 0.044715 x³))) / 2, any shape: what PyTorch calls "gelu" with
 /// `approximate="tanh"`.
 inline Var gelu_tanh(const Var& x) {
-  return detail::unary_by_input(x, detail::map_elements(x.value(), detail::gelu_tanh_forward),
+  return detail::unary_by_input(x, detail::map_elements("gelu_tanh", x, detail::gelu_tanh_forward),
                                 detail::gelu_tanh_derivative);
 }
 

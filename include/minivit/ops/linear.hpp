@@ -11,6 +11,8 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
+using kernels::MatrixView;
+
 /// The sizes of a linear layer. Throws ShapeError, in the name of `op`, if the shapes do not fit.
 struct LinearShape {
   std::int64_t rows, C, N;
@@ -40,8 +42,8 @@ struct LinearShape {
 inline Tensor linear_forward(const LinearShape& s, const MatrixView& x, const Var& weight, const Var& bias,
                              const Var& residual) {
   Tensor y = Tensor::empty(s.result);
-  gemm(s.rows, s.N, s.C, x, MatrixView::rows(weight.data(), s.C).transposed(), y.data(), s.N,
-       {.bias = bias.data(), .plus = residual.data()});
+  kernels::gemm(s.rows, s.N, s.C, x, MatrixView::rows(weight.data(), s.C).transposed(), y.data(), s.N,
+                {.bias = bias.data(), .plus = residual.data()});
   return y;
 }
 
@@ -52,8 +54,8 @@ inline void linear_weight_gradients(Tape& tape, const LinearShape& s, const Matr
   Sink db = tape.sink(bias);
   if (db) db.start_from_zero(s.N);
   const Sink dw = tape.sink(weight);
-  if (dw) gemm(s.N, s.C, s.rows, dy_transposed, x, dw.data, s.C, {.add = dw.add, .sums = db.data});
-  if (db && (!dw || s.C == 0)) add_sums(s.N, s.C, s.rows, dy_transposed, db.data);
+  if (dw) kernels::gemm(s.N, s.C, s.rows, dy_transposed, x, dw.data, s.C, {.add = dw.add, .sums = db.data});
+  if (db && (!dw || s.C == 0)) kernels::add_sums(s.N, s.C, s.rows, dy_transposed, db.data);
 }
 
 }  // namespace detail
@@ -61,6 +63,7 @@ inline void linear_weight_gradients(Tape& tape, const LinearShape& s, const Matr
 /// y (..., N) = x (..., C) · weightᵀ + bias [+ residual], for weight (N, C), bias (N) and residual (..., N);
 /// an empty bias or residual (`Var{}`) means none. Throws ShapeError if the shapes do not fit.
 inline Var linear(const Var& x, const Var& weight, const Var& bias = {}, const Var& residual = {}) {
+  using kernels::MatrixView;
   const detail::LinearShape s("linear", x, weight, bias, residual);
   return Tape::local().record(
       detail::linear_forward(s, MatrixView::rows(x.data(), s.C), weight, bias, residual),
@@ -68,8 +71,8 @@ inline Var linear(const Var& x, const Var& weight, const Var& bias = {}, const V
       [x, weight, bias = bias.edge(), residual = residual.edge(), s](Tape& tape, const Tensor& dy) {
         if (residual.requires_grad()) tape.pass(residual, dy);
         if (const Sink dx = tape.sink(x))  // dx = dy W
-          gemm(s.rows, s.C, s.N, MatrixView::rows(dy.data(), s.N), MatrixView::rows(weight.data(), s.C),
-               dx.data, s.C, {.add = dx.add});
+          kernels::gemm(s.rows, s.C, s.N, MatrixView::rows(dy.data(), s.N),
+                        MatrixView::rows(weight.data(), s.C), dx.data, s.C, {.add = dx.add});
         detail::linear_weight_gradients(tape, s, MatrixView::rows(x.data(), s.C), dy, weight.edge(), bias);
       });
 }

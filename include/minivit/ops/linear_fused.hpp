@@ -12,6 +12,8 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
+using kernels::RowMap, kernels::TileMap, kernels::Vec;
+
 /// Rows as layer_norm makes them.
 struct NormalizedRows {
   const float *statistics, *gamma, *beta;  // (rows, 2), (C), (C)
@@ -21,7 +23,7 @@ struct NormalizedRows {
                float* out) {
               const auto& self = *static_cast<const NormalizedRows*>(context);
               const float mean = self.statistics[2 * i], rstd = self.statistics[2 * i + 1];
-              minivit::map(
+              kernels::map(
                   n, out, [=](Vec v, Vec g, Vec b) { return (v - mean) * rstd * g + b; }, x,
                   self.gamma + begin, self.beta + begin);
             },
@@ -32,7 +34,7 @@ struct NormalizedRows {
 /// Rows as gelu makes them.
 inline RowMap gelu_rows() {
   return {[](const void*, std::int64_t, std::int64_t, std::int64_t n, const float* x, float* out) {
-            minivit::map(n, out, gelu_forward, x);
+            kernels::map(n, out, gelu_forward, x);
           },
           nullptr};
 }
@@ -46,7 +48,7 @@ struct GeluBackward {
     return {[](const void* context, const TileMap::Piece& piece) {
               const auto& self = *static_cast<const GeluBackward*>(context);
               for (std::int64_t r = 0; r < piece.rows; ++r)
-                map_to(
+                kernels::map_to(
                     piece.mode, piece.columns, piece.c + r * piece.c_stride,
                     [](Vec g, Vec v) { return g * gelu_derivative(v); }, piece.tile + r * piece.tile_stride,
                     self.x + (piece.i + r) * self.C + piece.j);
@@ -61,6 +63,7 @@ struct GeluBackward {
 /// C), bias (N) or empty. Throws ShapeError as these two.
 inline Var norm_linear(const Var& x, const Var& gamma, const Var& beta, float eps, const Var& weight,
                        const Var& bias = {}) {
+  using kernels::MatrixView;
   detail::check_layer_norm("norm_linear", x, gamma, beta);
   const detail::LinearShape s("norm_linear", x, weight, bias, {});
   const Tensor statistics = detail::row_statistics(s.rows, s.C, x.data(), eps);
@@ -74,8 +77,8 @@ inline Var norm_linear(const Var& x, const Var& gamma, const Var& beta, float ep
                                         weight.edge(), bias);
         if (!x.requires_grad() && !gamma.requires_grad() && !beta.requires_grad()) return;
         Tensor dn = Tensor::empty(x.shape());  // of the normalized rows: dy W
-        gemm(s.rows, s.C, s.N, MatrixView::rows(dy.data(), s.N), MatrixView::rows(weight.data(), s.C),
-             dn.data(), s.C);
+        kernels::gemm(s.rows, s.C, s.N, MatrixView::rows(dy.data(), s.N),
+                      MatrixView::rows(weight.data(), s.C), dn.data(), s.C);
         detail::layer_norm_gradients(tape, s.rows, s.C, x, gamma, beta.edge(), statistics, dn);
       });
 }
@@ -83,6 +86,7 @@ inline Var norm_linear(const Var& x, const Var& gamma, const Var& beta, float ep
 /// y = linear(gelu(x), weight, bias) [+ residual], for x (..., C), weight (N, C), bias (N) or empty, residual
 /// (..., N) or empty. Throws ShapeError if the shapes do not fit.
 inline Var gelu_linear(const Var& x, const Var& weight, const Var& bias = {}, const Var& residual = {}) {
+  using kernels::MatrixView, kernels::Vec;
   const detail::LinearShape s("gelu_linear", x, weight, bias, residual);
   return Tape::local().record(
       detail::linear_forward(s, MatrixView::rows(x.data(), s.C, detail::gelu_rows()), weight, bias, residual),
@@ -96,8 +100,9 @@ inline Var gelu_linear(const Var& x, const Var& weight, const Var& bias = {}, co
         const detail::GeluBackward derivative{x.data(), s.C};
         Tensor dh =
             dx.add ? Tensor::empty(x.shape()) : Tensor();  // only if there is already a gradient to add to
-        gemm(s.rows, s.C, s.N, MatrixView::rows(dy.data(), s.N), MatrixView::rows(weight.data(), s.C),
-             dx.add ? dh.data() : dx.data, s.C, {.finish = derivative.map()});
+        kernels::gemm(s.rows, s.C, s.N, MatrixView::rows(dy.data(), s.N),
+                      MatrixView::rows(weight.data(), s.C), dx.add ? dh.data() : dx.data, s.C,
+                      {.finish = derivative.map()});
         if (dx.add)
           dx.write_all(
               x.numel(), [](Vec g) { return g; }, dh.data());
@@ -107,6 +112,7 @@ inline Var gelu_linear(const Var& x, const Var& weight, const Var& bias = {}, co
 /// y (B, N, C) = linear(patchify(images, P), weight as (C, channels·P·P), bias): a convolution with stride P,
 /// for images (B, channels, H, W) and weight (C, channels, P, P). Throws ShapeError if the shapes do not fit.
 inline Var patch_linear(const Var& images, const Var& weight, const Var& bias = {}) {
+  using kernels::MatrixView;
   check<ShapeError>(weight.rank() == 4 && weight.size(2) == weight.size(3), "patch_linear: weight is ",
                     weight.shape(), ", expected (C, channels, P, P)");
   const std::int64_t C = weight.size(0), P = weight.size(3);
@@ -124,8 +130,8 @@ inline Var patch_linear(const Var& images, const Var& weight, const Var& bias = 
                                                                 bias);
                                 if (const Sink dx = tape.sink(images)) {
                                   Tensor dp = Tensor::empty({s.rows, s.C});
-                                  gemm(s.rows, s.C, s.N, MatrixView::rows(dy.data(), s.N),
-                                       MatrixView::rows(weight.data(), s.C), dp.data(), s.C);
+                                  kernels::gemm(s.rows, s.C, s.N, MatrixView::rows(dy.data(), s.N),
+                                                MatrixView::rows(weight.data(), s.C), dp.data(), s.C);
                                   detail::add_patches(images.shape(), P, dp.data(), dx);
                                 }
                               });

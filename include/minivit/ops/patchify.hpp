@@ -4,10 +4,13 @@
 
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/pack.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
+
+using kernels::MatrixView, kernels::Vec;
 
 /// f(offset in the image tensor, offset in the patch tensor, length) for every run of pixels that stays
 /// together.
@@ -88,6 +91,7 @@ class PatchRows {
 /// P): a linear layer on them is that convolution with stride P. Throws ShapeError unless x is (B, C, H, W)
 /// with H and W divisible by P.
 inline Var patchify(const Var& x, std::int64_t P) {
+  detail::check_defined("patchify", "x", x);
   detail::check_patches("patchify", x.shape(), P);
   Tensor y = Tensor::empty({x.size(0), (x.size(2) / P) * (x.size(3) / P), x.size(1) * P * P});
   detail::for_each_patch_row(x.shape(), P, [&](std::int64_t from, std::int64_t to, std::int64_t n) {

@@ -21,8 +21,8 @@ class Ema {
     const auto t = static_cast<float>(++steps_);
     const float d = std::min(decay_, (1.0f + t) / (10.0f + t));
     Sink{average_.data(), false}.write_all(
-        parameters_->size(), [d](Vec a, Vec p) { return a * d + p * (1.0f - d); }, average_.data(),
-        parameters_->values.data());
+        parameters_->size(), [d](kernels::Vec a, kernels::Vec p) { return a * d + p * (1.0f - d); },
+        average_.data(), parameters_->values.data());
   }
 
   /// Exchanges weights and average: once to evaluate or save the average, once more to go on training.

@@ -10,7 +10,7 @@ namespace minivit::inline MINIVIT_ABI {
 
 /// Norm of all gradients.
 inline double grad_norm(const ParameterArena& parameters) {
-  return std::sqrt(sum_of_squares(parameters.size(), parameters.grads.data()));
+  return std::sqrt(kernels::sum_of_squares(parameters.size(), parameters.grads.data()));
 }
 
 /// What gradients of this norm are to be multiplied with so that it becomes at most `max_norm` (> 0). 1 for a
@@ -26,7 +26,7 @@ inline double clip_grad_norm(ParameterArena& parameters, double max_norm) {
   const double norm = grad_norm(parameters);
   if (const float factor = clip_factor(norm, max_norm); factor != 1.0f)
     Sink{parameters.grads.data(), false}.write_all(
-        parameters.size(), [factor](Vec g) { return g * factor; }, parameters.grads.data());
+        parameters.size(), [factor](kernels::Vec g) { return g * factor; }, parameters.grads.data());
   return norm;
 }
 
@@ -67,6 +67,7 @@ class AdamW {
   /// set to 0 if `clear`: all in one pass over the memory.
   void step(float lr, float scale = 1.0f, bool clear = false) {
     ++steps_;
+    using kernels::kLanes, kernels::load, kernels::store, kernels::Vec;
     const float beta1 = options_.beta1, beta2 = options_.beta2, eps = options_.eps;
     const float correction = static_cast<float>(1.0 - std::pow(double{beta1}, steps_));
     const float root2 = static_cast<float>(std::sqrt(1.0 - std::pow(double{beta2}, steps_)));
@@ -82,7 +83,7 @@ class AdamW {
                       vi = load(v) * beta2 + gi * gi * (1.0f - beta2);
             store(m, mi);
             store(v, vi);
-            store(p, load(p) * (1.0f - own * decay) - rate * mi / (sqrt(vi) / root2 + eps));
+            store(p, load(p) * (1.0f - own * decay) - rate * mi / (kernels::sqrt(vi) / root2 + eps));
             if (clear) store(g, Vec{});
           }
         });
@@ -121,6 +122,7 @@ class Sgd {
   /// One step with learning rate `lr` from the gradients times `scale`, which are set to 0 if `clear`.
   void step(float lr, float scale = 1.0f, bool clear = false) {
     ++steps_;
+    using kernels::kLanes, kernels::load, kernels::store, kernels::Vec;
     const float mu = options_.momentum;
     detail::for_each_piece(
         *parameters_, options_.weight_decay,

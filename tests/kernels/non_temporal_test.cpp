@@ -1,4 +1,4 @@
-#include "minivit/kernels/stream.hpp"
+#include "minivit/kernels/non_temporal.hpp"
 
 #include <doctest/doctest.h>
 
@@ -9,6 +9,7 @@
 #include "minivit/ops/attention.hpp"
 
 using namespace minivit;
+using namespace minivit::kernels;
 
 namespace {
 
@@ -25,37 +26,37 @@ bool same_bits(const float* a, const float* b, std::int64_t n) {
 
 }  // namespace
 
-TEST_CASE("only large and aligned results are streamed") {
+TEST_CASE("only large and aligned results are written past the caches") {
   alignas(64) float x[kLanes + 1];
-  CHECK(write_mode(false, kStreamFloats, x, 2 * kLanes) == Write::stream);
-  CHECK(write_mode(false, kStreamFloats - 1, x, 2 * kLanes) == Write::set);
-  CHECK(write_mode(false, kStreamFloats, x + 1, 2 * kLanes) == Write::set);
-  CHECK(write_mode(false, kStreamFloats, x, 2 * kLanes + 1) == Write::set);
-  CHECK(write_mode(true, kStreamFloats, x, 2 * kLanes) == Write::add);
+  CHECK(write_mode(false, kNonTemporalFloats, x, 2 * kLanes) == Write::non_temporal);
+  CHECK(write_mode(false, kNonTemporalFloats - 1, x, 2 * kLanes) == Write::set);
+  CHECK(write_mode(false, kNonTemporalFloats, x + 1, 2 * kLanes) == Write::set);
+  CHECK(write_mode(false, kNonTemporalFloats, x, 2 * kLanes + 1) == Write::set);
+  CHECK(write_mode(true, kNonTemporalFloats, x, 2 * kLanes) == Write::add);
 }
 
 TEST_CASE("map_to writes the same either way, and nothing behind it") {
   for (std::int64_t n = 0; n <= 3 * kLanes; ++n) {
-    alignas(64) float x[4 * kLanes], set[4 * kLanes], streamed[4 * kLanes];
-    for (int i = 0; i < 4 * kLanes; ++i) x[i] = static_cast<float>(i), set[i] = streamed[i] = -1.0f;
+    alignas(64) float x[4 * kLanes], set[4 * kLanes], past[4 * kLanes];
+    for (int i = 0; i < 4 * kLanes; ++i) x[i] = static_cast<float>(i), set[i] = past[i] = -1.0f;
     const auto twice = [](Vec v) { return v + v; };
     map_to(Write::set, n, set, twice, x);
-    map_to(Write::stream, n, streamed, twice, x);
+    map_to(Write::non_temporal, n, past, twice, x);
     for (int i = 0; i < 4 * kLanes; ++i) {
       CHECK(set[i] == (i < n ? 2.0f * static_cast<float>(i) : -1.0f));
-      CHECK(streamed[i] == set[i]);
+      CHECK(past[i] == set[i]);
     }
   }
 }
 
-// The same product at an address where it cannot be streamed. 528 columns are sixteen panels and a half one;
-// rows are tiles of 13 and 14.
-TEST_CASE("products that are streamed have the same bits") {
+// The same product at an address where it cannot be written past the caches. 528 columns are sixteen panels
+// and a half one; rows are tiles of 13 and 14.
+TEST_CASE("products written past the caches have the same bits") {
   const std::int64_t M = 2003, N = 528, K = 37, all = M * N;
-  REQUIRE(all >= kStreamFloats);
+  REQUIRE(all >= kNonTemporalFloats);
   const Tensor a = random({M, K}, 1), b = random({K, N}, 2), bias = random({N}, 3), plus = random({M, N}, 4);
-  Tensor streamed = Tensor::empty({M, N}), set = Tensor::empty({all + 1});
-  REQUIRE(write_mode(false, all, streamed.data(), N) == Write::stream);
+  Tensor past = Tensor::empty({M, N}), set = Tensor::empty({all + 1});
+  REQUIRE(write_mode(false, all, past.data(), N) == Write::non_temporal);
   const TileMap twice{[](const void*, const TileMap::Piece& p) {
     for (std::int64_t r = 0; r < p.rows; ++r)
       map_to(
@@ -68,22 +69,22 @@ TEST_CASE("products that are streamed have the same bits") {
       const int before = num_threads();
       set_num_threads(threads);
       const MatrixView A = MatrixView::rows(a.data(), K), B = MatrixView::rows(b.data(), N);
-      gemm(M, N, K, A, B, streamed.data(), N, epilogue);
+      gemm(M, N, K, A, B, past.data(), N, epilogue);
       gemm(M, N, K, A, B, set.data() + 1, N, epilogue);
       set_num_threads(before);
-      CHECK(same_bits(streamed.data(), set.data() + 1, all));
+      CHECK(same_bits(past.data(), set.data() + 1, all));
     }
 }
 
-TEST_CASE("attention that is streamed has the same bits") {
-  const std::int64_t T = 33, H = 2, D = 32, C = H * D, B = kStreamFloats / (T * C) + 1;
+TEST_CASE("attention written past the caches has the same bits") {
+  const std::int64_t T = 33, H = 2, D = 32, C = H * D, B = kNonTemporalFloats / (T * C) + 1;
   // Of an operation's result: its gradient is written, that of a leaf added to.
   Tensor seen;
   const Var leaf = variable(random({B, T, 3 * C}, 1)),
             qkv = Tape::local().record(leaf.value(), {&leaf}, [&](Tape&, const Tensor&d) { seen = d; });
   const Tensor dy = random({B, T, C}, 2);
   const Var y = attention(qkv, H);
-  REQUIRE(write_mode(false, y.numel(), y.data(), D) == Write::stream);
+  REQUIRE(write_mode(false, y.numel(), y.data(), D) == Write::non_temporal);
   const Tensor result = y.value();
 
   Tensor expected = Tensor::empty({B, T, C}), gradient = Tensor::empty({B, T, 3 * C});
@@ -100,6 +101,6 @@ TEST_CASE("attention that is streamed has the same bits") {
   CHECK(same_bits(result.data(), expected.data(), result.numel()));
 
   Tape::local().backward(y, dy);
-  REQUIRE(write_mode(false, seen.numel(), seen.data(), D) == Write::stream);
+  REQUIRE(write_mode(false, seen.numel(), seen.data(), D) == Write::non_temporal);
   CHECK(same_bits(seen.data(), gradient.data(), gradient.numel()));
 }
