@@ -192,47 +192,46 @@ TEST_CASE("config.json says what timm looks for, preprocessor_config.json what t
   save_model(saved.path, saved.net, kLabels, preprocess);
   const Json config = read_json_file(saved.config);
   const auto member = [](const Json& object, const char* key) {
-    const Json* value = object.find(key);
-    REQUIRE_MESSAGE(value != nullptr, key);
-    return value->dump();
+    REQUIRE_MESSAGE(object.contains(key), key);
+    return json_text(object.at(key));
   };
-  CHECK(config.find("architecture")->text().starts_with("vit_"));
+  CHECK(config.at("architecture").get<std::string>().starts_with("vit_"));
   CHECK(member(config, "num_classes") == "3");
   CHECK(member(config, "num_features") == "16");
   CHECK(member(config, "global_pool") == "\"token\"");
-  CHECK(config.find("label_names")->get<std::vector<std::string>>() == kLabels);
-  const Json& args = *config.find("model_args");
-  CHECK(args.find("img_size")->get<std::vector<int>>() == std::vector<int>{8, 12});
+  CHECK(json_as<std::vector<std::string>>(config.at("label_names")) == kLabels);
+  const Json& args = config.at("model_args");
+  CHECK(json_as<std::vector<int>>(args.at("img_size")) == std::vector<int>{8, 12});
   CHECK(member(args, "patch_size") == "4");
   CHECK(member(args, "in_chans") == "3");
   CHECK(member(args, "embed_dim") == "16");
   CHECK(member(args, "depth") == "2");
   CHECK(member(args, "num_heads") == "2");
-  CHECK(args.find("mlp_ratio")->get<double>() == 2.0);
+  CHECK(json_as<double>(args.at("mlp_ratio")) == 2.0);
   CHECK(member(args, "qkv_bias") == "true");
   CHECK(member(args, "class_token") == "true");
   CHECK(member(args, "reg_tokens") == "0");
   CHECK(member(args, "init_values") == "null");
   for (const char* rate : {"pos_drop_rate", "attn_drop_rate", "proj_drop_rate", "drop_path_rate"})
-    CHECK(args.find(rate)->get<double>() == 0.0);
-  const Json& cfg = *config.find("pretrained_cfg");
-  CHECK(cfg.find("input_size")->get<std::vector<int>>() == std::vector<int>{3, 8, 12});
+    CHECK(args.at(rate) == 0.0);
+  const Json& cfg = config.at("pretrained_cfg");
+  CHECK(json_as<std::vector<int>>(cfg.at("input_size")) == std::vector<int>{3, 8, 12});
   CHECK(member(cfg, "interpolation") == "\"bicubic\"");
   CHECK(member(cfg, "crop_pct") == "0.5");
   CHECK(member(cfg, "crop_mode") == "\"center\"");
-  CHECK(cfg.find("mean")->get<std::vector<float>>() == std::vector<float>{0.485f, 0.456f, 0.406f});
-  CHECK(cfg.find("std")->get<std::vector<float>>() == std::vector<float>{0.229f, 0.224f, 0.225f});
+  CHECK(json_as<std::vector<float>>(cfg.at("mean")) == std::vector<float>{0.485f, 0.456f, 0.406f});
+  CHECK(json_as<std::vector<float>>(cfg.at("std")) == std::vector<float>{0.229f, 0.224f, 0.225f});
   CHECK(member(cfg, "first_conv") == "\"patch_embed.proj\"");
   CHECK(member(cfg, "classifier") == "\"head\"");
 
   const Json crop = read_json_file(saved.path / "preprocessor_config.json");
   CHECK(member(crop, "resample") == "3");
-  CHECK(crop.find("size")->find("shortest_edge")->get<int>() == 16);
-  CHECK(crop.find("crop_size")->find("width")->get<int>() == 12);
+  CHECK(crop.at("size").at("shortest_edge") == 16);
+  CHECK(crop.at("crop_size").at("width") == 12);
   save_model(saved.path, saved.net, kLabels, kPreprocess);
   const Json squash = read_json_file(saved.path / "preprocessor_config.json");
-  CHECK(squash.find("size")->find("height")->get<int>() == 8);
-  CHECK(squash.find("crop_size") == nullptr);
+  CHECK(squash.at("size").at("height") == 8);
+  CHECK(!squash.contains("crop_size"));
   CHECK(SafetensorsFile(saved.weights).contains("blocks.1.mlp.fc2.bias"));
 }
 

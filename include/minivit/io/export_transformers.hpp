@@ -84,22 +84,21 @@ inline Json dino_mlp_ratio(const ViTConfig& c) {
 /// config.json of the class.
 inline Json transformers_config(const ViTConfig& c, const std::vector<std::string>& labels,
                                 const TransformersClass& t) {
-  Json id2label = Json::object({}), label2id = Json::object({});
+  Json id2label = Json::object(), label2id = Json::object();
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    id2label.set(str_cat(i), labels[i]);
-    label2id.set(labels[i], i);
+    id2label[str_cat(i)] = labels[i];
+    label2id[labels[i]] = i;
   }
   Json json = Json::object({
-      {"architectures", Json::array(std::vector<std::string>{t.name})},
+      {"architectures", Json::array({t.name})},
       {"model_type", t.type},
       {"hidden_size", c.embedding_dim},
       {"num_hidden_layers", c.num_layers},
       {"num_attention_heads", c.num_heads},
       {"hidden_act", "gelu"},
       {"layer_norm_eps", c.norm_eps},
-      {"image_size", c.image_height == c.image_width
-                         ? Json(c.image_height)
-                         : Json::array(std::vector<std::int64_t>{c.image_height, c.image_width})},
+      {"image_size",
+       c.image_height == c.image_width ? Json(c.image_height) : Json::array({c.image_height, c.image_width})},
       {"patch_size", c.patch_size},
       {"num_channels", c.channels},
       {"qkv_bias", c.qkv_bias},
@@ -107,11 +106,11 @@ inline Json transformers_config(const ViTConfig& c, const std::vector<std::strin
       {"label2id", std::move(label2id)},
   });
   if (t.dino) {
-    json.set("mlp_ratio", dino_mlp_ratio(c));
-    json.set("use_swiglu_ffn", c.activation == Activation::swiglu);
-    if (c.register_tokens > 0) json.set("num_register_tokens", c.register_tokens);
+    json["mlp_ratio"] = dino_mlp_ratio(c);
+    json["use_swiglu_ffn"] = c.activation == Activation::swiglu;
+    if (c.register_tokens > 0) json["num_register_tokens"] = c.register_tokens;
   } else {
-    json.set("intermediate_size", c.hidden_dim());
+    json["intermediate_size"] = c.hidden_dim();
   }
   return json;
 }

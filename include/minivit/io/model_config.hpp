@@ -38,9 +38,8 @@ inline const FilterName& filter_name(Filter filter) {
 /// A size that is written as a number or as [height, width].
 inline std::array<std::int64_t, 2> size_of(const JsonFields& fields, std::string_view key,
                                            std::array<std::int64_t, 2> fallback) {
-  const Json* value = fields.find(key);
-  if (!value || value->is_null()) return fallback;
-  if (value->kind() != JsonKind::kArray) {
+  if (!fields.has(key)) return fallback;
+  if (!fields.find(key)->is_array()) {
     const auto size = fields.get<std::int64_t>(key);
     return {size, size};
   }
@@ -61,7 +60,7 @@ inline std::array<float, 3> three(const JsonFields& fields, std::string_view key
 /// The same as JSON: a number for each channel, but one alone for a gray picture whose channels are alike.
 inline Json per_channel(const std::array<float, 3>& values, const Preprocess& p) {
   const bool alike = values[0] == values[1] && values[1] == values[2];
-  return Json::array(std::span(values).first(p.channels == 1 && alike ? 1 : 3));
+  return Json(std::span(values).first(p.channels == 1 && alike ? 1 : 3));
 }
 
 /// timm's name for a family with what model_args cannot say; they say everything else.
@@ -132,7 +131,7 @@ inline Json to_json(const ModelConfig& c) {
                                    {"attn_drop_rate", v.attention_dropout},
                                    {"proj_drop_rate", v.dropout},
                                    {"drop_path_rate", v.drop_path}})},
-      {"label_names", Json::array(c.labels)},
+      {"label_names", c.labels},
       {"pretrained_cfg",
        Json::object({{"input_size", Json::array({v.channels, v.image_height, v.image_width})},
                      {"interpolation", detail::filter_name(p.filter).name},
@@ -165,21 +164,20 @@ inline Json preprocessor_to_json(const Preprocess& p) {
                             {"rescale_factor", 1.0 / 255}});
   const Json size = Json::object({{"height", p.height}, {"width", p.width}});
   if (p.fit == Preprocess::Fit::squash && p.crop_pct == 1.0) {
-    json.set("image_processor_type", "ViTImageProcessor");
-    json.set("size", size);
+    json["image_processor_type"] = "ViTImageProcessor";
+    json["size"] = size;
   } else if (p.fit == Preprocess::Fit::squash) {
     const auto before = [&](int edge) { return static_cast<int>(edge / p.crop_pct); };
-    json.set("image_processor_type", "DeiTImageProcessor");  // the one that squashes and crops
-    json.set("size", Json::object({{"height", before(p.height)}, {"width", before(p.width)}}));
-    json.set("do_center_crop", true);
-    json.set("crop_size", size);
+    json["image_processor_type"] = "DeiTImageProcessor";  // the one that squashes and crops
+    json["size"] = Json::object({{"height", before(p.height)}, {"width", before(p.width)}});
+    json["do_center_crop"] = true;
+    json["crop_size"] = size;
   } else {
-    json.set("image_processor_type",
-             "CLIPImageProcessor");  // the one that resizes the shortest edge and crops
-    json.set("size",
-             Json::object({{"shortest_edge", static_cast<int>(std::min(p.height, p.width) / p.crop_pct)}}));
-    json.set("do_center_crop", true);
-    json.set("crop_size", size);
+    json["image_processor_type"] = "CLIPImageProcessor";  // the one that resizes the shortest edge and crops
+    json["size"] =
+        Json::object({{"shortest_edge", static_cast<int>(std::min(p.height, p.width) / p.crop_pct)}});
+    json["do_center_crop"] = true;
+    json["crop_size"] = size;
   }
   return json;
 }
@@ -240,7 +238,7 @@ inline ModelConfig model_config_from_json(const Json& json, const std::string& n
                  architecture.find("_distilled") != std::string::npos ? 2 : 0));
   // What this library has no word for must be timm's default.
   for (const char* const key : {"act_layer", "norm_layer", "mlp_layer", "block_fn", "embed_layer"})
-    if (const Json* value = args.find(key); value && !value->is_null())
+    if (args.has(key))
       fields.fail(str_cat("model_args.", key),
                   "is set, expected none; other layers than timm's default are not supported");
   v.validate();

@@ -92,9 +92,9 @@ inline void save_onnx(const std::filesystem::path& file, const VisionTransformer
       opset.add_string(OpsetField::kDomain, "");  // the standard's own operators
       opset.add_int64(OpsetField::kVersion, 17);
     }
-    add_entry(model, kMetadata, "labels", Json::array(labels).dump());
-    add_entry(model, kMetadata, "preprocessing", preprocessing_json(preprocess).dump());
-    add_entry(model, kMetadata, "architecture", architecture_json(net.config).dump());
+    add_entry(model, kMetadata, "labels", json_text(labels));
+    add_entry(model, kMetadata, "preprocessing", json_text(preprocessing_json(preprocess)));
+    add_entry(model, kMetadata, "architecture", json_text(architecture_json(net.config)));
   }
   TransformerGraph(net).graph().save(file, head, options);
 }

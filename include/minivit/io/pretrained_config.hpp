@@ -65,9 +65,8 @@ inline double crop_share(int size, int edge) {
 
 /// A size in preprocessor_config.json: a number, or an object with height and width.
 inline std::optional<std::array<std::int64_t, 2>> pixels_of(const JsonFields& fields, std::string_view key) {
-  const Json* const value = fields.find(key);
-  if (!value || value->is_null()) return {};
-  if (value->kind() != JsonKind::kObject) {
+  if (!fields.has(key)) return {};
+  if (!fields.find(key)->is_object()) {
     const auto edge = fields.get<std::int64_t>(key);
     return {{edge, edge}};
   }
@@ -118,7 +117,7 @@ inline Preprocess preprocess_from_transformers(const Json& json, const std::stri
   p.filter = filter->filter;
 
   const Json* const size_json = fields.find("size");
-  const bool by_edge = size_json && size_json->find("shortest_edge");
+  const bool by_edge = size_json && size_json->contains("shortest_edge");
   const std::int64_t usual = kind == "DeiT" ? 256 : 224;
   std::array<std::int64_t, 2> size{usual, usual}, crop{224, 224};
   if (by_edge)
@@ -126,7 +125,7 @@ inline Preprocess preprocess_from_transformers(const Json& json, const std::stri
   else if (const auto given = detail::pixels_of(fields, "size"))
     size = *given;
   const bool crops = fields.get("do_center_crop", kind != "ViT");
-  const bool squash = !by_edge && (squashes || (size_json && size_json->kind() == JsonKind::kObject));
+  const bool squash = !by_edge && (squashes || (size_json && size_json->is_object()));
   crop = detail::pixels_of(fields, "crop_size").value_or(crop);
   if (!crops && !squash)
     fields.fail("do_center_crop", "is false, so that images have different sizes; expected true");
@@ -165,18 +164,18 @@ inline PretrainedHints hints_from_transformers(const Json& json, const std::stri
   v.norm_eps = fields.get("layer_norm_eps", type >= 2 ? 1e-6f : 1e-12f);
   if (!fields.get("use_swiglu_ffn", false) && fields.get<std::string>("hidden_act", "gelu") != "gelu")
     fields.fail("hidden_act", "is ", fields.get<std::string>("hidden_act"), ", expected \"gelu\"");
-  if (const Json* classes = fields.find("architectures"); classes && !classes->elements().empty())
-    hints.headless = classes->elements()[0].text().ends_with("Model");
+  if (fields.has("architectures")) {
+    const auto classes = fields.get<std::vector<std::string>>("architectures");
+    hints.headless = !classes.empty() && classes[0].ends_with("Model");
+  }
 
-  if (const Json* labels = fields.find("id2label"); labels && labels->kind() == JsonKind::kObject) {
-    std::map<std::string, const Json*> by_number;
-    for (std::size_t i = 0; i < labels->keys().size(); ++i)
-      by_number[labels->keys()[i]] = &labels->elements()[i];
-    for (std::size_t i = 0; i < labels->keys().size(); ++i) {
-      const auto found = by_number.find(str_cat(i));
-      if (found == by_number.end() || found->second->kind() != JsonKind::kString)
-        fields.fail("id2label", "has ", labels->keys().size(), " names, but none for class ", i);
-      hints.config.labels.push_back(found->second->text());
+  if (const Json* labels = fields.find("id2label"); labels && labels->is_object()) {
+    std::map<std::string, std::optional<std::string>> by_number;
+    for (const auto& [number, name] : labels->items()) by_number[number] = json_as<std::string>(name);
+    for (std::size_t i = 0; i < by_number.size(); ++i) {
+      const std::optional<std::string> label = by_number[str_cat(i)];
+      if (!label) fields.fail("id2label", "has ", labels->size(), " names, but none for class ", i);
+      hints.config.labels.push_back(*label);
     }
     hints.has_labels = !hints.config.labels.empty();
   }
@@ -196,7 +195,7 @@ inline PretrainedHints hints_from_transformers(const Json& json, const std::stri
 inline PretrainedHints hints_from_timm(const Json& json, const std::string& name) {
   const JsonFields fields(json, name);
   PretrainedHints hints;
-  const Json empty_object = Json::object({});
+  const Json empty_object = Json::object();
   const Json* const args_json = fields.find("model_args");
   const JsonFields args(args_json ? *args_json : empty_object, str_cat(name, ": model_args"));
   hints.has_labels = fields.find("label_names") != nullptr;

@@ -71,10 +71,10 @@ inline PretrainedHints pretrained_hints(const std::filesystem::path& folder,
   const auto config = inside(folder, "config.json"), processor = inside(folder, "preprocessor_config.json");
   if (std::filesystem::exists(config, error)) {
     const Json json = read_json_file(config);
-    const Json* const type = json.find("model_type");
+    const bool of_transformers = json.is_object() && JsonFields(json, config.native()).has("model_type");
     hints = read_from(config, [&] {
-      return type && !type->is_null() ? hints_from_transformers(json, config.native())
-                                      : hints_from_timm(json, config.native());
+      return of_transformers ? hints_from_transformers(json, config.native())
+                             : hints_from_timm(json, config.native());
     });
   }
   if (hints.filter == PositionFilter::transformers && std::filesystem::exists(processor, error)) {
@@ -86,7 +86,7 @@ inline PretrainedHints pretrained_hints(const std::filesystem::path& folder,
   if (!options.architecture.empty() && !hints.knows_heads && !hints.complete) {
     const auto heads = heads_of_architecture(options.architecture);
     check<ConfigError>(
-        heads.has_value(), "architecture ", detail::quoted(options.architecture),
+        heads.has_value(), "architecture ", detail::in_quotes(options.architecture),
         " is not known, expected one of timm's, as vit_small_patch16_224, deit_base_patch16_224 "
         "or vit_small_patch14_dinov2");
     hints.config.vit.num_heads = *heads;
