@@ -7,6 +7,7 @@
 
 #include "../support/message_of.hpp"
 #include "fixture.hpp"
+#include "minivit/data/image_cache.hpp"
 #include "minivit/data/image_folder.hpp"
 #include "minivit/data/loader.hpp"
 
@@ -81,7 +82,7 @@ TEST_CASE("for evaluation the size before the center crop counts") {
   crop.filter = Filter::nearest;
   CHECK(decode_reduction(2000, 2000, crop) == 1);
   CHECK(message_of<ShapeError>([] {
-          decode_reduction(20000, 1, Preprocess{.fit = Preprocess::Fit::crop});
+          return decode_reduction(20000, 1, Preprocess{.fit = Preprocess::Fit::crop});
         }).starts_with("preprocess: an image of 20000x1"));
 }
 
@@ -143,7 +144,7 @@ TEST_CASE("a reduced image that does not fit its file is refused") {
   for (const auto& file : {std::array{25, 16, 2}, {12, 10, 1}, {22, 17, 2}, {12, 8, 0}}) {
     const int width = file[0], height = file[1], reduction = file[2];
     CHECK(message_of<ShapeError>([&] {
-            fit_image(Decoded{make_image(12, 8), width, height, reduction}, p);
+            return fit_image(Decoded{make_image(12, 8), width, height, reduction}, p);
           }) == str_cat("preprocess: image is 12x8, expected 1/", reduction, " of ", width, "x", height));
   }
 }

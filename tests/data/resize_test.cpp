@@ -126,7 +126,9 @@ TEST_CASE("a region of broken pixels lies where it says") {
   CHECK(resize(fixture::plain(9, 9, 4, 5, 6), Region{0.5, 0.25, 8.5, 8.75}, 3, 4, Filter::bicubic) ==
         fixture::plain(3, 4, 4, 5, 6));
   for (const Region& bad : {Region{-0.5, 0, 4, 4}, {0, 0, 0, 4}, {97, 0, 3.5, 4}, {0, 1, 4, NAN}})
-    CHECK(message_of<ShapeError>([&] { resize(ramp, bad, 2, 2, Filter::bicubic); }).starts_with("resize: "));
+    CHECK(message_of<ShapeError>([&] {
+            return resize(ramp, bad, 2, 2, Filter::bicubic);
+          }).starts_with("resize: "));
 }
 
 TEST_CASE("crop and flip") {
@@ -144,18 +146,20 @@ TEST_CASE("crop and flip") {
 TEST_CASE("sizes that make no sense are refused") {
   const Image image = fixture::noise(7, 5);
   for (const Filter filter : {Filter::nearest, Filter::bicubic}) {
-    CHECK(message_of<ShapeError>([&] { resize(image, 0, 4, filter); }) ==
+    CHECK(message_of<ShapeError>([&] { return resize(image, 0, 4, filter); }) ==
           "resize: size is 0x4, expected at least 1x1 and at most 64000000 pixels");
     CHECK(message_of<ShapeError>([&] {
-            resize(image, 1 << 20, 1 << 20, filter);
+            return resize(image, 1 << 20, 1 << 20, filter);
           }).starts_with("resize: size is 1048576x"));
   }
-  CHECK(message_of<ShapeError>([&] { crop(image, 4, 0, 4, 5); }) ==
+  CHECK(message_of<ShapeError>([&] { return crop(image, 4, 0, 4, 5); }) ==
         "crop: 4x5 at (4, 0) is not within an image of 7x5");
-  CHECK(message_of<ShapeError>([&] { crop(image, -1, 0, 4, 5); }).starts_with("crop: 4x5 at (-1, 0)"));
-  CHECK(message_of<ShapeError>([&] { crop(image, 0, 0, 2147483647, 5); }).starts_with("crop: 2147483647x5"));
+  CHECK(message_of<ShapeError>([&] { return crop(image, -1, 0, 4, 5); }).starts_with("crop: 4x5 at (-1, 0)"));
+  CHECK(message_of<ShapeError>([&] {
+          return crop(image, 0, 0, 2147483647, 5);
+        }).starts_with("crop: 2147483647x5"));
   CHECK(message_of<ShapeError>([] {
-          resize(Image{}, 3, 3, Filter::bilinear);
+          return resize(Image{}, 3, 3, Filter::bilinear);
         }).starts_with("resize: image of 0x0"));
-  CHECK(message_of<ShapeError>([] { flip(Image{}); }).starts_with("flip: image of 0x0"));
+  CHECK(message_of<ShapeError>([] { return flip(Image{}); }).starts_with("flip: image of 0x0"));
 }

@@ -14,6 +14,34 @@ using namespace minivit;
 
 namespace {
 
+// Image to image: adds a random number to every value.
+struct Brighter {
+  int most = 50;
+  void validate() const {
+    check<ConfigError>(most >= 1, "brighter: most is ", most, ", expected at least 1");
+  }
+  Image operator()(const Image& image, Rng& rng) const {
+    Image out = image;
+    const auto by = static_cast<std::uint8_t>(rng.below(static_cast<std::uint32_t>(most)));
+    for (auto& value : out.pixels) value = static_cast<std::uint8_t>(value + by);
+    return out;
+  }
+};
+
+// Image to planes, with nothing but what the concept asks for.
+struct FirstPixel {
+  Shape sample_shape() const { return {3, 1, 1}; }
+  void operator()(const Image& image, Rng&, float* out) const {
+    for (std::size_t c = 0; c < 3; ++c) out[c] = image.pixels[c];
+  }
+};
+
+static_assert(ImageTransform<Brighter> && !PlaneTransform<Brighter>);
+static_assert(PlaneTransform<FirstPixel> && !ImageTransform<FirstPixel>);
+static_assert(ImageTransform<Image (*)(const Image&, Rng&)>);
+static_assert(ImageTransform<Chain<Brighter, Brighter>> && !PlaneTransform<Chain<Brighter, Brighter>>);
+static_assert(PlaneTransform<Chain<Brighter, FirstPixel>>);
+
 std::vector<float> run(const TrainTransform& transform, const Image& image, std::uint64_t seed) {
   std::vector<float> out(static_cast<std::size_t>(3 * transform.base.height * transform.base.width));
   Rng rng(seed);
@@ -248,4 +276,51 @@ TEST_CASE("settings and images out of range are refused") {
         "preprocess: image has 1 channels, expected 3 (RGB)");
   CHECK(message_of<ShapeError>([&] { preprocess(make_image(20000, 1), p, out.data()); }) ==
         "preprocess: an image of 20000x1 would become 4480000x224, more than 64000000 pixels");
+}
+
+TEST_CASE("a chain is its transforms one after the other, from one stream") {
+  const Image image = fixture::noise(12, 9);
+  const Preprocess p{.height = 9, .width = 12};
+  const Chain chain{Brighter{}, Chain{trivial_augment, p}};
+  CHECK(chain.sample_shape() == Shape{3, 9, 12});
+  std::vector<float> expected(324), found(324);
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    Rng rng(seed), same(seed);
+    const Image brighter = Brighter{}(image, rng);
+    preprocess(trivial_augment(brighter, rng), p, expected.data());
+    chain(image, same, found.data());
+    REQUIRE(found == expected);
+  }
+  CHECK(message_of<ConfigError>([] {
+          Transform(Chain{Brighter{0}, FirstPixel{}});
+        }) == "brighter: most is 0, expected at least 1");
+  CHECK(message_of<ConfigError>([] {
+          Transform(Chain{Brighter{}, Preprocess{.width = 0}});
+        }).starts_with("preprocess: size is 0x224"));
+}
+
+TEST_CASE("a Transform does what it was made from does") {
+  const Image image = fixture::noise(40, 30);
+  const TrainTransform random{.base = {.height = 8, .width = 8}, .trivial_augment = true};
+  TrainTransform fixed = random;
+  fixed.scale_min = 1;
+  const auto run_any = [&](const Transform& any, std::uint64_t seed) {
+    std::vector<float> out(static_cast<std::size_t>(any.sample_shape().numel()));
+    Decoded decoded{image, image.width, image.height, 1, false};
+    any.prepare(decoded);
+    Rng rng(seed);
+    any.finish(decoded, rng, out.data());
+    return out;
+  };
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    CHECK(run_any(random, seed) == run(random, image, seed));
+    CHECK(run_any(fixed, seed) == run(fixed, image, seed));
+    Rng rng(seed), same(seed);
+    CHECK(Transform(random).decode_reduction(400, 300, rng) == random.decode_reduction(400, 300, same));
+  }
+  std::vector<float> expected(192);
+  preprocess(image, random.base, expected.data());
+  CHECK(run_any(random.base, 1) == expected);
+  CHECK(run_any(FirstPixel{}, 1) == std::vector<float>(image.pixels.begin(), image.pixels.begin() + 3));
+  CHECK(Transform(FirstPixel{}).decode_reduction(4000, 3000, Rng()) == 1);
 }

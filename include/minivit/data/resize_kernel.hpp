@@ -1,4 +1,4 @@
-// What resizing spends its time with: weighted sums of bytes.
+// Weighted sums of bytes, the inner loop of resizing.
 //
 // Four bytes lie in a word of 32 bits, and each has a sum in the place of that word: bytes come apart and
 // together again by shifts, and nothing changes its place. Written in vectors of GCC and Clang, which left to
