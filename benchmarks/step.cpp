@@ -39,13 +39,13 @@ struct Options {
   int steps;  // 0: as many as seem right
 };
 
-struct ModelBundle {
+struct Model {
   const char* name;
   ViTConfig config;
   int train_batch;
 };
 
-std::vector<ModelBundle> models() {
+std::vector<Model> models() {
   ViTConfig cifar = ViTConfig::tiny();  // 192 channels, 9 layers, 12 heads, patches of 4 on 32 x 32
   cifar.image_height = cifar.image_width = 32;
   cifar.patch_size = 4;
@@ -60,7 +60,7 @@ std::vector<ModelBundle> models() {
 }
 
 struct Case {
-  ModelBundle model;
+  Model model;
   bool train;
   int batch;
 };
@@ -204,7 +204,7 @@ std::vector<Case> cases(const std::string& wanted, const std::string& modes, int
   }
   std::vector<Case> found;
   std::vector<std::string> names = bench::split(wanted);
-  for (const ModelBundle& model : models()) {
+  for (const Model& model : models()) {
     if (std::erase(names, model.name) == 0) continue;
     if (train) found.push_back({model, true, batch ? batch : model.train_batch});
     if (infer && batch) found.push_back({model, false, batch});
