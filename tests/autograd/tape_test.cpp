@@ -181,9 +181,9 @@ TEST_CASE("what was recorded is used up by backward") {
   const Var x = leaf({2}), y = square(x), z = y * 3.0f;
   backward(z);
   CHECK(message_of<Error>([&] { backward(z); }) == kUsed);
-  CHECK(message_of<Error>([&] { y * 2.0f; }) == kUsed);
-  CHECK(message_of<Error>([&] { add(x, y); }) == kUsed);
-  CHECK(message_of<Error>([&] { minivit::concat({x, y}, 0); }) == kUsed);
+  CHECK(message_of<Error>([&] { return y * 2.0f; }) == kUsed);
+  CHECK(message_of<Error>([&] { return add(x, y); }) == kUsed);
+  CHECK(message_of<Error>([&] { return concat({x, y}, 0); }) == kUsed);
   CHECK(Tape::local().size() == 0);
   {
     const NoGrad scope;  // values may be used on

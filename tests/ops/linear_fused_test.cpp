@@ -163,29 +163,29 @@ TEST_CASE("fused operations equal the separate ones") {
 
 TEST_CASE("fused operations: shapes that do not fit") {
   const Var x(Tensor::zeros({2, 3})), v(Tensor::zeros({3})), w(Tensor::zeros({4, 3})), b(Tensor::zeros({4}));
-  CHECK(message_of<ShapeError>([&] { norm_linear(x, b, v, 1e-6f, w); }) ==
+  CHECK(message_of<ShapeError>([&] { return norm_linear(x, b, v, 1e-6f, w); }) ==
         "norm_linear: gamma is (4), expected (3) to match x (2, 3)");
-  CHECK(message_of<ShapeError>([&] { norm_linear(x, v, b, 1e-6f, w); }) ==
+  CHECK(message_of<ShapeError>([&] { return norm_linear(x, v, b, 1e-6f, w); }) ==
         "norm_linear: beta is (4), expected (3) to match x (2, 3)");
   CHECK(message_of<ShapeError>([&] {
-          norm_linear(x, v, v, 1e-6f, Var(Tensor::zeros({4, 2})));
+          return norm_linear(x, v, v, 1e-6f, Var(Tensor::zeros({4, 2})));
         }) == "norm_linear: weight is (4, 2), expected (*, 3) to match x (2, 3)");
-  CHECK(message_of<ShapeError>([&] { norm_linear(x, v, v, 1e-6f, w, v); }) ==
+  CHECK(message_of<ShapeError>([&] { return norm_linear(x, v, v, 1e-6f, w, v); }) ==
         "norm_linear: bias is (3), expected (4) to match weight (4, 3)");
-  CHECK(message_of<ShapeError>([&] { gelu_linear(x, w, b, x); }) ==
+  CHECK(message_of<ShapeError>([&] { return gelu_linear(x, w, b, x); }) ==
         "gelu_linear: residual is (2, 3), expected (2, 4) to match x (2, 3) and weight (4, 3)");
-  CHECK(message_of<ShapeError>([&] { linear(x, w, b, x); }) ==
+  CHECK(message_of<ShapeError>([&] { return linear(x, w, b, x); }) ==
         "linear: residual is (2, 3), expected (2, 4) to match x (2, 3) and weight (4, 3)");
-  CHECK(message_of<ShapeError>([&] { gelu_linear(x, Var(Tensor::zeros({3}))); }) ==
+  CHECK(message_of<ShapeError>([&] { return gelu_linear(x, Var(Tensor::zeros({3}))); }) ==
         "gelu_linear: weight is (3), expected (*, 3) to match x (2, 3)");
   const Var images(Tensor::zeros({1, 3, 4, 6}));
-  CHECK(message_of<ShapeError>([&] { patch_linear(images, w); }) ==
+  CHECK(message_of<ShapeError>([&] { return patch_linear(images, w); }) ==
         "patch_linear: weight is (4, 3), expected (C, channels, P, P)");
   CHECK(message_of<ShapeError>([&] {
-          patch_linear(images, Var(Tensor::zeros({2, 3, 4, 4})));
+          return patch_linear(images, Var(Tensor::zeros({2, 3, 4, 4})));
         }) ==
         "patch_linear: x is (1, 3, 4, 6), expected (B, C, H, W) with H and W divisible by the patch size 4");
   CHECK(message_of<ShapeError>([&] {
-          patch_linear(images, Var(Tensor::zeros({2, 1, 2, 2})));
+          return patch_linear(images, Var(Tensor::zeros({2, 1, 2, 2})));
         }) == "patch_linear: weight is (2, 1, 2, 2), expected (*, 3, P, P) to match images (1, 3, 4, 6)");
 }

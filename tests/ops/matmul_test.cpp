@@ -133,7 +133,7 @@ TEST_CASE("NaN stays in its row and column") {
 
 TEST_CASE("matmul names shapes that do not fit") {
   const auto message = [](const Shape& a, const Shape& b, bool ta = false, bool tb = false) {
-    return message_of<ShapeError>([&] { matmul(Tensor::zeros(a), Tensor::zeros(b), ta, tb); });
+    return message_of<ShapeError>([&] { return matmul(Tensor::zeros(a), Tensor::zeros(b), ta, tb); });
   };
   CHECK(message({2}, {2, 3}) == "matmul: a is (2) and b is (2, 3), expected at least two axes each");
   CHECK(message({2, 3}, {}) == "matmul: a is (2, 3) and b is (), expected at least two axes each");
@@ -149,7 +149,7 @@ TEST_CASE("matmul names shapes that do not fit") {
 TEST_CASE("linear names shapes that do not fit") {
   const auto message = [](const Shape& x, const Shape& weight, const Shape& bias) {
     return message_of<ShapeError>(
-        [&] { linear(Tensor::zeros(x), Tensor::zeros(weight), Tensor::zeros(bias)); });
+        [&] { return linear(Tensor::zeros(x), Tensor::zeros(weight), Tensor::zeros(bias)); });
   };
   CHECK(message({8, 65, 384}, {768, 192}, {768}) ==
         "linear: weight is (768, 192), expected (*, 384) to match x (8, 65, 384)");

@@ -42,8 +42,8 @@ struct OpCase {
 /// What the driver finds wrong, one line each; empty if nothing is:
 ///   - values differ from the reference; gradients differ from differences of the reference, or `gradcheck`
 ///   complains;
-///   - using an input twice, or going backward twice, does not double the gradient, for leaves and for
-///   results;
+///   - using an input twice, or going backward twice, from new recordings or one that was retained, does not
+///   double the gradient, for leaves and for results;
 ///   - one variable in place of two inputs of the same shape does not get the sum of their gradients;
 ///   - an empty tensor in place of an input is not refused by an error that names operation and argument;
 ///   - gradients depend on whether other inputs want one; inputs are changed;

@@ -45,7 +45,8 @@ struct Run {
 };
 
 /// `times` passes forward and backward. `wanted` is the only input that gets a gradient, -1: all do.
-Run run(const Op& f, const std::vector<Tensor>& inputs, int times = 1, int wanted = -1) {
+/// `retain`: each recording is run backwards twice.
+Run run(const Op& f, const std::vector<Tensor>& inputs, int times = 1, int wanted = -1, bool retain = false) {
   std::vector<Var> x;
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const bool leaf = wanted < 0 || wanted == static_cast<int>(k);
@@ -58,6 +59,7 @@ Run run(const Op& f, const std::vector<Tensor>& inputs, int times = 1, int wante
     poison(y.shape());
     for (const Tensor& input : inputs) poison(input.shape());
     result.y = y.value().clone();
+    if (retain) backward(y, weights(y.shape()), Retain{});
     if (y.requires_grad()) backward(y, weights(y.shape()));
   }
   for (const Var& leaf : x) result.gradients.push_back(leaf.requires_grad() ? leaf.grad() : Tensor());
@@ -218,6 +220,7 @@ class Driver {
     const auto twice = [&](const std::vector<Var>& x) { return add(f(x), f(x)); };
     expect_gradients("f(x) + f(x)", run(twice, inputs_), 2);
     expect_gradients("backward twice", run(f, inputs_, 2), 2);
+    expect_gradients("backward, retained, then again", run(f, inputs_, 1, -1, true), 2);
     expect_gradients("f of results", run([&](const std::vector<Var>& x) { return f(results(x)); }, inputs_),
                      1);
     expect_gradients("f(u) + f(u) of results",

@@ -190,26 +190,26 @@ TEST_CASE("concat takes what holds variables") {
 TEST_CASE("rearranging says what does not fit") {
   const Var x = Tensor::zeros({2, 3, 4});
   const auto message = [](const std::function<void()>& f) { return message_of<ShapeError>(f); };
-  CHECK(message([&] { reshape(x, Shape{5, 5}); }) == "reshape: (2, 3, 4) has 24 elements, (5, 5) has 25");
-  CHECK(message([&] { reshape(x, {5, -1}); }) == "reshape: (2, 3, 4) has 24 elements, (5, 4) has 20");
-  CHECK(message([&] { permute(x, {0, 1}); }) == "permute: 2 axes given, x is (2, 3, 4)");
-  CHECK(message([&] { permute(x, {0, 1, -2}); }) == "permute: axis -2 is named twice");
-  CHECK(message([&] { permute(x, {0, 1, 3}); }) == "axis 3 is out of range for shape (2, 3, 4)");
-  CHECK(message([&] { transpose(x, 0, 3); }) == "axis 3 is out of range for shape (2, 3, 4)");
-  CHECK(message([&] { slice(x, 1, 2, 1); }) == "slice: [2, 1) of axis 1 is out of range for x (2, 3, 4)");
-  CHECK(message([&] { slice(x, -2, 0, 4); }) == "slice: [0, 4) of axis 1 is out of range for x (2, 3, 4)");
-  CHECK(message([&] { slice(x, 1, -4, 1); }) == "slice: [-4, 1) of axis 1 is out of range for x (2, 3, 4)");
-  CHECK(message([&] { slice(x, 3, 0, 1); }) == "axis 3 is out of range for shape (2, 3, 4)");
+  CHECK(message([&] { return reshape(x, Shape{5, 5}); }) == "reshape: (2, 3, 4) has 24 elements, (5, 5) has 25");
+  CHECK(message([&] { return reshape(x, {5, -1}); }) == "reshape: (2, 3, 4) has 24 elements, (5, 4) has 20");
+  CHECK(message([&] { return permute(x, {0, 1}); }) == "permute: 2 axes given, x is (2, 3, 4)");
+  CHECK(message([&] { return permute(x, {0, 1, -2}); }) == "permute: axis -2 is named twice");
+  CHECK(message([&] { return permute(x, {0, 1, 3}); }) == "axis 3 is out of range for shape (2, 3, 4)");
+  CHECK(message([&] { return transpose(x, 0, 3); }) == "axis 3 is out of range for shape (2, 3, 4)");
+  CHECK(message([&] { return slice(x, 1, 2, 1); }) == "slice: [2, 1) of axis 1 is out of range for x (2, 3, 4)");
+  CHECK(message([&] { return slice(x, -2, 0, 4); }) == "slice: [0, 4) of axis 1 is out of range for x (2, 3, 4)");
+  CHECK(message([&] { return slice(x, 1, -4, 1); }) == "slice: [-4, 1) of axis 1 is out of range for x (2, 3, 4)");
+  CHECK(message([&] { return slice(x, 3, 0, 1); }) == "axis 3 is out of range for shape (2, 3, 4)");
   constexpr auto kMin = std::numeric_limits<std::int64_t>::min(),
                  kMax = std::numeric_limits<std::int64_t>::max();
-  CHECK(message([&] { slice(x, 0, kMin, kMax); }) ==
+  CHECK(message([&] { return slice(x, 0, kMin, kMax); }) ==
         str_cat("slice: [", kMin, ", ", kMax, ") of axis 0 is out of range for x (2, 3, 4)"));
-  CHECK(message([&] { concat(std::span<const Var>(), 0); }) == "concat: no tensors given");
+  CHECK(message([&] { return concat(std::span<const Var>(), 0); }) == "concat: no tensors given");
   CHECK(message([&] {
-          concat({x, Tensor::zeros({2, 3, 5})}, 1);
+          return concat({x, Tensor::zeros({2, 3, 5})}, 1);
         }) == "concat: x is (2, 3, 5), expected (2, 3, 4) but for axis 1");
   CHECK(message([&] {
-          concat({x, Tensor::zeros({2, 3})}, 1);
+          return concat({x, Tensor::zeros({2, 3})}, 1);
         }) == "concat: x is (2, 3), expected (2, 3, 4) but for axis 1");
-  CHECK(message([&] { concat({x, x}, 3); }) == "axis 3 is out of range for shape (2, 3, 4)");
+  CHECK(message([&] { return concat({x, x}, 3); }) == "axis 3 is out of range for shape (2, 3, 4)");
 }

@@ -77,11 +77,11 @@ TEST_CASE("residual in training is what its parts are, with the same mask") {
 TEST_CASE("residual says what does not fit") {
   const Var x = Tensor::zeros({2, 3, 4});
   CHECK(message_of<ShapeError>([&] {
-          residual(x, Tensor::zeros({2, 3, 5}), {}, 0.0f);
+          return residual(x, Tensor::zeros({2, 3, 5}), {}, 0.0f);
         }) == "residual: branch is (2, 3, 5), expected (2, 3, 4) to match x");
-  CHECK(message_of<ShapeError>([&] { residual(x, x, Tensor::zeros({3}), 0.0f); }) ==
+  CHECK(message_of<ShapeError>([&] { return residual(x, x, Tensor::zeros({3}), 0.0f); }) ==
         "residual: gamma is (3), expected (4) to match x (2, 3, 4)");
-  CHECK(message_of<ShapeError>([&] { residual(Tensor::zeros({5}), Tensor::zeros({5}), {}, 0.0f); }) ==
+  CHECK(message_of<ShapeError>([&] { return residual(Tensor::zeros({5}), Tensor::zeros({5}), {}, 0.0f); }) ==
         "residual: x is (5), expected (B, ..., C)");
-  CHECK(message_of<ConfigError>([&] { residual(x, x, {}, 1.0f); }) == "residual: p is 1, expected 0 ≤ p < 1");
+  CHECK(message_of<ConfigError>([&] { return residual(x, x, {}, 1.0f); }) == "residual: p is 1, expected 0 ≤ p < 1");
 }

@@ -84,14 +84,14 @@ TEST_CASE("assemble_tokens: any number of tokens, odd sizes") {
 TEST_CASE("assemble_tokens says what does not fit") {
   const Var x = Tensor::zeros({2, 3, 4});
   CHECK(message_of<ShapeError>([&] {
-          assemble_tokens(Tensor::zeros({3, 4}), {}, {}, x);
+          return assemble_tokens(Tensor::zeros({3, 4}), {}, {}, x);
         }) == "assemble_tokens: patches are (3, 4), expected (B, N, C)");
   CHECK(message_of<ShapeError>([&] {
-          assemble_tokens(x, Tensor::zeros({1, 1, 5}), {}, x);
+          return assemble_tokens(x, Tensor::zeros({1, 1, 5}), {}, x);
         }) == "assemble_tokens: a token is (1, 1, 5), expected (1, p, 4)");
   CHECK(
       message_of<ShapeError>([&] {
-        assemble_tokens(x, Tensor::zeros({1, 1, 4}), {}, Tensor::zeros({1, 2, 4}));
+        return assemble_tokens(x, Tensor::zeros({1, 1, 4}), {}, Tensor::zeros({1, 2, 4}));
       }) ==
       "assemble_tokens: positions are (1, 2, 4), expected (1, 4, 4) or (1, 3, 4) for patches (2, 3, 4) and 1 "
       "tokens");
@@ -109,11 +109,11 @@ TEST_CASE("pool_tokens: one, some, all") {
   check_pool(0, 3, 4, 1, 2);
   check_pool(17, 65, 48, 1, 64);
   const Var x = Tensor::zeros({2, 3, 4});
-  CHECK(message_of<ShapeError>([&] { pool_tokens(x, 2, 2); }) ==
+  CHECK(message_of<ShapeError>([&] { return pool_tokens(x, 2, 2); }) ==
         "pool_tokens: 2 tokens from 2 on of x (2, 3, 4)");
-  CHECK(message_of<ShapeError>([&] { pool_tokens(x, 0, 0); }).starts_with("pool_tokens: 0 tokens"));
+  CHECK(message_of<ShapeError>([&] { return pool_tokens(x, 0, 0); }).starts_with("pool_tokens: 0 tokens"));
   CHECK(message_of<ShapeError>([&] {
-          pool_tokens(Tensor::zeros({3, 4}), 0);
+          return pool_tokens(Tensor::zeros({3, 4}), 0);
         }) == "pool_tokens: x is (3, 4), expected (B, T, C)");
 }
 
@@ -128,6 +128,6 @@ TEST_CASE("mean_of: half the sum") {
                 return y;
               }});
   CHECK(message_of<ShapeError>([] {
-          mean_of(Tensor::zeros({2, 3}), Tensor::zeros({3, 2}));
+          return mean_of(Tensor::zeros({2, 3}), Tensor::zeros({3, 2}));
         }) == "mean_of: a is (2, 3), b (3, 2), expected the same shape");
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "minivit/nn/linear.hpp"
+#include "minivit/ops/layer_norm.hpp"
 #include "minivit/ops/linear_fused.hpp"
 
 namespace minivit::inline MINIVIT_ABI {

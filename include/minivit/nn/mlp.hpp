@@ -5,6 +5,7 @@
 #include "minivit/nn/dropout.hpp"
 #include "minivit/nn/layer_norm.hpp"
 #include "minivit/nn/linear.hpp"
+#include "minivit/ops/gelu.hpp"
 #include "minivit/ops/linear_fused.hpp"
 #include "minivit/ops/residual.hpp"
 #include "minivit/ops/swiglu.hpp"

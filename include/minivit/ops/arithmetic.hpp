@@ -2,6 +2,41 @@
 // that is missing or 1 is repeated.
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// The shape that `a` and `b` are both repeated to. Throws ShapeError in the name of `op` if there is none.
+[[nodiscard]] Shape broadcast_shape(const char* op, const Shape& a, const Shape& b);
+
+/// y = a + b, broadcast. Throws ShapeError if the shapes do not fit.
+[[nodiscard]] Var add(const Var& a, const Var& b);
+
+/// y = a - b, broadcast. Throws ShapeError if the shapes do not fit.
+[[nodiscard]] Var sub(const Var& a, const Var& b);
+
+/// y = a · b element by element, broadcast. Throws ShapeError if the shapes do not fit.
+[[nodiscard]] Var mul(const Var& a, const Var& b);
+
+/// y = a / b element by element, broadcast. Throws ShapeError if the shapes do not fit.
+[[nodiscard]] Var div(const Var& a, const Var& b);
+
+[[nodiscard]] inline Var operator+(const Var& a, const Var& b) { return add(a, b); }
+[[nodiscard]] inline Var operator-(const Var& a, const Var& b) { return sub(a, b); }
+[[nodiscard]] inline Var operator*(const Var& a, const Var& b) { return mul(a, b); }
+[[nodiscard]] inline Var operator/(const Var& a, const Var& b) { return div(a, b); }
+[[nodiscard]] inline Var operator+(const Var& a, float b) { return add(a, Tensor::scalar(b)); }
+[[nodiscard]] inline Var operator-(const Var& a, float b) { return sub(a, Tensor::scalar(b)); }
+[[nodiscard]] inline Var operator*(const Var& a, float b) { return mul(a, Tensor::scalar(b)); }
+[[nodiscard]] inline Var operator/(const Var& a, float b) { return div(a, Tensor::scalar(b)); }
+[[nodiscard]] inline Var operator+(float a, const Var& b) { return add(Tensor::scalar(a), b); }
+[[nodiscard]] inline Var operator-(float a, const Var& b) { return sub(Tensor::scalar(a), b); }
+[[nodiscard]] inline Var operator*(float a, const Var& b) { return mul(Tensor::scalar(a), b); }
+[[nodiscard]] inline Var operator/(float a, const Var& b) { return div(Tensor::scalar(a), b); }
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include <algorithm>
 #include <array>
 
@@ -11,8 +46,7 @@
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// The shape that `a` and `b` are both repeated to. Throws ShapeError in the name of `op` if there is none.
-inline Shape broadcast_shape(const char* op, const Shape& a, const Shape& b) {
+MINIVIT_INLINE Shape broadcast_shape(const char* op, const Shape& a, const Shape& b) {
   Shape out;
   const int rank = std::max(a.rank(), b.rank());
   for (int i = rank; i > 0; --i) {  // axes counted from the end
@@ -189,8 +223,7 @@ inline Tensor broadcast_forward(const char* op, const Var& a, const Var& b, Pair
 
 }  // namespace detail
 
-/// y = a + b, broadcast. Throws ShapeError if the shapes do not fit.
-inline Var add(const Var& a, const Var& b) {
+MINIVIT_INLINE Var add(const Var& a, const Var& b) {
   Tensor y = detail::broadcast_forward("add", a, b, detail::kSum);
   return Tape::local().record(std::move(y), {&a, &b},
                               [a = a.edge(), b = b.edge()](Tape& tape, const Tensor& dy) {
@@ -199,8 +232,7 @@ inline Var add(const Var& a, const Var& b) {
                               });
 }
 
-/// y = a - b, broadcast. Throws ShapeError if the shapes do not fit.
-inline Var sub(const Var& a, const Var& b) {
+MINIVIT_INLINE Var sub(const Var& a, const Var& b) {
   Tensor y = detail::broadcast_forward("sub", a, b, detail::kDifference);
   return Tape::local().record(std::move(y), {&a, &b},
                               [a = a.edge(), b = b.edge()](Tape& tape, const Tensor& dy) {
@@ -209,8 +241,7 @@ inline Var sub(const Var& a, const Var& b) {
                               });
 }
 
-/// y = a · b element by element, broadcast. Throws ShapeError if the shapes do not fit.
-inline Var mul(const Var& a, const Var& b) {
+MINIVIT_INLINE Var mul(const Var& a, const Var& b) {
   Tensor y = detail::broadcast_forward("mul", a, b, detail::kProduct);
   return Tape::local().record(std::move(y), {&a, &b}, [a, b](Tape& tape, const Tensor& dy) {
     detail::broadcast_gradient(tape, a.edge(), dy, b.value(), detail::kProduct);
@@ -218,8 +249,7 @@ inline Var mul(const Var& a, const Var& b) {
   });
 }
 
-/// y = a / b element by element, broadcast. Throws ShapeError if the shapes do not fit.
-inline Var div(const Var& a, const Var& b) {
+MINIVIT_INLINE Var div(const Var& a, const Var& b) {
   using kernels::Vec;
   Tensor y = detail::broadcast_forward("div", a, b, detail::kQuotient);
   return Tape::local().record(std::move(y), {&a, &b}, [a, b](Tape& tape, const Tensor& dy) {
@@ -234,17 +264,5 @@ inline Var div(const Var& a, const Var& b) {
   });
 }
 
-inline Var operator+(const Var& a, const Var& b) { return add(a, b); }
-inline Var operator-(const Var& a, const Var& b) { return sub(a, b); }
-inline Var operator*(const Var& a, const Var& b) { return mul(a, b); }
-inline Var operator/(const Var& a, const Var& b) { return div(a, b); }
-inline Var operator+(const Var& a, float b) { return add(a, Tensor::scalar(b)); }
-inline Var operator-(const Var& a, float b) { return sub(a, Tensor::scalar(b)); }
-inline Var operator*(const Var& a, float b) { return mul(a, Tensor::scalar(b)); }
-inline Var operator/(const Var& a, float b) { return div(a, Tensor::scalar(b)); }
-inline Var operator+(float a, const Var& b) { return add(Tensor::scalar(a), b); }
-inline Var operator-(float a, const Var& b) { return sub(Tensor::scalar(a), b); }
-inline Var operator*(float a, const Var& b) { return mul(Tensor::scalar(a), b); }
-inline Var operator/(float a, const Var& b) { return div(Tensor::scalar(a), b); }
-
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

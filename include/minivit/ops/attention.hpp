@@ -3,6 +3,23 @@
 //   qkv: (B, T, 3C)   q | k | v behind each other, each H heads × D   ->   y: (B, T, C),   C = H · D
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// For each head y = softmax(q kᵀ / √D) v, the heads behind each other as timm has them: qkv (B, T, 3C) -> y
+/// (B, T, C). `dropout` in [0, 1) drops probabilities inside a `Training` scope. Throws ShapeError if the
+/// shapes do not fit, ConfigError for the dropout. The probabilities are not kept but computed again by the
+/// gradient.
+[[nodiscard]] Var attention(const Var& qkv, std::int64_t heads, float dropout = 0.0f);
+
+/// The probabilities that `attention` uses: qkv (B, T, 3C) -> (B, H, T, T), row i saying how much token i
+/// looks at each token. For looking at; no gradient. Throws ShapeError if the shapes do not fit.
+[[nodiscard]] Tensor attention_map(const Tensor& qkv, std::int64_t heads);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/attention.hpp"
 #include "minivit/kernels/gemm.hpp"
@@ -51,11 +68,7 @@ struct AttentionShape {
 
 }  // namespace detail
 
-/// For each head y = softmax(q kᵀ / √D) v, the heads behind each other as timm has them: qkv (B, T, 3C) -> y
-/// (B, T, C). `dropout` in [0, 1) drops probabilities inside a `Training` scope. Throws ShapeError if the
-/// shapes do not fit, ConfigError for the dropout. The probabilities are not kept but computed again by the
-/// gradient.
-inline Var attention(const Var& qkv, std::int64_t heads, float dropout = 0.0f) {
+MINIVIT_INLINE Var attention(const Var& qkv, std::int64_t heads, float dropout) {
   using kernels::AttentionDropout, kernels::Write;
   detail::check_defined("attention", "qkv", qkv);
   const detail::AttentionShape s("attention", qkv.shape(), heads);
@@ -96,9 +109,7 @@ inline Var attention(const Var& qkv, std::int64_t heads, float dropout = 0.0f) {
   });
 }
 
-/// The probabilities that `attention` uses: qkv (B, T, 3C) -> (B, H, T, T), row i saying how much token i
-/// looks at each token. For looking at; no gradient. Throws ShapeError if the shapes do not fit.
-inline Tensor attention_map(const Tensor& qkv, std::int64_t heads) {
+MINIVIT_INLINE Tensor attention_map(const Tensor& qkv, std::int64_t heads) {
   using kernels::MatrixView;
   detail::check_defined("attention_map", "qkv", qkv);
   const detail::AttentionShape s("attention_map", qkv.shape(), heads);
@@ -115,3 +126,4 @@ inline Tensor attention_map(const Tensor& qkv, std::int64_t heads) {
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

@@ -1,9 +1,7 @@
 // Dropout of elements, and of whole samples (drop path). Both do nothing outside of a `Training` scope.
 #pragma once
 
-#include "minivit/autograd/tape.hpp"
-#include "minivit/kernels/random.hpp"
-#include "minivit/ops/defined.hpp"
+#include "minivit/autograd/var.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -11,7 +9,23 @@ namespace minivit::inline MINIVIT_ABI {
 /// `Training` scope or for p = 0. Any shape; p in [0, 1), else throws ConfigError. The mask comes from the
 /// next dropout stream of `Generator::local()` and is not stored but drawn again by the gradient (N.
 /// Srivastava et al., JMLR 15, 2014).
-inline Var dropout(const Var& x, float p) {
+[[nodiscard]] Var dropout(const Var& x, float p);
+
+/// Each sample (entry of the first axis) becomes 0 with probability p, the others are multiplied by 1 / (1 -
+/// p): for the branch of a residual connection ("stochastic depth", G. Huang et al., arXiv:1603.09382). x
+/// itself outside of a `Training` scope or for p = 0. Rank ≥ 1; p in [0, 1), else throws ConfigError.
+[[nodiscard]] Var drop_path(const Var& x, float p);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include "minivit/autograd/tape.hpp"
+#include "minivit/kernels/random.hpp"
+#include "minivit/ops/defined.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+MINIVIT_INLINE Var dropout(const Var& x, float p) {
   detail::check_defined("dropout", "x", x);
   check<ConfigError>(p >= 0.0f && p < 1.0f, "dropout: p is ", p, ", expected 0 ≤ p < 1");
   if (!is_training() || p == 0.0f) return x;
@@ -29,10 +43,7 @@ inline Var dropout(const Var& x, float p) {
   });
 }
 
-/// Each sample (entry of the first axis) becomes 0 with probability p, the others are multiplied by 1 / (1 -
-/// p): for the branch of a residual connection ("stochastic depth", G. Huang et al., arXiv:1603.09382). x
-/// itself outside of a `Training` scope or for p = 0. Rank ≥ 1; p in [0, 1), else throws ConfigError.
-inline Var drop_path(const Var& x, float p) {
+MINIVIT_INLINE Var drop_path(const Var& x, float p) {
   using kernels::Vec;
   detail::check_defined("drop_path", "x", x);
   check<ConfigError>(p >= 0.0f && p < 1.0f, "drop_path: p is ", p, ", expected 0 ≤ p < 1");
@@ -57,3 +68,4 @@ inline Var drop_path(const Var& x, float p) {
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

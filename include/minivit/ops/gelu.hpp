@@ -2,6 +2,20 @@
 // approximation. They differ by up to 4.7e-4: weights trained with one want that one.
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// y = x Φ(x), any shape, with the exact Φ: what timm and Hugging Face call "gelu".
+[[nodiscard]] Var gelu(const Var& x);
+
+/// y = x (1 + kernels::tanh(√(2/π) (x + 0.044715 x³))) / 2, any shape: what PyTorch calls "gelu" with
+/// `approximate="tanh"`.
+[[nodiscard]] Var gelu_tanh(const Var& x);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/math.hpp"
 #include "minivit/ops/unary.hpp"
@@ -70,17 +84,15 @@ inline Vec gelu_tanh_derivative(Vec x) {
 
 }  // namespace detail
 
-/// y = x Φ(x), any shape, with the exact Φ: what timm and Hugging Face call "gelu".
-inline Var gelu(const Var& x) {
+MINIVIT_INLINE Var gelu(const Var& x) {
   return detail::unary_by_input(x, detail::map_elements("gelu", x, detail::gelu_forward),
                                 detail::gelu_derivative);
 }
 
-/// y = x (1 + kernels::tanh(√(2/π) (x + 0.044715 x³))) / 2, any shape: what PyTorch calls "gelu" with
-/// `approximate="tanh"`.
-inline Var gelu_tanh(const Var& x) {
+MINIVIT_INLINE Var gelu_tanh(const Var& x) {
   return detail::unary_by_input(x, detail::map_elements("gelu_tanh", x, detail::gelu_tanh_forward),
                                 detail::gelu_tanh_derivative);
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

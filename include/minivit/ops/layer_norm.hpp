@@ -3,6 +3,17 @@
 // with mean = Σ x / C and rstd = 1 / √(Σ (x - mean)² / C + eps) of each row (J. Ba et al., arXiv:1607.06450).
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// Normalizes the last axis: y = (x - mean) / √(variance + eps) · gamma + beta, x (..., C), gamma and beta
+/// (C). Throws ShapeError if the shapes do not fit.
+[[nodiscard]] Var layer_norm(const Var& x, const Var& gamma, const Var& beta, float eps = 1e-6f);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include <cmath>
 #include <tuple>
 
@@ -123,9 +134,7 @@ inline void layer_norm_gradients(Tape& tape, std::int64_t rows, std::int64_t C, 
 
 }  // namespace detail
 
-/// Normalizes the last axis: y = (x - mean) / √(variance + eps) · gamma + beta, x (..., C), gamma and beta
-/// (C). Throws ShapeError if the shapes do not fit.
-inline Var layer_norm(const Var& x, const Var& gamma, const Var& beta, float eps = 1e-6f) {
+MINIVIT_INLINE Var layer_norm(const Var& x, const Var& gamma, const Var& beta, float eps) {
   using kernels::Vec;
   detail::check_layer_norm("layer_norm", x, gamma, beta);
   const std::int64_t C = x.size(-1), rows = C ? x.numel() / C : 0;
@@ -148,3 +157,4 @@ inline Var layer_norm(const Var& x, const Var& gamma, const Var& beta, float eps
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

@@ -1,11 +1,23 @@
 // y = x Wᵀ + b                                    x: (..., C)   W: (N, C)   b: (N)   y: (..., N)
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// y (..., N) = x (..., C) · weightᵀ + bias [+ residual], for weight (N, C), bias (N) and residual (..., N);
+/// an empty bias or residual (`Var{}`) means none. Throws ShapeError if the shapes do not fit.
+[[nodiscard]] Var linear(const Var& x, const Var& weight, const Var& bias = {}, const Var& residual = {});
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include <algorithm>
 #include <utility>
 
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/gemm.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -19,6 +31,8 @@ struct LinearShape {
   Shape result;
 
   LinearShape(const char* op, const Var& x, const Var& weight, const Var& bias, const Var& residual) {
+    check_defined(op, "x", x);
+    check_defined(op, "weight", weight);
     check<ShapeError>(x.rank() >= 1, op, ": x is ", x.shape(), ", expected (..., C)");
     C = x.size(-1);
     check<ShapeError>(weight.rank() == 2 && weight.size(1) == C, op, ": weight is ", weight.shape(),
@@ -60,9 +74,7 @@ inline void linear_weight_gradients(Tape& tape, const LinearShape& s, const Matr
 
 }  // namespace detail
 
-/// y (..., N) = x (..., C) · weightᵀ + bias [+ residual], for weight (N, C), bias (N) and residual (..., N);
-/// an empty bias or residual (`Var{}`) means none. Throws ShapeError if the shapes do not fit.
-inline Var linear(const Var& x, const Var& weight, const Var& bias = {}, const Var& residual = {}) {
+MINIVIT_INLINE Var linear(const Var& x, const Var& weight, const Var& bias, const Var& residual) {
   using kernels::MatrixView;
   const detail::LinearShape s("linear", x, weight, bias, residual);
   return Tape::local().record(
@@ -78,3 +90,4 @@ inline Var linear(const Var& x, const Var& weight, const Var& bias = {}, const V
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

@@ -3,6 +3,30 @@
 // written to memory.
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// y = linear(layer_norm(x, gamma, beta, eps), weight, bias), for x (..., C), gamma and beta (C), weight (N,
+/// C), bias (N) or empty. Throws ShapeError as these two.
+[[nodiscard]] Var norm_linear(const Var& x, const Var& gamma, const Var& beta, float eps, const Var& weight,
+                              const Var& bias = {});
+
+/// y = linear(gelu(x), weight, bias) [+ residual], for x (..., C), weight (N, C), bias (N) or empty, residual
+/// (..., N) or empty. Throws ShapeError if the shapes do not fit.
+[[nodiscard]] Var gelu_linear(const Var& x, const Var& weight, const Var& bias = {},
+                              const Var& residual = {});
+
+/// y (B, N, C) = linear(patchify(images, P), weight as (C, channels·P·P), bias): a convolution with stride P,
+/// for images (B, channels, H, W) and weight (C, channels, P, P). Throws ShapeError if the shapes do not fit.
+[[nodiscard]] Var patch_linear(const Var& images, const Var& weight, const Var& bias = {});
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include "minivit/autograd/tape.hpp"
+#include "minivit/kernels/gemm.hpp"
+#include "minivit/ops/defined.hpp"
 #include "minivit/ops/gelu.hpp"
 #include "minivit/ops/layer_norm.hpp"
 #include "minivit/ops/linear.hpp"
@@ -59,10 +83,8 @@ struct GeluBackward {
 
 }  // namespace detail
 
-/// y = linear(layer_norm(x, gamma, beta, eps), weight, bias), for x (..., C), gamma and beta (C), weight (N,
-/// C), bias (N) or empty. Throws ShapeError as these two.
-inline Var norm_linear(const Var& x, const Var& gamma, const Var& beta, float eps, const Var& weight,
-                       const Var& bias = {}) {
+MINIVIT_INLINE Var norm_linear(const Var& x, const Var& gamma, const Var& beta, float eps, const Var& weight,
+                               const Var& bias) {
   using kernels::MatrixView;
   detail::check_layer_norm("norm_linear", x, gamma, beta);
   const detail::LinearShape s("norm_linear", x, weight, bias, {});
@@ -83,9 +105,7 @@ inline Var norm_linear(const Var& x, const Var& gamma, const Var& beta, float ep
       });
 }
 
-/// y = linear(gelu(x), weight, bias) [+ residual], for x (..., C), weight (N, C), bias (N) or empty, residual
-/// (..., N) or empty. Throws ShapeError if the shapes do not fit.
-inline Var gelu_linear(const Var& x, const Var& weight, const Var& bias = {}, const Var& residual = {}) {
+MINIVIT_INLINE Var gelu_linear(const Var& x, const Var& weight, const Var& bias, const Var& residual) {
   using kernels::MatrixView, kernels::Vec;
   const detail::LinearShape s("gelu_linear", x, weight, bias, residual);
   return Tape::local().record(
@@ -109,10 +129,10 @@ inline Var gelu_linear(const Var& x, const Var& weight, const Var& bias = {}, co
       });
 }
 
-/// y (B, N, C) = linear(patchify(images, P), weight as (C, channels·P·P), bias): a convolution with stride P,
-/// for images (B, channels, H, W) and weight (C, channels, P, P). Throws ShapeError if the shapes do not fit.
-inline Var patch_linear(const Var& images, const Var& weight, const Var& bias = {}) {
+MINIVIT_INLINE Var patch_linear(const Var& images, const Var& weight, const Var& bias) {
   using kernels::MatrixView;
+  detail::check_defined("patch_linear", "images", images);
+  detail::check_defined("patch_linear", "weight", weight);
   check<ShapeError>(weight.rank() == 4 && weight.size(2) == weight.size(3), "patch_linear: weight is ",
                     weight.shape(), ", expected (C, channels, P, P)");
   const std::int64_t C = weight.size(0), P = weight.size(3);
@@ -138,3 +158,4 @@ inline Var patch_linear(const Var& images, const Var& weight, const Var& bias = 
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

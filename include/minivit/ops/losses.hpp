@@ -2,15 +2,9 @@
 // the batch.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
 #include <span>
 
-#include "minivit/autograd/tape.hpp"
-#include "minivit/kernels/reduce.hpp"
-#include "minivit/kernels/softmax.hpp"
-#include "minivit/ops/defined.hpp"
+#include "minivit/autograd/var.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -19,6 +13,40 @@ struct CrossEntropyOptions {
   float label_smoothing = 0.0f;  ///< in [0, 1]: this share of the target is spread evenly over all classes
   std::span<const float> class_weights{};  ///< one for each class, or empty: all 1
 };
+
+/// Cross-entropy of logits (B, K) against class numbers (B), the mean over the batch as PyTorch defines it:
+/// with class weights, samples are weighted by the weight of their class. Throws ShapeError if the numbers do
+/// not fit or a label is outside of [0, K), ConfigError for the smoothing.
+[[nodiscard]] Var cross_entropy(const Var& logits, std::span<const int> labels,
+                                const CrossEntropyOptions& options = {});
+
+/// Cross-entropy of logits (B, K) against probabilities (B, K), as PyTorch defines it (mixtures of labels,
+/// distillation). The targets are constants. Throws as the other form.
+[[nodiscard]] Var cross_entropy(const Var& logits, const Tensor& targets,
+                                const CrossEntropyOptions& options = {});
+
+/// Mean of (x - target)² over all elements. The target is a constant. Throws ShapeError unless the shapes are
+/// equal.
+[[nodiscard]] Var mse(const Var& x, const Tensor& target);
+
+/// Mean over all elements of -t log σ(z) - (1 - t) log(1 - σ(z)), σ the sigmoid, in the form max(z, 0) - z t
+/// + log(1 + e^-|z|) that does not overflow; targets t in [0, 1], constants. Throws ShapeError unless the
+/// shapes are equal.
+[[nodiscard]] Var binary_cross_entropy_with_logits(const Var& logits, const Tensor& targets);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "minivit/autograd/tape.hpp"
+#include "minivit/kernels/reduce.hpp"
+#include "minivit/kernels/softmax.hpp"
+#include "minivit/ops/defined.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
@@ -76,11 +104,8 @@ Var cross_entropy_of(const Var& logits, const CrossEntropyOptions& options, cons
 
 }  // namespace detail
 
-/// Cross-entropy of logits (B, K) against class numbers (B), the mean over the batch as PyTorch defines it:
-/// with class weights, samples are weighted by the weight of their class. Throws ShapeError if the numbers do
-/// not fit or a label is outside of [0, K), ConfigError for the smoothing.
-inline Var cross_entropy(const Var& logits, std::span<const int> labels,
-                         const CrossEntropyOptions& options = {}) {
+MINIVIT_INLINE Var cross_entropy(const Var& logits, std::span<const int> labels,
+                                 const CrossEntropyOptions& options) {
   detail::check_defined("cross_entropy", "logits", logits);
   check<ShapeError>(logits.rank() == 2 && logits.size(0) == static_cast<std::int64_t>(labels.size()),
                     "cross_entropy: logits are ", logits.shape(), ", expected (", labels.size(),
@@ -101,9 +126,8 @@ inline Var cross_entropy(const Var& logits, std::span<const int> labels,
       });
 }
 
-/// Cross-entropy of logits (B, K) against probabilities (B, K), as PyTorch defines it (mixtures of labels,
-/// distillation). The targets are constants. Throws as the other form.
-inline Var cross_entropy(const Var& logits, const Tensor& targets, const CrossEntropyOptions& options = {}) {
+MINIVIT_INLINE Var cross_entropy(const Var& logits, const Tensor& targets,
+                                 const CrossEntropyOptions& options) {
   detail::check_defined("cross_entropy", "logits", logits);
   detail::check_defined("cross_entropy", "targets", targets);
   check<ShapeError>(logits.rank() == 2 && logits.shape() == targets.shape(), "cross_entropy: targets are ",
@@ -120,9 +144,7 @@ inline Var cross_entropy(const Var& logits, const Tensor& targets, const CrossEn
       });
 }
 
-/// Mean of (x - target)² over all elements. The target is a constant. Throws ShapeError unless the shapes are
-/// equal.
-inline Var mse(const Var& x, const Tensor& target) {
+MINIVIT_INLINE Var mse(const Var& x, const Tensor& target) {
   using kernels::Vec;
   detail::check_defined("mse", "x", x);
   detail::check_defined("mse", "target", target);
@@ -141,10 +163,7 @@ inline Var mse(const Var& x, const Tensor& target) {
                               });
 }
 
-/// Mean over all elements of -t log σ(z) - (1 - t) log(1 - σ(z)), σ the sigmoid, in the form max(z, 0) - z t
-/// + log(1 + e^-|z|) that does not overflow; targets t in [0, 1], constants. Throws ShapeError unless the
-/// shapes are equal.
-inline Var binary_cross_entropy_with_logits(const Var& logits, const Tensor& targets) {
+MINIVIT_INLINE Var binary_cross_entropy_with_logits(const Var& logits, const Tensor& targets) {
   using kernels::Vec;
   detail::check_defined("binary_cross_entropy_with_logits", "logits", logits);
   detail::check_defined("binary_cross_entropy_with_logits", "targets", targets);
@@ -171,3 +190,4 @@ inline Var binary_cross_entropy_with_logits(const Var& logits, const Tensor& tar
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

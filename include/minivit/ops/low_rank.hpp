@@ -1,15 +1,24 @@
 // A weight plus a product of two thin matrices (LoRA: E. J. Hu et al., arXiv:2106.09685).
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// y (N, C) = weight + scale · b · a, for weight (N, C), b (N, R), a (R, C). Throws ShapeError if the shapes
+/// do not fit.
+[[nodiscard]] Var low_rank_sum(const Var& weight, const Var& b, const Var& a, float scale);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/gemm.hpp"
 #include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// y (N, C) = weight + scale · b · a, for weight (N, C), b (N, R), a (R, C). Throws ShapeError if the shapes
-/// do not fit.
-inline Var low_rank_sum(const Var& weight, const Var& b, const Var& a, float scale) {
+MINIVIT_INLINE Var low_rank_sum(const Var& weight, const Var& b, const Var& a, float scale) {
   using kernels::MatrixView;
   detail::check_defined("low_rank_sum", "weight", weight);
   detail::check_defined("low_rank_sum", "b", b);
@@ -36,3 +45,4 @@ inline Var low_rank_sum(const Var& weight, const Var& b, const Var& a, float sca
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

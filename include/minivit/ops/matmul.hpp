@@ -1,6 +1,17 @@
 // Batched matrix product.
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// y (..., M, N) = a (..., M, K) · b (..., K, N), the leading axes broadcast. With `transpose_a` a is (...,
+/// K, M), with `transpose_b` b is (..., N, K). Throws ShapeError for rank below 2 or shapes that do not fit.
+[[nodiscard]] Var matmul(const Var& a, const Var& b, bool transpose_a = false, bool transpose_b = false);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/gemm.hpp"
 #include "minivit/ops/arithmetic.hpp"
@@ -54,9 +65,7 @@ void for_each_matrix(const Shape& out, const Shape& a, const Shape& b, std::int6
 
 }  // namespace detail
 
-/// y (..., M, N) = a (..., M, K) · b (..., K, N), the leading axes broadcast. With `transpose_a` a is (...,
-/// K, M), with `transpose_b` b is (..., N, K). Throws ShapeError for rank below 2 or shapes that do not fit.
-inline Var matmul(const Var& a, const Var& b, bool transpose_a = false, bool transpose_b = false) {
+MINIVIT_INLINE Var matmul(const Var& a, const Var& b, bool transpose_a, bool transpose_b) {
   detail::check_defined("matmul", "a", a);
   detail::check_defined("matmul", "b", b);
   check<ShapeError>(a.rank() >= 2 && b.rank() >= 2, "matmul: a is ", a.shape(), " and b is ", b.shape(),
@@ -115,3 +124,4 @@ inline Var matmul(const Var& a, const Var& b, bool transpose_a = false, bool tra
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

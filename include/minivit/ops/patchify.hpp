@@ -2,6 +2,18 @@
 // / P)
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// Patches of P × P pixels, row by row, each as C·P·P numbers in the order of a convolution's weight (C, P,
+/// P): a linear layer on them is that convolution with stride P. Throws ShapeError unless x is (B, C, H, W)
+/// with H and W divisible by P.
+[[nodiscard]] Var patchify(const Var& x, std::int64_t P);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/pack.hpp"
 #include "minivit/ops/defined.hpp"
@@ -87,10 +99,7 @@ class PatchRows {
 
 }  // namespace detail
 
-/// Patches of P × P pixels, row by row, each as C·P·P numbers in the order of a convolution's weight (C, P,
-/// P): a linear layer on them is that convolution with stride P. Throws ShapeError unless x is (B, C, H, W)
-/// with H and W divisible by P.
-inline Var patchify(const Var& x, std::int64_t P) {
+MINIVIT_INLINE Var patchify(const Var& x, std::int64_t P) {
   detail::check_defined("patchify", "x", x);
   detail::check_patches("patchify", x.shape(), P);
   Tensor y = Tensor::empty({x.size(0), (x.size(2) / P) * (x.size(3) / P), x.size(1) * P * P});
@@ -103,3 +112,4 @@ inline Var patchify(const Var& x, std::int64_t P) {
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

@@ -1,8 +1,29 @@
 // Over some axes or all: sum, mean, max.
 #pragma once
 
-#include <array>
 #include <initializer_list>
+
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+using Axes = std::initializer_list<int>;
+
+/// Sum over `axes`, over all if none is named. Reduced axes disappear, or stay as 1 with `keep`. Throws
+/// ShapeError for an axis that does not exist or is named twice.
+[[nodiscard]] Var sum(const Var& x, Axes axes = {}, bool keep = false);
+
+/// Mean over `axes`, as `sum`. Of no elements it is NaN.
+[[nodiscard]] Var mean(const Var& x, Axes axes = {}, bool keep = false);
+
+/// Largest element over `axes`, as `sum`; equal largest elements share the gradient, as in `torch.amax`.
+/// Throws ShapeError if there are no elements to choose from.
+[[nodiscard]] Var max(const Var& x, Axes axes = {}, bool keep = false);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include <array>
 #include <limits>
 
 #include "minivit/autograd/tape.hpp"
@@ -11,8 +32,6 @@
 #include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
-
-using Axes = std::initializer_list<int>;
 
 namespace detail {
 
@@ -66,20 +85,15 @@ inline Var sum_scaled(const char* op, const Var& x, Axes axes, bool keep, bool m
 
 }  // namespace detail
 
-/// Sum over `axes`, over all if none is named. Reduced axes disappear, or stay as 1 with `keep`. Throws
-/// ShapeError for an axis that does not exist or is named twice.
-inline Var sum(const Var& x, Axes axes = {}, bool keep = false) {
+MINIVIT_INLINE Var sum(const Var& x, Axes axes, bool keep) {
   return detail::sum_scaled("sum", x, axes, keep, false);
 }
 
-/// Mean over `axes`, as `sum`. Of no elements it is NaN.
-inline Var mean(const Var& x, Axes axes = {}, bool keep = false) {
+MINIVIT_INLINE Var mean(const Var& x, Axes axes, bool keep) {
   return detail::sum_scaled("mean", x, axes, keep, true);
 }
 
-/// Largest element over `axes`, as `sum`; equal largest elements share the gradient, as in `torch.amax`.
-/// Throws ShapeError if there are no elements to choose from.
-inline Var max(const Var& x, Axes axes = {}, bool keep = false) {
+MINIVIT_INLINE Var max(const Var& x, Axes axes, bool keep) {
   using kernels::Vec;
   detail::check_defined("max", "x", x);
   const detail::Reduced to("max", x.shape(), axes);
@@ -122,3 +136,4 @@ inline Var max(const Var& x, Axes axes = {}, bool keep = false) {
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

@@ -1,6 +1,18 @@
 // The end of a residual branch: its scale (LayerScale), its chance to be left out (drop path), and the sum.
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// y = x + drop_path(gamma · branch, p), as `drop_path` and LayerScale (H. Touvron et al., arXiv:2103.17239)
+/// say, in one pass. x, branch: (B, ..., C); gamma: (C), or empty (`Var{}`) for 1. Throws ShapeError if the
+/// shapes do not fit, ConfigError unless p is in [0, 1).
+[[nodiscard]] Var residual(const Var& x, const Var& branch, const Var& gamma, float p);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/random.hpp"
 #include "minivit/kernels/reduce.hpp"
@@ -8,10 +20,7 @@
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// y = x + drop_path(gamma · branch, p), as `drop_path` and LayerScale (H. Touvron et al., arXiv:2103.17239)
-/// say, in one pass. x, branch: (B, ..., C); gamma: (C), or empty (`Var{}`) for 1. Throws ShapeError if the
-/// shapes do not fit, ConfigError unless p is in [0, 1).
-inline Var residual(const Var& x, const Var& branch, const Var& gamma, float p) {
+MINIVIT_INLINE Var residual(const Var& x, const Var& branch, const Var& gamma, float p) {
   using kernels::load, kernels::load_partial, kernels::Vec;
   detail::check_defined("residual", "x", x);
   detail::check_defined("residual", "branch", branch);
@@ -74,3 +83,4 @@ inline Var residual(const Var& x, const Var& branch, const Var& gamma, float p) 
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

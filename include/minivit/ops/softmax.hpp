@@ -1,6 +1,19 @@
 // y_i = e^x_i / Σ e^x_j  over one axis, and its logarithm.
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// Probabilities along `axis`. Any shape of rank ≥ 1; throws ShapeError if there is no such axis.
+[[nodiscard]] Var softmax(const Var& x, int axis = -1);
+
+/// Logarithms of the probabilities along `axis`, without computing e^x and its logarithm one after the other.
+[[nodiscard]] Var log_softmax(const Var& x, int axis = -1);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include <cmath>
 
 #include "minivit/autograd/tape.hpp"
@@ -71,14 +84,13 @@ inline Var log_softmax_last(const Var& x) {
 
 }  // namespace detail
 
-/// Probabilities along `axis`. Any shape of rank ≥ 1; throws ShapeError if there is no such axis.
-inline Var softmax(const Var& x, int axis = -1) {
+MINIVIT_INLINE Var softmax(const Var& x, int axis) {
   return detail::along_axis("softmax", x, axis, detail::softmax_last);
 }
 
-/// Logarithms of the probabilities along `axis`, without computing e^x and its logarithm one after the other.
-inline Var log_softmax(const Var& x, int axis = -1) {
+MINIVIT_INLINE Var log_softmax(const Var& x, int axis) {
   return detail::along_axis("log_softmax", x, axis, detail::log_softmax_last);
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

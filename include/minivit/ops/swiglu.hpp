@@ -1,15 +1,24 @@
 // The gate of SwiGLU (N. Shazeer, arXiv:2002.05202).
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// y (..., H) = silu(a) · b for x (..., 2H) = [a, b], with silu(a) = a / (1 + exp(-a)). Throws ShapeError for
+/// an odd number of columns.
+[[nodiscard]] Var swiglu(const Var& x);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/math.hpp"
 #include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// y (..., H) = silu(a) · b for x (..., 2H) = [a, b], with silu(a) = a / (1 + exp(-a)). Throws ShapeError for
-/// an odd number of columns.
-inline Var swiglu(const Var& x) {
+MINIVIT_INLINE Var swiglu(const Var& x) {
   using kernels::Vec;
   detail::check_defined("swiglu", "x", x);
   check<ShapeError>(x.rank() >= 1 && x.size(-1) % 2 == 0, "swiglu: x is ", x.shape(),
@@ -45,3 +54,4 @@ inline Var swiglu(const Var& x) {
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

@@ -5,8 +5,7 @@
 // to compile.
 #pragma once
 
-#include "minivit/autograd/tape.hpp"
-#include "minivit/ops/defined.hpp"
+#include "minivit/autograd/var.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -14,7 +13,27 @@ namespace minivit::inline MINIVIT_ABI {
 /// (B, N, C), and positions added to all, or to the patches alone. first, second: (1, p, C) with p tokens
 /// each, or empty (`Var{}`); positions: (1, P + N, C), or (1, N, C). Throws ShapeError if the shapes do not
 /// fit.
-inline Var assemble_tokens(const Var& patches, const Var& first, const Var& second, const Var& positions) {
+[[nodiscard]] Var assemble_tokens(const Var& patches, const Var& first, const Var& second,
+                                  const Var& positions);
+
+/// y (B, C) = the mean of tokens [begin, begin + count) of x (B, T, C); one token is that token. With
+/// `and_first` y (B, 2C) = token 0 and, behind it, that mean. Throws ShapeError if there are no such tokens.
+[[nodiscard]] Var pool_tokens(const Var& x, std::int64_t begin, std::int64_t count = 1,
+                              bool and_first = false);
+
+/// y = (a + b) / 2, of the same shape. Throws ShapeError if the shapes differ.
+[[nodiscard]] Var mean_of(const Var& a, const Var& b);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include "minivit/autograd/tape.hpp"
+#include "minivit/ops/defined.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+MINIVIT_INLINE Var assemble_tokens(const Var& patches, const Var& first, const Var& second,
+                                   const Var& positions) {
   using kernels::Vec;
   detail::check_defined("assemble_tokens", "patches", patches);
   detail::check_defined("assemble_tokens", "positions", positions);
@@ -78,9 +97,7 @@ inline Var assemble_tokens(const Var& patches, const Var& first, const Var& seco
       });
 }
 
-/// y (B, C) = the mean of tokens [begin, begin + count) of x (B, T, C); one token is that token. With
-/// `and_first` y (B, 2C) = token 0 and, behind it, that mean. Throws ShapeError if there are no such tokens.
-inline Var pool_tokens(const Var& x, std::int64_t begin, std::int64_t count = 1, bool and_first = false) {
+MINIVIT_INLINE Var pool_tokens(const Var& x, std::int64_t begin, std::int64_t count, bool and_first) {
   using kernels::Vec;
   detail::check_defined("pool_tokens", "x", x);
   check<ShapeError>(x.rank() == 3, "pool_tokens: x is ", x.shape(), ", expected (B, T, C)");
@@ -117,8 +134,7 @@ inline Var pool_tokens(const Var& x, std::int64_t begin, std::int64_t count = 1,
       });
 }
 
-/// y = (a + b) / 2, of the same shape. Throws ShapeError if the shapes differ.
-inline Var mean_of(const Var& a, const Var& b) {
+MINIVIT_INLINE Var mean_of(const Var& a, const Var& b) {
   using kernels::Vec;
   detail::check_defined("mean_of", "a", a);
   detail::check_defined("mean_of", "b", b);
@@ -138,3 +154,4 @@ inline Var mean_of(const Var& a, const Var& b) {
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS
