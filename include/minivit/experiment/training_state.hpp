@@ -13,6 +13,7 @@
 #include "minivit/io/model_folder.hpp"
 #include "minivit/train/ema.hpp"
 #include "minivit/train/metrics.hpp"
+#include "minivit/train/optimizer_concept.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -75,10 +76,10 @@ std::string data_digest(std::size_t count, const Names& name_of) {
 /// Writes `folder`, in the place of an earlier one, whole or not at all: a model folder (of the moving
 /// average if there is one) and training_state.safetensors with all that resuming needs. Throws FileError;
 /// the earlier folder is then as it was.
-template <class Optimizer>
+template <Optimizer O>
 void save_checkpoint(const std::filesystem::path& folder, const VisionTransformer& net,
                      const std::vector<std::string>& labels, const Preprocess& preprocess,
-                     const TrainingState& state, const ParameterArena& parameters, const Optimizer& optimizer,
+                     const TrainingState& state, const ParameterArena& parameters, const O& optimizer,
                      std::optional<Ema>& ema) {
   AtomicFolder fresh(folder);
   SafetensorsWriter writer;
@@ -88,18 +89,8 @@ void save_checkpoint(const std::filesystem::path& folder, const VisionTransforme
   for (const NamedTensor& t : optimizer.state()) writer.add("optimizer." + t.name, t.tensor);
   if (ema) writer.add("ema", ema->average());
   writer.save(fresh.path() / "training_state.safetensors");
-  // The average is what is evaluated and shown.
-  struct Swapped {
-    std::optional<Ema>& ema;
-    explicit Swapped(std::optional<Ema>& e) : ema(e) {
-      if (ema) ema->swap();
-    }
-    ~Swapped() {
-      if (ema) ema->swap();
-    }
-  };
   {
-    const Swapped swapped(ema);
+    const UseAverage average(ema);  // it is what is evaluated and shown
     write_model_files(fresh.path(), net, labels, preprocess);
   }
   fresh.commit();
@@ -107,9 +98,9 @@ void save_checkpoint(const std::filesystem::path& folder, const VisionTransforme
 
 /// Reads what `save_checkpoint` wrote into a model, optimizer and average made from the same configuration.
 /// Throws FileError if there is none, it is damaged or of another model.
-template <class Optimizer>
+template <Optimizer O>
 TrainingState load_checkpoint(const std::filesystem::path& folder, VisionTransformer& net,
-                              ParameterArena& parameters, Optimizer& optimizer, std::optional<Ema>& ema) {
+                              ParameterArena& parameters, O& optimizer, std::optional<Ema>& ema) {
   recover_folder(folder);
   const std::filesystem::path path = folder / "training_state.safetensors";
   const SafetensorsFile file(path);
