@@ -97,15 +97,14 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
 
   TrainingState state{.data = images.digest()};
   const auto save_best = [&] {
-    if (ema) ema->swap();   // the average is what was evaluated
-    if (has_lora(model)) {  // an ordinary model for everybody else
+    const UseAverage average(ema);  // it is what was evaluated
+    if (has_lora(model)) {          // an ordinary model for everybody else
       VisionTransformer merged = model;
       merge_lora(merged);
       save_model(run / "best", merged, images.classes(), c.preprocess());
     } else {
       save_model(run / "best", model, images.classes(), c.preprocess());
     }
-    if (ema) ema->swap();
   };
   // Where to begin: a run without a checkpoint has not come far enough to have one, and begins anew.
   if (fs::exists(run / "last")) {
@@ -174,17 +173,20 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
            .metrics_done = state.trained},
           observer);
 
-      if (ema) ema->swap();  // the average is what is evaluated
-      const Metrics val = evaluate(model, val_loader.epoch(0), [&] { return !signals.received(); });
-      check_validation(val, model, val_loader, parameters, state.step);
-      const bool whole = !signals.received() && !time_is_up();
-      // Of few images the same number is right often: then the loss decides.
-      const bool better = val.top1() > state.best_val_acc ||
-                          (val.top1() == state.best_val_acc && val.loss() < state.best_val_loss);
-      if (whole)
-        recorder.epoch(state, val, better, schedule(state.step - 1), model, parameters, images.val,
-                       images.val_part);
-      if (ema) ema->swap();
+      bool whole = false, better = false;
+      Metrics val;
+      {
+        const UseAverage average(ema);  // it is what is evaluated
+        val = evaluate(model, val_loader.epoch(0), [&] { return !signals.received(); });
+        check_validation(val, model, val_loader, parameters, state.step);
+        whole = !signals.received() && !time_is_up();
+        // Of few images the same number is right often: then the loss decides.
+        better = val.top1() > state.best_val_acc ||
+                 (val.top1() == state.best_val_acc && val.loss() < state.best_val_loss);
+        if (whole)
+          recorder.epoch(state, val, better, schedule(state.step - 1), model, parameters, images.val,
+                         images.val_part);
+      }
       if (!whole) {  // the evaluation is repeated
         save();
         log.line(signals.received() ? "interrupted" : "the time is up");

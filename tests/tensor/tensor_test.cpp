@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <limits>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "minivit/tensor/eigen.hpp"
@@ -167,6 +170,73 @@ TEST_CASE("Eigen sees the same elements") {
   CHECK(as_matrix(none).size() == 0);
   Tensor scalar = Tensor::scalar(1);
   CHECK_THROWS_AS(as_matrix(scalar), ShapeError);
+}
+
+TEST_CASE("a tensor is made from any Eigen expression") {
+  Eigen::MatrixXf a(2, 3), b(3, 2);  // column by column in memory
+  a << 1, 2, 3, 4, 5, 6;
+  b << 1, 0, 0, 1, 1, 1;
+  const Eigen::MatrixXf c = Eigen::MatrixXf::Constant(2, 2, 10);
+  const auto holds = [](const Tensor& t, const Shape& shape, std::vector<float> values) {
+    return t.shape() == shape && std::ranges::equal(t.values(), values);
+  };
+  const Tensor sum = a * b + c;
+  CHECK(holds(sum, {2, 2}, {14, 15, 20, 21}));
+  CHECK(holds(a, {2, 3}, {1, 2, 3, 4, 5, 6}));
+  CHECK(holds(a * b, {2, 2}, {4, 5, 10, 11}));
+  CHECK(holds(a.transpose(), {3, 2}, {1, 4, 2, 5, 3, 6}));
+  CHECK(holds(a.col(1), {2}, {2, 5}));
+  CHECK(holds(a.row(1), {3}, {4, 5, 6}));
+  CHECK(holds(a.rowwise().sum(), {2}, {6, 15}));
+  CHECK(holds(a.colwise().sum(), {3}, {5, 7, 9}));
+  CHECK(holds(a.array().square() - 1, {2, 3}, {0, 3, 8, 15, 24, 35}));
+  CHECK(holds(Eigen::ArrayXf::LinSpaced(3, 0, 2), {3}, {0, 1, 2}));
+  CHECK(holds(a.cast<double>() * 0.5, {2, 3}, {0.5, 1, 1.5, 2, 2.5, 3}));
+  CHECK(holds(Eigen::Vector3i(1, 2, 3), {3}, {1, 2, 3}));
+  CHECK(holds(Eigen::MatrixXf(0, 3), {0, 3}, {}));
+  CHECK(holds(Eigen::MatrixXd::Identity(2, 2), {2, 2}, {1, 0, 0, 1}));
+  Tensor assigned;
+  assigned = a.topRows(1) * b;
+  CHECK(holds(assigned, {1, 2}, {4, 5}));
+  // From what is itself a tensor: the values are copied.
+  Tensor t = sum.matrix().transpose();
+  CHECK(holds(t, {2, 2}, {14, 20, 15, 21}));
+  t = t.matrix() * t.matrix();
+  CHECK(holds(t, {2, 2}, {496, 700, 525, 741}));
+}
+
+TEST_CASE("a tensor shows its elements as matrix, array and vector") {
+  Tensor a = counting({2, 3, 4});
+  a.matrix().row(5).setConstant(-1);
+  CHECK(a(1, 2, 3) == -1);
+  a.array() = a.array().max(0) + 1;
+  CHECK(a(1, 2, 3) == 1);
+  a.vector().head(2) *= 3;
+  CHECK(a(0, 0, 1) == 6);
+  const Tensor& constant = a;
+  CHECK(constant.vector().dot(constant.vector()) == constant.array().square().sum());
+  // A view that begins anywhere.
+  Tensor view = a.view(1, {3, 5});
+  view.array() += 1;
+  CHECK(a(0, 0, 1) == 7);
+  CHECK(view.matrix()(2, 4) == a.data()[15]);
+  static_assert(std::is_const_v<std::remove_pointer_t<decltype(constant.matrix().data())>>);
+  CHECK(Tensor().array().size() == 0);
+  CHECK(Tensor().vector().size() == 0);
+  CHECK_THROWS_AS((void)Tensor().matrix(), ShapeError);
+}
+
+TEST_CASE("a tensor that was moved from is empty") {
+  Tensor a = counting({2, 3});
+  const Tensor b = std::move(a);
+  CHECK_FALSE(a.defined());  // NOLINT: that is the question
+  CHECK(a.numel() == 0);
+  CHECK(b(1, 2) == 5);
+  a = counting({4});
+  Tensor c;
+  c = std::move(a);
+  CHECK_FALSE(a.defined());  // NOLINT
+  CHECK(c(3) == 3);
 }
 
 TEST_CASE("tensors whose size in bytes overflows are refused") {

@@ -4,9 +4,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "minivit/nn/linear.hpp"
+#include "support/message_of.hpp"
 
 using namespace minivit;
 
@@ -32,19 +35,48 @@ TEST_CASE("the average follows the weights, fast at first") {
   CHECK(worst < 1e-6);
 }
 
-TEST_CASE("swap exchanges weights and average, twice is nothing") {
+TEST_CASE("the model has the average as its weights within a scope, also if an exception ends it") {
   Linear layer(3, 2);
   ParameterArena parameters = flatten(layer);
-  Ema ema(parameters, 0.9f);
+  std::optional<Ema> ema(std::in_place, parameters, 0.9f);
   const Tensor start = parameters.values.clone();
   parameters.values.fill(5.0f);
-  ema.swap();
-  CHECK(std::ranges::equal(parameters.values.values(), start.values()));
-  CHECK(layer.weight.value(0, 0) == start(0));  // the model sees it
-  CHECK(ema.average()(0) == 5.0f);
-  ema.swap();
-  CHECK(layer.weight.value(1, 2) == 5.0f);
-  CHECK(std::ranges::equal(ema.average().values(), start.values()));
+  const auto restored = [&] {
+    return layer.weight.value(1, 2) == 5.0f && std::ranges::equal(ema->average().values(), start.values());
+  };
+  {
+    const UseAverage average(ema);
+    CHECK(std::ranges::equal(parameters.values.values(), start.values()));
+    CHECK(layer.weight.value(0, 0) == start(0));  // the model sees it
+    CHECK(ema->average()(0) == 5.0f);
+    {
+      const UseAverage within(*ema);  // the same once more
+      CHECK(layer.weight.value(0, 0) == start(0));
+    }
+    CHECK(layer.weight.value(0, 0) == start(0));
+    CHECK(message_of<Error>([&] { ema->update(); }) ==
+          "ema: the average is in use as the weights; end the UseAverage scope before training");
+  }
+  CHECK(restored());
+  try {
+    const UseAverage average(ema);
+    throw Error("evaluation failed");
+  } catch (const Error&) { CHECK(restored()); }
+  std::optional<Ema> none;
+  const UseAverage nothing(none);
+  CHECK(restored());
+}
+
+TEST_CASE("the average follows an arena that is moved, and outlives one that ends") {
+  Linear layer(1, 1);
+  std::optional<ParameterArena> parameters = flatten(layer);
+  Ema ema(*parameters, 0.75f);
+  const ParameterArena moved = *std::exchange(parameters, std::nullopt);
+  ema.set_steps(1000);
+  layer.weight.value.fill(1.0f);
+  const float before = ema.average()(0);
+  ema.update();
+  CHECK(ema.average()(0) == doctest::Approx(0.75 * before + 0.25));
 }
 
 TEST_CASE("the number of steps can be restored") {

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "minivit/nn/linear.hpp"
@@ -146,6 +148,64 @@ TEST_CASE("padding between parameters stays 0") {
   for (int i = 0; i < 3; ++i) adam.step(0.1f), sgd.step(0.1f);
   CHECK(std::count(parameters.values.data() + 9, parameters.values.data() + 16, 0.0f) == 7);
   CHECK(std::count(parameters.values.data() + 19, parameters.values.data() + 32, 0.0f) == 13);
+}
+
+TEST_CASE("an optimizer follows an arena that is moved, and outlives one that ends") {
+  Linear layer(3, 2);
+  const auto trains = [&](auto& optimizer) {
+    const float before = layer.weight.value(0, 0);
+    layer.weight.grad.fill(1.0f);
+    optimizer.step(0.1f);
+    return layer.weight.value(0, 0) < before;
+  };
+  std::optional<ParameterArena> parameters = flatten(layer);
+  AdamW adam(*parameters, {.weight_decay = 0.0f});
+  Sgd sgd(*parameters, {});
+  CHECK(trains(adam));
+  std::optional<ParameterArena> moved = std::move(parameters);
+  parameters.reset();
+  CHECK(trains(adam));
+  CHECK(trains(sgd));
+  moved.reset();
+  CHECK(trains(adam));
+  CHECK(trains(sgd));
+  // While one of them lives, another arena would take the model away from it.
+  CHECK_THROWS_AS((void)flatten(layer), Error);
+}
+
+namespace {
+
+/// The least that is an optimizer.
+struct Descent {
+  ParameterArena parameters;
+  std::int64_t count = 0;
+
+  void step(float lr, float scale, bool) {
+    for (std::int64_t i = 0; i < parameters.size(); ++i)
+      parameters.values.data()[i] -= lr * scale * parameters.grads.data()[i];
+    ++count;
+  }
+  std::int64_t steps() const { return count; }
+  void set_steps(std::int64_t n) { count = n; }
+  std::vector<NamedTensor> state() const { return {}; }
+};
+struct WithoutState {
+  void step(float, float, bool) {}
+  std::int64_t steps() const { return 0; }
+  void set_steps(std::int64_t) {}
+};
+
+}  // namespace
+
+TEST_CASE("what an optimizer is can be asked") {
+  static_assert(Optimizer<AdamW> && Optimizer<Sgd> && Optimizer<Descent>);
+  static_assert(!Optimizer<WithoutState> && !Optimizer<int>);
+  Linear layer(3, 2);
+  Descent descent{flatten(layer)};
+  layer.bias.grad.fill(2.0f);
+  const float before = layer.bias.value(0);
+  descent.step(0.5f, 1.0f, false);
+  CHECK(layer.bias.value(0) == before - 1.0f);
 }
 
 TEST_CASE("clip_grad_norm scales down to the norm, never up, and tells the norm before") {

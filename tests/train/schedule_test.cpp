@@ -40,3 +40,10 @@ TEST_CASE("warm-up to the end, one step, no step") {
   const CosineSchedule level{.peak = 0.1, .total = 9, .last = 0.1};
   for (int step = 0; step < 12; ++step) CHECK(level(step) == doctest::Approx(0.1));
 }
+
+TEST_CASE("what a schedule is can be asked") {
+  const auto level = [](std::int64_t) { return 0.1f; };
+  static_assert(Schedule<CosineSchedule> && Schedule<decltype(level)>);
+  static_assert(!Schedule<double>);
+  CHECK(level(3) == 0.1f);
+}

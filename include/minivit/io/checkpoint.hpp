@@ -15,6 +15,7 @@
 #include "minivit/io/model_folder.hpp"
 #include "minivit/train/ema.hpp"
 #include "minivit/train/metrics.hpp"
+#include "minivit/train/optimizer_concept.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -42,13 +43,12 @@ void for_each_number(Position& p, const F& f) {
 
 /// Writes `folder`, in the place of an earlier one, whole or not at all: a model folder (of the moving
 /// average if there is one), which `load_model` reads, and training_state.safetensors with all that resuming
-/// needs. `Optimizer`: AdamW, Sgd, or what has their `state()` and `set_steps`. Throws FileError;
-/// the earlier folder is then as it was.
-template <class Optimizer>
+/// needs. Throws FileError; the earlier folder is then as it was.
+template <Optimizer O>
 void save_checkpoint(const std::filesystem::path& folder, const VisionTransformer& net,
                      const std::vector<std::string>& labels, const Preprocess& preprocess,
-                     const TrainingPosition& position, const ParameterArena& parameters,
-                     const Optimizer& optimizer, std::optional<Ema>& ema) {
+                     const TrainingPosition& position, const ParameterArena& parameters, const O& optimizer,
+                     std::optional<Ema>& ema) {
   AtomicFolder fresh(folder);
   SafetensorsWriter writer;
   for (const auto& [name, text] : position.notes) writer.set_metadata(name, text);
@@ -58,18 +58,8 @@ void save_checkpoint(const std::filesystem::path& folder, const VisionTransforme
   for (const NamedTensor& t : optimizer.state()) writer.add("optimizer." + t.name, t.tensor);
   if (ema) writer.add("ema", ema->average());
   writer.save(fresh.path() / "training_state.safetensors");
-  // The average is what is evaluated and shown.
-  struct Swapped {
-    std::optional<Ema>& ema;
-    explicit Swapped(std::optional<Ema>& e) : ema(e) {
-      if (ema) ema->swap();
-    }
-    ~Swapped() {
-      if (ema) ema->swap();
-    }
-  };
   {
-    const Swapped swapped(ema);
+    const UseAverage average(ema);  // it is what is evaluated and shown
     write_model_files(fresh.path(), net, labels, preprocess);
   }
   fresh.commit();
@@ -77,9 +67,9 @@ void save_checkpoint(const std::filesystem::path& folder, const VisionTransforme
 
 /// Reads what `save_checkpoint` wrote into a model, optimizer and average made from the same configuration.
 /// Throws FileError if there is none, it is damaged or of another model.
-template <class Optimizer>
+template <Optimizer O>
 TrainingPosition load_checkpoint(const std::filesystem::path& folder, VisionTransformer& net,
-                                 ParameterArena& parameters, Optimizer& optimizer, std::optional<Ema>& ema) {
+                                 ParameterArena& parameters, O& optimizer, std::optional<Ema>& ema) {
   recover_folder(folder);
   const std::filesystem::path path = folder / "training_state.safetensors";
   const SafetensorsFile file(path);

@@ -48,9 +48,9 @@ struct StepReport {
 /// gradients (their sum over `accumulate` batches, not clipped) before they are used. Returns the metrics of
 /// the training batches. Throws NotFinite, naming the step and the first tensor that is not finite, before a
 /// step is taken that would destroy the weights.
-template <class Model, class Batches, class Optimizer, class Schedule, class OnStep>
-Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& parameters, Optimizer& optimizer,
-                    const Schedule& schedule, std::optional<Ema>& ema, const TrainOptions& options,
+template <class Model, class Batches, Optimizer O, Schedule S, class OnStep>
+Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& parameters, O& optimizer,
+                    const S& schedule, std::optional<Ema>& ema, const TrainOptions& options,
                     const OnStep& on_step) {
   const Training training;
   Metrics metrics = options.metrics_done;

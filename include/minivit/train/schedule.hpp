@@ -3,12 +3,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <numbers>
 
 #include "minivit/core/config.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
+
+/// What `train_epoch` asks of a schedule: the learning rate of step 0, 1, … since the start of training.
+template <class T>
+concept Schedule = requires(const T& schedule, std::int64_t step) {
+  { schedule(step) } -> std::convertible_to<double>;
+};
 
 /// Rises linearly over `warmup` steps to `peak`, then falls along half a cosine to `last` at step `total`.
 struct CosineSchedule {
@@ -18,12 +25,13 @@ struct CosineSchedule {
   double last = 0.0;        ///< learning rate at the end
 
   /// Learning rate of step 0, 1, …; `last` from `total` on.
-  double operator()(std::int64_t step) const {
+  [[nodiscard]] double operator()(std::int64_t step) const {
     if (step < warmup) return peak * static_cast<double>(step + 1) / static_cast<double>(warmup);
     const double done =
         static_cast<double>(step - warmup) / static_cast<double>(std::max<std::int64_t>(1, total - warmup));
     return last + 0.5 * (peak - last) * (1.0 + std::cos(std::numbers::pi * std::min(1.0, done)));
   }
 };
+static_assert(Schedule<CosineSchedule>);
 
 }  // namespace minivit::inline MINIVIT_ABI
