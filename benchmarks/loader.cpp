@@ -35,7 +35,7 @@ struct Options {
 
 // A landscape of random waves, with some grain: as many bytes in a file as a photo of its size has.
 Image landscape(int width, int height, std::uint64_t seed) {
-  Image image = make_image(width, height);
+  Image image = image::make_image(width, height);
   Rng rng(seed);
   float waves[6][4];
   for (auto& wave : waves)

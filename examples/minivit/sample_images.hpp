@@ -19,7 +19,7 @@ namespace detail {
 /// A normalized image (channels, H, W) as a picture with a frame.
 inline Image framed(const float* x, int H, int W, const Preprocess& p, bool right) {
   const int edge = std::max(1, std::max(H, W) / 32);
-  Image picture = make_image(W + 2 * edge, H + 2 * edge);
+  Image picture = image::make_image(W + 2 * edge, H + 2 * edge);
   const std::uint8_t frame[2][3] = {{213, 94, 0}, {0, 158, 115}};  // red, green for everybody's eyes
   for (int row = 0; row < picture.height; ++row)
     for (int column = 0; column < picture.width; ++column)

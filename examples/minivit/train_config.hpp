@@ -224,9 +224,9 @@ struct TrainConfig {
     p.channels = static_cast<int>(model.channels);
     p.fit = data.fit == "crop" ? Preprocess::Fit::crop : Preprocess::Fit::squash;
     p.crop_pct = data.crop_pct;
-    p.filter = data.interpolation == "nearest"    ? Filter::nearest
-               : data.interpolation == "bilinear" ? Filter::bilinear
-                                                  : Filter::bicubic;
+    p.filter = data.interpolation == "nearest"    ? image::Filter::nearest
+               : data.interpolation == "bilinear" ? image::Filter::bilinear
+                                                  : image::Filter::bicubic;
     if (data.normalization != "imagenet") p.mean = p.std = {0.5f, 0.5f, 0.5f};
     if (data.normalization != "imagenet" && data.normalization != "half") {
       float* const numbers[] = {&p.mean[0], &p.mean[1], &p.mean[2], &p.std[0], &p.std[1], &p.std[2]};

@@ -15,6 +15,7 @@
 #include "minivit/data/resize.hpp"
 
 using namespace minivit;
+using namespace minivit::image;
 
 TEST_CASE("operations give the bytes of torchvision on Pillow images") {
   // Each reference holds the results for these bins, with both signs where there are any, one below the
@@ -95,7 +96,7 @@ TEST_CASE("blending rounds the product before the sum") {
       for (int value = 0; value < 256; ++value) {
         const volatile float product = factor * static_cast<float>(value - plain);
         const float sum = std::clamp(static_cast<float>(plain) + product, 0.0f, 255.0f);
-        wrong += detail::blend_value(plain, value, factor) != static_cast<std::uint8_t>(sum);
+        wrong += image::detail::blend_value(plain, value, factor) != static_cast<std::uint8_t>(sum);
       }
   }
   CHECK(wrong == 0);
@@ -108,7 +109,7 @@ TEST_CASE("a line enters and leaves the image where it does when asked at every 
     const std::int64_t start = static_cast<std::int64_t>(rng.below(1 << 21)) - (1 << 20);
     const std::int64_t step =
         round % 7 == 0 ? 0 : (static_cast<std::int64_t>(rng.below(1 << 18)) - (1 << 17)) >> rng.below(16);
-    const detail::Span span(start, step, size, steps);
+    const image::detail::Span span(start, step, size, steps);
     for (std::int64_t x = 0; x < steps; ++x) {
       const std::int64_t at = (start + x * step) >> 16;
       REQUIRE((x >= span.first && x < span.last) == (at >= 0 && at < size));

@@ -17,6 +17,7 @@
 #include "minivit/data/image.hpp"
 
 using namespace minivit;
+using namespace minivit::image;
 
 namespace {
 

@@ -11,6 +11,7 @@
 #include "fixture.hpp"
 
 using namespace minivit;
+using namespace minivit::image;
 namespace fs = std::filesystem;
 
 namespace {

@@ -15,6 +15,7 @@
 #include "minivit/data/image_formats.hpp"
 
 using namespace minivit;
+using namespace minivit::image;
 
 namespace {
 

@@ -12,6 +12,7 @@
 #include "minivit/data/loader.hpp"
 
 using namespace minivit;
+using namespace minivit::image;
 namespace fs = std::filesystem;
 
 namespace {
@@ -56,7 +57,7 @@ std::vector<float> epochs(const ImageFolder& data, int workers) {
 }  // namespace
 
 TEST_CASE("the reduction leaves pixels enough") {
-  using detail::reduction_for;
+  using image::detail::reduction_for;
   CHECK(reduction_for(224, 224, 224, 224) == 1);
   CHECK(reduction_for(447, 1000, 224, 224) == 1);
   CHECK(reduction_for(448, 448, 224, 224) == 2);
@@ -93,7 +94,7 @@ TEST_CASE("for training the part that is going to be cut out counts") {
     Rng rng(seed);
     const int reduction = t.decode_reduction(400, 300, rng);  // a copy of rng: nothing is drawn from it
     const Box box = t.draw_box(400, 300, rng);
-    CHECK(reduction == detail::reduction_for(box.width, box.height, 32, 32));
+    CHECK(reduction == image::detail::reduction_for(box.width, box.height, 32, 32));
     ++seen[reduction];
   }
   for (const int reduction : {1, 2, 4, 8}) CHECK(seen[reduction] > 0);
@@ -212,7 +213,7 @@ TEST_CASE("batches do not depend on workers and cache, with and without fast_dec
 }
 
 TEST_CASE("a cache keeps reductions apart") {
-  detail::ImageCache cache(10'000);
+  image::detail::ImageCache cache(10'000);
   CHECK(cache.find(3, always(1)) == nullptr);
   const auto keep = [&](std::size_t index, int reduction, bool reducible = true) {
     const int side = 32 / reduction;

@@ -10,6 +10,7 @@
 #include "fixture.hpp"
 
 using namespace minivit;
+using namespace minivit::image;
 
 namespace {
 
@@ -67,11 +68,11 @@ TEST_CASE("resize treats channels alike and apart") {
 
 TEST_CASE("resizing is the weighted sums, for every size and number of channels") {
   // Slow and plain: one value after the other.
-  const auto sum_up = [](const detail::ResizeWeights& w, int o, const auto& value) {
-    std::int32_t sum = 1 << (detail::kWeightBits - 1);
+  const auto sum_up = [](const image::detail::ResizeWeights& w, int o, const auto& value) {
+    std::int32_t sum = 1 << (image::detail::kWeightBits - 1);
     const std::size_t place = static_cast<std::size_t>(o);
     for (int k = 0; k < w.count[place]; ++k) sum += value(w.first[place] + k) * w.of(o)[k];
-    return static_cast<std::uint8_t>(std::clamp(sum >> detail::kWeightBits, 0, 255));
+    return static_cast<std::uint8_t>(std::clamp(sum >> image::detail::kWeightBits, 0, 255));
   };
   Rng rng(8);
   for (int round = 0; round < 200; ++round) {
@@ -81,7 +82,7 @@ TEST_CASE("resizing is the weighted sums, for every size and number of channels"
     for (const Filter filter : {Filter::bilinear, Filter::bicubic}) {
       Image expected = image;
       if (to_w != w) {
-        const auto weights = detail::resize_weights(detail::Axis::whole(w, to_w), filter);
+        const auto weights = image::detail::resize_weights(image::detail::Axis::whole(w, to_w), filter);
         expected = make_image(to_w, h, channels);
         for (int y = 0; y < h; ++y)
           for (int i = 0; i < to_w * channels; ++i)
@@ -90,7 +91,7 @@ TEST_CASE("resizing is the weighted sums, for every size and number of channels"
       }
       if (to_h != h) {
         const Image narrow = expected;
-        const auto weights = detail::resize_weights(detail::Axis::whole(h, to_h), filter);
+        const auto weights = image::detail::resize_weights(image::detail::Axis::whole(h, to_h), filter);
         expected = make_image(to_w, to_h, channels);
         for (int y = 0; y < to_h; ++y)
           for (int i = 0; i < to_w * channels; ++i)

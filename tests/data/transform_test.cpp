@@ -11,6 +11,7 @@
 #include "fixture.hpp"
 
 using namespace minivit;
+using namespace minivit::image;
 
 namespace {
 
@@ -65,7 +66,7 @@ TEST_CASE("to_tensor writes normalized planes") {
 
 TEST_CASE("squashing keeps a share of the edges, too, as DeiT's image processor does") {
   const Preprocess p{.height = 16, .width = 16, .fit = Preprocess::Fit::squash, .crop_pct = 0.8};
-  CHECK(detail::size_before_crop(100, 50, p) == std::array{20, 20});
+  CHECK(image::detail::size_before_crop(100, 50, p) == std::array{20, 20});
   const Image image = make_image(40, 60);
   const Image whole = fit_image(image, {.height = 20, .width = 20}), part = fit_image(image, p);
   for (int y = 0; y < 16; ++y)
@@ -106,7 +107,7 @@ TEST_CASE("crop geometry is timm's") {
   // The sizes of torchvision's Resize(shortest edge): the longer one is cut, not rounded.
   const auto size = [](int w, int h, int target_w, int target_h) {
     const Preprocess q{.height = target_h, .width = target_w, .fit = Preprocess::Fit::crop};
-    return detail::size_before_crop(make_image(w, h), q);
+    return image::detail::size_before_crop(make_image(w, h), q);
   };
   CHECK(size(223, 301, 248, 248) == std::array{248, 334});
   CHECK(size(301, 223, 248, 248) == std::array{334, 248});
@@ -115,9 +116,9 @@ TEST_CASE("crop geometry is timm's") {
   CHECK(size(300, 200, 100, 50) == std::array{100, 67});
   CHECK(size(200, 300, 100, 50) == std::array{100, 150});
   // Halves go to the even neighbor.
-  CHECK(detail::center_start(5, 4) == 0);
-  CHECK(detail::center_start(7, 4) == 2);
-  CHECK(detail::center_start(8, 4) == 2);
+  CHECK(image::detail::center_start(5, 4) == 0);
+  CHECK(image::detail::center_start(7, 4) == 2);
+  CHECK(image::detail::center_start(8, 4) == 2);
 }
 
 TEST_CASE("squash geometry is one resize") {
@@ -233,10 +234,10 @@ TEST_CASE("a center crop is cut out of the resized image") {
       const Image image = fixture::noise(w, h);
       const Preprocess p{
           .height = 30, .width = 30, .fit = Preprocess::Fit::crop, .crop_pct = 0.8, .filter = filter};
-      const auto [to_w, to_h] = detail::size_before_crop(image, p);
+      const auto [to_w, to_h] = image::detail::size_before_crop(image, p);
       const Image resized = resize(image, to_w, to_h, filter);
-      CHECK(fit_image(image, p) ==
-            crop(resized, detail::center_start(to_w, 30), detail::center_start(to_h, 30), 30, 30));
+      CHECK(fit_image(image, p) == crop(resized, image::detail::center_start(to_w, 30),
+                                        image::detail::center_start(to_h, 30), 30, 30));
     }
 }
 

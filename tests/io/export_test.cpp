@@ -40,7 +40,8 @@ std::set<std::string> names_in(const fs::path& folder) {
 bool same_preparation(Preprocess a, const Preprocess& b) {
   bool same = true;
   for (const auto& [width, height] : {std::pair{100, 70}, {70, 100}, {20, 20}})
-    same = same && detail::size_before_crop(width, height, a) == detail::size_before_crop(width, height, b);
+    same = same && image::detail::size_before_crop(width, height, a) ==
+                       image::detail::size_before_crop(width, height, b);
   a.crop_pct = b.crop_pct;
   return same && a == b;
 }

@@ -168,8 +168,8 @@ TEST_CASE("preprocessing is saved and read back") {
   const Saved saved;
   std::vector<Preprocess> all(5, kPreprocess);
   all[1].fit = Preprocess::Fit::crop, all[1].crop_pct = 0.9;
-  all[2].filter = Filter::bilinear, all[2].mean = {0.5f, 0.25f, 0.1f};
-  all[3].filter = Filter::nearest, all[3].std = {0.5f, 1.0f, 0.3f};
+  all[2].filter = image::Filter::bilinear, all[2].mean = {0.5f, 0.25f, 0.1f};
+  all[3].filter = image::Filter::nearest, all[3].std = {0.5f, 1.0f, 0.3f};
   all[4].crop_pct = 0.875;
   for (const Preprocess& p : all) {
     save_model(saved.path, saved.net, kLabels, p);
@@ -243,7 +243,7 @@ TEST_CASE("a folder of timm's is read, one of transformers is refused with a rea
   CHECK(model.net.config.image_width == 32);
   CHECK(model.preprocess.fit == Preprocess::Fit::crop);
   CHECK(model.preprocess.crop_pct == 0.9);
-  CHECK(model.preprocess.filter == Filter::bicubic);
+  CHECK(model.preprocess.filter == image::Filter::bicubic);
   CHECK(model.preprocess.mean == std::array{0.5f, 0.5f, 0.5f});
 
   const std::string message = message_of<FileError>([] { load_model(fixture::path("vit_hf")); });

@@ -195,16 +195,16 @@ TEST_CASE("pretrained: other classes keep the rows of those that stay") {
 TEST_CASE("pretrained: preprocessing comes from the model's own files") {
   const Preprocess vit = load_pretrained(kModels / "hf_vit").model.preprocess;
   CHECK(vit.fit == Preprocess::Fit::squash);
-  CHECK(vit.filter == Filter::bilinear);
+  CHECK(vit.filter == image::Filter::bilinear);
   CHECK(vit.crop_pct == 1.0);
   CHECK(vit.mean[1] == 0.5f);
   const Preprocess deit = load_pretrained(kModels / "hf_deit").model.preprocess;  // 18 x 18, then 16 x 16
   CHECK(deit.fit == Preprocess::Fit::squash);
-  CHECK(deit.filter == Filter::bicubic);
-  CHECK(detail::size_before_crop(100, 50, deit) == std::array{18, 18});
+  CHECK(deit.filter == image::Filter::bicubic);
+  CHECK(image::detail::size_before_crop(100, 50, deit) == std::array{18, 18});
   const Pretrained dino = load_pretrained(kModels / "hf_dinov2_larger");
   CHECK(dino.model.preprocess.fit == Preprocess::Fit::crop);
-  CHECK(detail::size_before_crop(100, 50, dino.model.preprocess) == std::array{40, 20});
+  CHECK(image::detail::size_before_crop(100, 50, dino.model.preprocess) == std::array{40, 20});
   CHECK(dino.model.preprocess.mean[0] == 0.485f);
   CHECK(dino.notes.size() == 2);
   CHECK(dino.notes[0] == "not needed and left out: dinov2.embeddings.mask_token");
@@ -256,7 +256,7 @@ TEST_CASE("pretrained: another image size, patch size, gray") {
   const ImageClassifier color(load_pretrained(kModels / "hf_vit").model);
   const ModelBundle gray = load_pretrained(kModels / "hf_vit", {.gray = true}).model;
   CHECK(gray.net.config.channels == 1);
-  Image image = make_image(16, 16);
+  Image image = image::make_image(16, 16);
   for (std::size_t i = 0; i < image.pixels.size(); ++i)
     image.pixels[i] = static_cast<std::uint8_t>(i / 3 * 7 % 256);
   const Tensor expected = color.logits({&image, 1});
@@ -340,16 +340,16 @@ TEST_CASE("pretrained: image processors") {
   const Preprocess clip =
       read(R"({"image_processor_type": "CLIPImageProcessorFast", "size": 32, "crop_size": 16})");
   CHECK(clip.fit == Preprocess::Fit::crop);
-  CHECK(clip.filter == Filter::bicubic);
+  CHECK(clip.filter == image::Filter::bicubic);
   CHECK(clip.mean[0] == 0.48145466f);
-  CHECK(detail::size_before_crop(100, 50, clip) == std::array{64, 32});
+  CHECK(image::detail::size_before_crop(100, 50, clip) == std::array{64, 32});
   const Preprocess old =
       read(R"({"feature_extractor_type": "ViTFeatureExtractor", "size": 32, "do_normalize": false})");
   CHECK(old.fit == Preprocess::Fit::squash);
   CHECK(old.width == 32);
   CHECK(old.std[2] == 1.0f);
   CHECK(read("{}").height == 224);
-  CHECK(detail::size_before_crop(90, 90, read(R"({"image_processor_type": "DeiTImageProcessor"})")) ==
+  CHECK(image::detail::size_before_crop(90, 90, read(R"({"image_processor_type": "DeiTImageProcessor"})")) ==
         std::array{256, 256});
   CHECK(complaint(R"({"image_processor_type": "ConvNextImageProcessor"})") ==
         "p: image_processor_type is that of ConvNext, expected ViT's, DeiT's, Bit's or CLIP's");

@@ -143,7 +143,7 @@ TEST_CASE("every setting reaches its place") {
   const Preprocess p = c.preprocess();
   CHECK(p.fit == Preprocess::Fit::squash);
   CHECK(p.crop_pct == 0.9);
-  CHECK(p.filter == Filter::bilinear);
+  CHECK(p.filter == image::Filter::bilinear);
   CHECK(p.mean == std::array{0.5f, 0.5f, 0.5f});
   CHECK(p.std == std::array{0.5f, 0.5f, 0.5f});
   const TrainTransform t = c.train_transform();
@@ -178,8 +178,8 @@ TEST_CASE("every setting reaches its place") {
   CHECK(c.training.ema == 0.999f);
   CHECK(c.training.seed == 42);
   CHECK(c.output == "o");
-  CHECK(config_of({"data.interpolation=nearest"}).preprocess().filter == Filter::nearest);
-  CHECK(config_of({}).preprocess().filter == Filter::bicubic);
+  CHECK(config_of({"data.interpolation=nearest"}).preprocess().filter == image::Filter::nearest);
+  CHECK(config_of({}).preprocess().filter == image::Filter::bicubic);
   CHECK(config_of({}).preprocess().fit == Preprocess::Fit::crop);
   CHECK(config_of({}).preprocess().mean == Preprocess().mean);
 }

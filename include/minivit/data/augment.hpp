@@ -13,7 +13,7 @@
 #include "minivit/data/augment_values.hpp"
 #include "minivit/data/image_type.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 /// Changes nothing.
 inline constexpr AugmentOp kIdentity{.name = "identity"};
@@ -44,7 +44,7 @@ struct Augmentation {
 /// TrivialAugmentWide on an RGB image. Throws as `apply`.
 [[nodiscard]] Image trivial_augment(const Image& image, Rng& rng);
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #if MINIVIT_DEFINITIONS
 #include <cmath>
@@ -53,7 +53,7 @@ struct Augmentation {
 
 #include "minivit/core/check.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -95,5 +95,5 @@ MINIVIT_INLINE Image trivial_augment(const Image& image, Rng& rng) {
   return apply(*augmentation.op, image, augmentation.strength);
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 #endif  // MINIVIT_DEFINITIONS

@@ -4,7 +4,7 @@
 
 #include "minivit/data/augment_op.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -35,14 +35,14 @@ inline constexpr AugmentOp kContrast{
 inline constexpr AugmentOp kSharpness{
     .name = "sharpness", .strength = detail::enhancement, .has_sign = true, .apply = detail::sharpness};
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #if MINIVIT_DEFINITIONS
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -149,5 +149,5 @@ MINIVIT_INLINE Image sharpness(const Image& image, float change) {
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 #endif  // MINIVIT_DEFINITIONS

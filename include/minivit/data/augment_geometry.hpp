@@ -4,7 +4,7 @@
 
 #include "minivit/data/augment_op.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -55,7 +55,7 @@ inline constexpr AugmentOp kRotate{.name = "rotate",
                                    .is_geometric = true,
                                    .apply = detail::rotate};
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #if MINIVIT_DEFINITIONS
 #include <algorithm>
@@ -64,7 +64,7 @@ inline constexpr AugmentOp kRotate{.name = "rotate",
 #include <cstdint>
 #include <numbers>
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -140,5 +140,5 @@ MINIVIT_INLINE Image translate_y(const Image& in, float pixels) {
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 #endif  // MINIVIT_DEFINITIONS

@@ -7,7 +7,7 @@
 
 #include "minivit/data/image_type.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 /// What each value of each channel becomes.
 using ChannelTables = std::array<std::array<std::uint8_t, 256>, 3>;
@@ -62,4 +62,4 @@ ChannelTables same_tables(const F& f) {
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image

@@ -5,7 +5,7 @@
 
 #include "minivit/data/augment_op.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -33,7 +33,7 @@ inline constexpr AugmentOp kAutoContrast{.name = "auto_contrast", .tables = deta
 /// Spreads the values of each channel so that all are about equally frequent.
 inline constexpr AugmentOp kEqualize{.name = "equalize", .tables = detail::equalize};
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #if MINIVIT_DEFINITIONS
 #include <algorithm>
@@ -44,7 +44,7 @@ inline constexpr AugmentOp kEqualize{.name = "equalize", .tables = detail::equal
 
 #include "minivit/core/check.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -101,5 +101,5 @@ MINIVIT_INLINE ChannelTables solarize(const Image&, float threshold) {
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 #endif  // MINIVIT_DEFINITIONS

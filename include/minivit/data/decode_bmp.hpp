@@ -7,7 +7,7 @@
 
 #include "minivit/data/image_format.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -24,7 +24,7 @@ Decoded decode_bmp(EncodedImage bytes, std::string_view name, const ChooseReduct
 /// BMP, uncompressed.
 inline constexpr ImageFormat kBmp{"BMP", {".bmp"}, detail::is_bmp, detail::bmp_size, detail::decode_bmp};
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #if MINIVIT_DEFINITIONS
 #include <bit>
@@ -32,7 +32,7 @@ inline constexpr ImageFormat kBmp{"BMP", {".bmp"}, detail::is_bmp, detail::bmp_s
 #include <cstdint>
 #include <utility>
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -154,5 +154,5 @@ MINIVIT_INLINE Decoded decode_bmp(EncodedImage bytes, std::string_view name, con
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 #endif  // MINIVIT_DEFINITIONS

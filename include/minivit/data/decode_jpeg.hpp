@@ -6,7 +6,7 @@
 #include "minivit/data/image_format.hpp"
 #include "minivit/data/jpeg_markers.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -22,7 +22,7 @@ Decoded decode_jpeg(EncodedImage bytes, std::string_view name, const ChooseReduc
 inline constexpr ImageFormat kJpeg{
     "JPEG", {".jpg", ".jpeg"}, detail::is_jpeg, detail::jpeg_size, detail::decode_jpeg};
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #if MINIVIT_DEFINITIONS
 #if defined(MINIVIT_WITH_LIBJPEG)
@@ -37,7 +37,7 @@ inline constexpr ImageFormat kJpeg{
 
 #include <jerror.h>
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -160,13 +160,13 @@ MINIVIT_INLINE Decoded decode_jpeg(EncodedImage bytes, std::string_view name, co
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #else
 
 #include "minivit/data/stb.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -177,7 +177,7 @@ MINIVIT_INLINE Decoded decode_jpeg(EncodedImage bytes, std::string_view name, co
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #endif
 #endif  // MINIVIT_DEFINITIONS

@@ -5,7 +5,7 @@
 
 #include "minivit/data/image_format.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -22,14 +22,14 @@ Decoded decode_png(EncodedImage bytes, std::string_view name, const ChooseReduct
 /// PNG: all color types and depths, interlaced or not.
 inline constexpr ImageFormat kPng{"PNG", {".png"}, detail::is_png, detail::png_size, detail::decode_png};
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #if MINIVIT_DEFINITIONS
 #include <cstddef>
 #include <cstdint>
 #include <utility>
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -54,7 +54,7 @@ MINIVIT_INLINE ImageSize png_size(EncodedImage bytes, std::string_view name) {
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #if defined(MINIVIT_WITH_LIBPNG)
 
@@ -63,7 +63,7 @@ MINIVIT_INLINE ImageSize png_size(EncodedImage bytes, std::string_view name) {
 
 #include <png.h>
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -156,13 +156,13 @@ MINIVIT_INLINE Decoded decode_png(EncodedImage bytes, std::string_view name, con
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #else
 
 #include "minivit/data/stb.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -172,7 +172,7 @@ MINIVIT_INLINE Decoded decode_png(EncodedImage bytes, std::string_view name, con
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #endif
 #endif  // MINIVIT_DEFINITIONS

@@ -6,13 +6,13 @@
 
 #include "minivit/data/image_type.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 /// The bytes of a PNG file of `image` (1 or 3 channels). Throws ShapeError for any other image, FileError if
 /// it cannot be encoded.
 [[nodiscard]] std::vector<std::uint8_t> encode_png(const Image& image);
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #if MINIVIT_DEFINITIONS
 #if defined(MINIVIT_WITH_LIBPNG)
@@ -21,7 +21,7 @@ namespace minivit::inline MINIVIT_ABI {
 #include "minivit/data/stb.hpp"
 #endif
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 MINIVIT_INLINE std::vector<std::uint8_t> encode_png(const Image& image) {
   detail::check_image("encode_png", image);
@@ -45,5 +45,5 @@ MINIVIT_INLINE std::vector<std::uint8_t> encode_png(const Image& image) {
 #endif
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 #endif  // MINIVIT_DEFINITIONS

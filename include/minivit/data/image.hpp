@@ -14,7 +14,7 @@
 #include "minivit/data/encode_png.hpp"
 #include "minivit/data/image_type.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 /// Decodes a JPEG, PNG or BMP image held in memory to RGB; `name` is used in messages. Always three channels:
 /// gray is repeated, palettes are looked up, alpha is dropped, of 16 bits the upper 8 are kept, CMYK is
@@ -41,6 +41,11 @@ namespace minivit::inline MINIVIT_ABI {
 /// beside its place and renamed. Throws ShapeError as above, FileError if it cannot be written.
 void encode_png(const std::filesystem::path& path, const Image& image);
 
+}  // namespace minivit::inline MINIVIT_ABI::image
+
+namespace minivit::inline MINIVIT_ABI {
+using image::decode_image;
+using image::encode_png;
 }  // namespace minivit::inline MINIVIT_ABI
 
 #if MINIVIT_DEFINITIONS
@@ -51,7 +56,7 @@ void encode_png(const std::filesystem::path& path, const Image& image);
 #include "minivit/core/check.hpp"
 #include "minivit/data/image_formats.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 MINIVIT_INLINE Decoded decode_image(std::span<const std::uint8_t> bytes, std::string_view name,
                                     const ChooseReduction& choose) {
@@ -85,5 +90,5 @@ MINIVIT_INLINE void encode_png(const std::filesystem::path& path, const Image& i
   write_file_atomically(path, std::as_bytes(std::span(bytes)));
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 #endif  // MINIVIT_DEFINITIONS

@@ -9,7 +9,7 @@
 
 #include "minivit/data/image_type.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -34,11 +34,11 @@ class ImageCache {
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #if MINIVIT_DEFINITIONS
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -72,5 +72,5 @@ MINIVIT_INLINE void ImageCache::keep(std::size_t index, const std::shared_ptr<co
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 #endif  // MINIVIT_DEFINITIONS

@@ -14,11 +14,9 @@
 
 namespace minivit::inline MINIVIT_ABI {
 
-namespace detail {
-
+namespace image::detail {
 class ImageCache;
-
-}  // namespace detail
+}
 
 struct ImageFolderOptions {
   /// The classes that there may be, in the order of their labels. Empty: those that are found.
@@ -32,7 +30,7 @@ struct ImageFolderOptions {
 };
 
 /// The data set of the images `root/class/**/*.{jpg,jpeg,png,bmp}` (the suffixes of
-/// image_formats(), in upper or lower case). Labels number the
+/// image::image_formats(), in upper or lower case). Labels number the
 /// classes in the order of their names (byte by byte); samples are sorted by class, then by path. Hidden
 /// files and folders are ignored, linked folders are entered, each folder once. Satisfies Dataset.
 class ImageFolder {
@@ -40,7 +38,7 @@ class ImageFolder {
   /// Looks for images; reads none of them. Throws FileError if `root` is no folder, cannot be read or holds
   /// no images, if a class holds none, if there is only one class and no list of classes was given, or if a
   /// class is not in that list (classes of the list that are not there are fine).
-  explicit ImageFolder(std::filesystem::path root, Transform transform = Preprocess{},
+  explicit ImageFolder(std::filesystem::path root, image::Transform transform = Preprocess{},
                        ImageFolderOptions options = {});
 
   [[nodiscard]] std::size_t size() const noexcept { return paths_.size(); }
@@ -49,7 +47,7 @@ class ImageFolder {
   [[nodiscard]] Shape sample_shape() const { return transform_.sample_shape(); }
 
   [[nodiscard]] const std::filesystem::path& root() const noexcept { return root_; }
-  [[nodiscard]] const Transform& transform() const noexcept { return transform_; }
+  [[nodiscard]] const image::Transform& transform() const noexcept { return transform_; }
   [[nodiscard]] const std::vector<std::string>& classes() const noexcept { return classes_; }  ///< by label
   [[nodiscard]] const std::vector<int>& labels() const noexcept { return labels_; }            ///< by sample
   [[nodiscard]] const std::vector<std::filesystem::path>& paths() const noexcept {
@@ -65,15 +63,15 @@ class ImageFolder {
   void add_class(const std::filesystem::path& folder);
 
   // Decoded, for the draws that `rng` is about to make, and prepared by the transform.
-  std::shared_ptr<const Decoded> load_image(std::size_t index, const Rng& rng) const;
+  std::shared_ptr<const image::Decoded> load_image(std::size_t index, const Rng& rng) const;
 
   std::filesystem::path root_;
-  Transform transform_;
+  image::Transform transform_;
   std::vector<std::string> classes_;
   std::vector<std::filesystem::path> paths_;
   std::vector<int> labels_;
   bool fast_decode_ = false;
-  std::shared_ptr<detail::ImageCache> cache_;  // null: nothing is kept
+  std::shared_ptr<image::detail::ImageCache> cache_;  // null: nothing is kept
 };
 
 static_assert(Dataset<ImageFolder>);
@@ -116,14 +114,14 @@ inline void collect_images(const std::filesystem::path& folder, std::set<std::st
   for (const auto& entry : visible_entries(folder)) {
     if (std::filesystem::is_directory(entry, error))
       collect_images(entry, seen, images);
-    else if (has_image_suffix(entry))
+    else if (image::has_image_suffix(entry))
       images.push_back(entry);  // also what turns out to be unreadable: it is named when it is loaded
   }
 }
 
 }  // namespace detail
 
-MINIVIT_INLINE ImageFolder::ImageFolder(std::filesystem::path root, Transform transform,
+MINIVIT_INLINE ImageFolder::ImageFolder(std::filesystem::path root, image::Transform transform,
                                         ImageFolderOptions options)
     : root_(std::move(root)),
       transform_(std::move(transform)),
@@ -144,7 +142,7 @@ MINIVIT_INLINE ImageFolder::ImageFolder(std::filesystem::path root, Transform tr
   if (any_class)
     for (const auto& folder : folders) classes_.push_back(folder.filename().string());
   for (const auto& folder : folders) add_class(folder);
-  if (options.cache_bytes > 0) cache_ = std::make_shared<detail::ImageCache>(options.cache_bytes);
+  if (options.cache_bytes > 0) cache_ = std::make_shared<image::detail::ImageCache>(options.cache_bytes);
 }
 
 MINIVIT_INLINE int ImageFolder::load(std::size_t index, Rng& rng, float* out) const {
@@ -162,7 +160,8 @@ MINIVIT_INLINE void ImageFolder::add_class(const std::filesystem::path& folder) 
   std::vector<std::filesystem::path> images;
   detail::collect_images(folder, seen, images);
   check<FileError>(!images.empty(), folder.native(), ": class \"", folder.filename().string(),
-                   "\" holds no images (", detail::format_suffixes(), "); add some or remove the folder");
+                   "\" holds no images (", image::detail::format_suffixes(),
+                   "); add some or remove the folder");
   std::ranges::sort(images, {}, &std::filesystem::path::native);
   for (auto& image : images) {
     paths_.push_back(std::move(image));
@@ -170,14 +169,14 @@ MINIVIT_INLINE void ImageFolder::add_class(const std::filesystem::path& folder) 
   }
 }
 
-MINIVIT_INLINE std::shared_ptr<const Decoded> ImageFolder::load_image(std::size_t index,
-                                                                      const Rng& rng) const {
+MINIVIT_INLINE std::shared_ptr<const image::Decoded> ImageFolder::load_image(std::size_t index,
+                                                                             const Rng& rng) const {
   const auto reduction = [&](int width, int height) {
     return fast_decode_ ? transform_.decode_reduction(width, height, rng) : 1;
   };
   if (cache_)
     if (auto kept = cache_->find(index, reduction)) return kept;
-  auto loaded = std::make_shared<Decoded>();
+  auto loaded = std::make_shared<image::Decoded>();
   try {
     *loaded = decode_image(paths_[index], reduction);
     transform_.prepare(*loaded);

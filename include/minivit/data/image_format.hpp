@@ -10,7 +10,7 @@
 
 #include "minivit/data/image_type.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 /// The content of an image file.
 using EncodedImage = std::span<const std::uint8_t>;
@@ -48,4 +48,4 @@ inline bool has_at(EncodedImage bytes, std::size_t at, std::string_view text) {
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image

@@ -7,7 +7,7 @@
 
 #include "minivit/data/image_format.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 /// All formats, in the order in which they are tried. The one place where a new format is entered.
 [[nodiscard]] std::span<const ImageFormat> image_formats();
@@ -28,14 +28,14 @@ std::string format_suffixes();
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #if MINIVIT_DEFINITIONS
 #include "minivit/data/decode_bmp.hpp"
 #include "minivit/data/decode_jpeg.hpp"
 #include "minivit/data/decode_png.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 MINIVIT_INLINE std::span<const ImageFormat> image_formats() {
   static constexpr ImageFormat kFormats[] = {kJpeg, kPng, kBmp};
@@ -80,5 +80,5 @@ MINIVIT_INLINE std::string format_suffixes() {
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 #endif  // MINIVIT_DEFINITIONS

@@ -9,7 +9,7 @@
 
 #include "minivit/core/config.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 /// Largest image that is decoded, in pixels: decoding is refused before memory is asked for.
 inline constexpr std::int64_t kMaxPixels = 64'000'000;
@@ -67,6 +67,10 @@ void check_decoded_size(std::string_view name, std::int64_t width, std::int64_t 
 
 }  // namespace detail
 
+}  // namespace minivit::inline MINIVIT_ABI::image
+
+namespace minivit::inline MINIVIT_ABI {
+using image::Image;
 }  // namespace minivit::inline MINIVIT_ABI
 
 #if MINIVIT_DEFINITIONS
@@ -74,7 +78,7 @@ void check_decoded_size(std::string_view name, std::int64_t width, std::int64_t 
 
 #include "minivit/core/check.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 MINIVIT_INLINE Image make_image(int width, int height, int channels) {
   check<ShapeError>(width >= 1 && height >= 1 && std::int64_t{width} * height <= kMaxPixels,
@@ -110,5 +114,5 @@ MINIVIT_INLINE Decoded not_reduced(Image image) {
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 #endif  // MINIVIT_DEFINITIONS

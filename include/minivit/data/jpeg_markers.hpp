@@ -7,7 +7,7 @@
 
 #include "minivit/data/image_format.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 /// The most scans of a JPEG that is decoded. Encoders write up to about 20; every scan goes through the whole
 /// image, so a small file of thousands would keep a decoder busy for hours.
@@ -25,14 +25,14 @@ void check_jpeg_for_stb(EncodedImage bytes, std::string_view name);
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #if MINIVIT_DEFINITIONS
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -116,5 +116,5 @@ MINIVIT_INLINE void check_jpeg_for_stb(EncodedImage bytes, std::string_view name
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 #endif  // MINIVIT_DEFINITIONS

@@ -8,7 +8,7 @@
 #include "minivit/data/resize.hpp"
 #include "minivit/tensor/shape.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 /// How an image is made ready for a model when nothing is random: for evaluation, prediction, serving. Images
 /// are RGB, what the model sees may be gray.
@@ -62,6 +62,11 @@ void to_tensor(const Image& image, const Preprocess& p, float* out);
 /// `fit_image`.
 void preprocess(const Image& image, const Preprocess& p, float* out);
 
+}  // namespace minivit::inline MINIVIT_ABI::image
+
+namespace minivit::inline MINIVIT_ABI {
+using image::Preprocess;
+using image::preprocess;
 }  // namespace minivit::inline MINIVIT_ABI
 
 #if MINIVIT_DEFINITIONS
@@ -73,7 +78,7 @@ void preprocess(const Image& image, const Preprocess& p, float* out);
 #include "minivit/core/check.hpp"
 #include "minivit/data/augment_op.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 MINIVIT_INLINE void Preprocess::validate() const {
   check<ConfigError>(height >= 1 && width >= 1 && std::int64_t{height} * width <= kMaxPixels,
@@ -104,7 +109,7 @@ MINIVIT_INLINE void Preprocess::finish(const Image& image, Rng&, float* out) con
   to_tensor(image, *this, out);
 }
 MINIVIT_INLINE int Preprocess::decode_reduction(int image_width, int image_height, const Rng&) const {
-  return minivit::decode_reduction(image_width, image_height, *this);
+  return image::decode_reduction(image_width, image_height, *this);
 }
 
 namespace detail {
@@ -243,5 +248,5 @@ MINIVIT_INLINE void preprocess(const Image& image, const Preprocess& p, float* o
   to_tensor(fit_image(image, p), p, out);
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 #endif  // MINIVIT_DEFINITIONS

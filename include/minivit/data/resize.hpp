@@ -9,7 +9,7 @@
 
 #include "minivit/data/image_type.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 /// How `resize` weighs the pixels around a place: Pillow's NEAREST, BILINEAR (triangle) and BICUBIC (Keys, a
 /// = -0.5).
@@ -36,7 +36,7 @@ struct Region {
 /// `image` mirrored: left becomes right. Throws ShapeError for an invalid image.
 [[nodiscard]] Image flip(const Image& image);
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #if MINIVIT_DEFINITIONS
 #include <algorithm>
@@ -50,7 +50,7 @@ struct Region {
 #include "minivit/core/check.hpp"
 #include "minivit/data/resize_kernel.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -305,5 +305,5 @@ MINIVIT_INLINE Image flip(const Image& image) {
   return out;
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 #endif  // MINIVIT_DEFINITIONS

@@ -12,7 +12,7 @@
 
 #include "minivit/core/config.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -76,4 +76,4 @@ inline void weighted_bytes(const std::uint8_t* in, std::size_t stride, const std
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image

@@ -44,7 +44,7 @@
     "this source file includes stb_image already: include minivit before it or in another file, or compile minivit separately (MINIVIT_SEPARATE_COMPILATION)"
 #endif
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -61,7 +61,7 @@ inline void* stb_reallocate(void* block, std::size_t bytes) {
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -77,8 +77,8 @@ inline void* stb_reallocate(void* block, std::size_t bytes) {
 #define STBI_NO_STDIO
 #define STBI_MAX_DIMENSIONS 64000000
 #define STBI_ASSERT(x) ((void)0)  // the files are not ours: errors are reported, whatever NDEBUG says
-#define STBI_MALLOC(size) minivit::detail::stb_allocate(size)
-#define STBI_REALLOC(block, size) minivit::detail::stb_reallocate(block, size)
+#define STBI_MALLOC(size) minivit::image::detail::stb_allocate(size)
+#define STBI_REALLOC(block, size) minivit::image::detail::stb_reallocate(block, size)
 #define STBI_FREE(block) std::free(block)
 #define STB_IMAGE_STATIC
 #define STB_IMAGE_IMPLEMENTATION
@@ -95,7 +95,7 @@ inline void* stb_reallocate(void* block, std::size_t bytes) {
 
 #pragma GCC diagnostic pop
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -141,11 +141,11 @@ inline std::vector<std::uint8_t> encode_png_with_stb(const Image& image) {
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #else  // one of libjpeg and libpng is there, for the other format nothing
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -163,7 +163,7 @@ inline std::vector<std::uint8_t> encode_png_with_stb(const Image&) {
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #endif  // MINIVIT_HAS_STB
 #endif  // MINIVIT_DEFINITIONS

@@ -6,7 +6,7 @@
 #include "minivit/data/preprocess.hpp"
 #include "minivit/tensor/shape.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 /// A part of an image.
 struct Box {
@@ -61,6 +61,10 @@ struct TrainTransform {
   void transform(const Image& image, int width, int height, int reduction, Rng& rng, float* out) const;
 };
 
+}  // namespace minivit::inline MINIVIT_ABI::image
+
+namespace minivit::inline MINIVIT_ABI {
+using image::TrainTransform;
 }  // namespace minivit::inline MINIVIT_ABI
 
 #if MINIVIT_DEFINITIONS
@@ -72,7 +76,7 @@ struct TrainTransform {
 #include "minivit/data/augment.hpp"
 #include "minivit/data/resize.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 MINIVIT_INLINE void TrainTransform::validate() const {
   base.validate();
@@ -110,8 +114,7 @@ MINIVIT_INLINE Box TrainTransform::draw_box(int width, int height, Rng& rng) con
 }
 
 MINIVIT_INLINE int TrainTransform::decode_reduction(int width, int height, Rng rng) const {
-  if (fixed_geometry() || base.filter == Filter::nearest)
-    return minivit::decode_reduction(width, height, base);
+  if (fixed_geometry() || base.filter == Filter::nearest) return image::decode_reduction(width, height, base);
   const Box box = draw_box(width, height, rng);
   return detail::reduction_for(box.width, box.height, base.width, base.height);
 }
@@ -144,5 +147,5 @@ MINIVIT_INLINE void TrainTransform::transform(const Image& image, int width, int
          rng, out);
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 #endif  // MINIVIT_DEFINITIONS

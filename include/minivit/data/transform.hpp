@@ -33,7 +33,7 @@
 #include "minivit/data/train_transform.hpp"
 #include "minivit/tensor/shape.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 /// A transform from image to image, for example `trivial_augment`.
 template <class T>
@@ -138,4 +138,4 @@ class Transform {
   std::shared_ptr<const Interface> self_;
 };
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image

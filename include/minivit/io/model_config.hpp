@@ -22,14 +22,15 @@ struct ModelConfig {
 namespace detail {
 
 struct FilterName {
-  Filter filter;
+  image::Filter filter;
   const char* name;  // in timm
   int resample;      // in transformers: Pillow's number
 };
-inline constexpr FilterName kFilterNames[] = {
-    {Filter::nearest, "nearest", 0}, {Filter::bilinear, "bilinear", 2}, {Filter::bicubic, "bicubic", 3}};
+inline constexpr FilterName kFilterNames[] = {{image::Filter::nearest, "nearest", 0},
+                                              {image::Filter::bilinear, "bilinear", 2},
+                                              {image::Filter::bicubic, "bicubic", 3}};
 
-inline const FilterName& filter_name(Filter filter) {
+inline const FilterName& filter_name(image::Filter filter) {
   for (const FilterName& entry : kFilterNames)
     if (entry.filter == filter) return entry;
   throw Error("filter: unknown value");

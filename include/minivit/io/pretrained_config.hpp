@@ -184,7 +184,7 @@ inline PretrainedHints hints_from_transformers(const Json& json, const std::stri
   p.height = static_cast<int>(std::clamp<std::int64_t>(v.image_height, 1, 16384));
   p.width = static_cast<int>(std::clamp<std::int64_t>(v.image_width, 1, 16384));
   p.fit = type >= 2 ? Preprocess::Fit::crop : Preprocess::Fit::squash;
-  p.filter = type == 0 ? Filter::bilinear : Filter::bicubic;
+  p.filter = type == 0 ? image::Filter::bilinear : image::Filter::bicubic;
   p.crop_pct = type == 0 ? 1.0 : 0.875;
   if (type == 0) p.mean = p.std = {0.5f, 0.5f, 0.5f};
   return hints;
