@@ -39,7 +39,7 @@ macro(minivit_want target hint without)
 endmacro()
 
 minivit_require(Eigen3::Eigen "libeigen3-dev (Debian, Ubuntu)" Eigen3 3.4)
-minivit_require(RapidJSON::RapidJSON "rapidjson-dev (Debian, Ubuntu)" RapidJSON)
+minivit_require(nlohmann_json::nlohmann_json "nlohmann-json3-dev (Debian, Ubuntu)" nlohmann_json 3.11)
 minivit_require(stb::stb "libstb-dev (Debian, Ubuntu)" stb)
 minivit_require(Threads::Threads "a C++ compiler with threads" Threads)
 

@@ -105,9 +105,9 @@ int embed(const Options& options) {
   files.commit();
   if (options.json) {
     Json result = Json::object({{"images", count}, {"skipped", skipped}, {"features", width}});
-    result.set("out", printable(files.path.string()));
-    if (files.names_apart()) result.set("names", printable(files.names_path.string()));
-    std::printf("%s\n", result.dump().c_str());
+    result["out"] = printable(files.path.string());
+    if (files.names_apart()) result["names"] = printable(files.names_path.string());
+    std::printf("%s\n", json_text(result).c_str());
   } else {
     std::printf("%s: %lld features of %lld images\n", printable(out.string()).c_str(),
                 static_cast<long long>(width), static_cast<long long>(count));

@@ -39,25 +39,24 @@ Report report_on(const std::string& path, const Options& options) {
 
 Json as_json(const Report& r, const Options& options) {
   Json json = Json::object({{"path", printable(r.path)}});
-  if (!r.problem.empty()) json.set("problem", printable(r.problem));
+  if (!r.problem.empty()) json["problem"] = printable(r.problem);
   if (r.loaded) {
-    json.set("family", r.family);
-    json.set("parameters", parameter_count(r.loaded->model.net));
-    json.set("config",
-             to_json({r.loaded->model.net.config, r.loaded->model.labels, r.loaded->model.preprocess}));
-    json.set("notes", Json::array(r.notes));
+    json["family"] = r.family;
+    json["parameters"] = parameter_count(r.loaded->model.net);
+    json["config"] =
+        to_json({r.loaded->model.net.config, r.loaded->model.labels, r.loaded->model.preprocess});
+    json["notes"] = r.notes;
   }
   if (r.file && options.tensors) {
-    Json tensors = Json::array(std::vector<std::string>{});
+    Json tensors = Json::array();
     for (const SafetensorsInfo& t : r.file->tensors()) {
       const std::optional<TensorPlace> place = place_of(t.name);
-      Json one = Json::object({{"name", std::string(t.name)},
-                               {"dtype", std::string(t.dtype())},
-                               {"shape", Json::array(t.shape())}});
-      if (place) one.set("as", place->name);
+      Json one = Json::object(
+          {{"name", std::string(t.name)}, {"dtype", std::string(t.dtype())}, {"shape", Json(t.shape())}});
+      if (place) one["as"] = place->name;
       tensors.push_back(std::move(one));
     }
-    json.set("tensors", std::move(tensors));
+    json["tensors"] = std::move(tensors);
   }
   return json;
 }
@@ -105,7 +104,7 @@ int inspect(const Options& options) {
   for (const std::string& path : options.paths) {
     const Report r = report_on(path, options);
     if (options.json)
-      std::printf("%s\n", as_json(r, options).dump().c_str());
+      std::printf("%s\n", json_text(as_json(r, options)).c_str());
     else
       print(r, options);
     refused = refused || !r.problem.empty();

@@ -29,11 +29,12 @@ Json as_json(const std::string& image, const std::vector<Prediction>& best, std:
                        {"label", best[0].name},
                        {"confidence", best[0].probability},
                        {"top", std::move(top)},
-                       {"logits", Json::array(logits)}});
+                       {"logits", Json(logits)}});
 }
 
 /// A line for each image, which are files or folders. Returns the exit code.
-int predict_images(const ImageClassifier& model, const std::vector<std::string>& given, const Options& options) {
+int predict_images(const ImageClassifier& model, const std::vector<std::string>& given,
+                   const Options& options) {
   const auto paths = find_images(given);
   std::size_t width = 0;
   for (const auto& path : paths) width = std::max(width, path.string().size());
@@ -56,7 +57,7 @@ int predict_images(const ImageClassifier& model, const std::vector<std::string>&
       const Tensor row = logits.rows(static_cast<std::int64_t>(i), static_cast<std::int64_t>(i) + 1);
       const auto best = model.ranked(row.values(), options.top);
       if (options.json) {
-        std::printf("%s\n", as_json(names[i], best, row.values()).dump().c_str());
+        std::printf("%s\n", json_text(as_json(names[i], best, row.values())).c_str());
         continue;
       }
       std::printf("%-*s ", static_cast<int>(width), names[i].c_str());

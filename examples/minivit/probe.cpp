@@ -96,7 +96,7 @@ int probe(const Options& options) {
   std::size_t correct = 0;
   for (std::size_t i = 0; i < n; ++i) correct += found[i] == val.labels[i];
   const double share = static_cast<double>(correct) / static_cast<double>(n);
-  result.set("knn", Json::object({{"k", options.knn}, {"correct", correct}, {"top1", share}}));
+  result["knn"] = Json::object({{"k", options.knn}, {"correct", correct}, {"top1", share}});
   if (!options.json)
     std::printf("%lld nearest neighbors: accuracy %.4f (%zu/%zu)\n", static_cast<long long>(options.knn),
                 share, correct, n);
@@ -104,11 +104,11 @@ int probe(const Options& options) {
   if (!options.no_linear) {
     LinearProbe linear = fit_linear_probe(train.features, train.labels, K, {.seed = options.seed});
     const Metrics m = evaluate_head(linear.head, val.features, val.labels);
-    result.set("linear", Json::object({{"correct", m.correct},
-                                       {"top1", m.top1()},
-                                       {"top5", m.top5()},
-                                       {"loss", m.loss()},
-                                       {"weight_decay", linear.weight_decay}}));
+    result["linear"] = Json::object({{"correct", m.correct},
+                                     {"top1", m.top1()},
+                                     {"top5", m.top5()},
+                                     {"loss", m.loss()},
+                                     {"weight_decay", linear.weight_decay}});
     if (!options.json)
       std::printf("linear classifier: accuracy %.4f (%lld/%zu), top-5 %.4f, loss %.4f, weight decay %g\n",
                   m.top1(), static_cast<long long>(m.correct), n, m.top5(), m.loss(),
@@ -121,11 +121,11 @@ int probe(const Options& options) {
       }
       model.net.head = std::move(linear.head);
       save_model(*options.save, model.net, folder.classes(), model.preprocess);
-      result.set("saved", printable(*options.save));
+      result["saved"] = printable(*options.save);
       if (!options.json) std::printf("model folder: %s\n", printable(*options.save).c_str());
     }
   }
-  if (options.json) std::printf("%s\n", result.dump().c_str());
+  if (options.json) std::printf("%s\n", json_text(result).c_str());
   return 0;
 }
 

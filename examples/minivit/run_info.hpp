@@ -108,12 +108,12 @@ inline std::string time_of_file(const std::filesystem::path& path) {
 inline void read_result(RunInfo& run) {
   const std::filesystem::path path = run.path / "result.json";
   const Json result = read_json_file(path, {.max_bytes = kMaxYamlBytes});
-  check<FileError>(result.kind() == JsonKind::kObject, path.string(), ": expected an object");
+  const JsonFields fields(result, path.native());
   const auto take = [&]<class T>(const char* key, std::optional<T>& into) {
-    if (const Json* value = result.find(key)) into = value->get<T>();
+    if (const Json* value = fields.find(key)) into = json_as<T>(*value);
   };
   const auto take_text = [&](const char* key, std::string& into) {
-    if (const Json* value = result.find(key)) into = value->text();
+    if (const Json* value = fields.find(key)) into = json_as<std::string>(*value).value_or("");
   };
   take_text("status", run.status);
   take("epochs_done", run.epochs_done);

@@ -130,7 +130,7 @@ inline std::string run_table(std::span<const RunInfo> runs, std::size_t width = 
 inline Json run_json(const RunInfo& run) {
   using detail::json_of;
   Json settings = Json::object(), overrides = Json::array();
-  for (const auto& [name, value] : run.settings) settings.set(printable(name), printable(value));
+  for (const auto& [name, value] : run.settings) settings[printable(name)] = printable(value);
   for (const std::string& text : run.overrides) overrides.push_back(printable(text));
   return Json::object({{"number", run.number},
                        {"path", printable(run.path.string())},
@@ -187,7 +187,7 @@ struct RunDiff {
   Json json() const {
     const auto part = [](const std::vector<Line>& lines) {
       Json object = Json::object();
-      for (const Line& line : lines) object.set(printable(line.name), Json::array({line.a, line.b}));
+      for (const Line& line : lines) object[printable(line.name)] = Json::array({line.a, line.b});
       return object;
     };
     return Json::object({{"a", printable(a.string())},
@@ -199,7 +199,7 @@ struct RunDiff {
  private:
   static std::string shown(const Json& value) {
     if (value.is_null()) return "-";
-    return value.kind() == JsonKind::kString ? value.text() : value.dump();
+    return value.is_string() ? value.get<std::string>() : json_text(value);
   }
 };
 
@@ -218,10 +218,9 @@ inline RunDiff diff_runs(const RunInfo& a, const RunInfo& b) {
   }
   const Json x = run_json(a), y = run_json(b);
   constexpr std::string_view kNoResults[] = {"number", "path", "overrides", "settings"};
-  for (std::size_t i = 0; i < x.keys().size(); ++i)
-    if (!(x.elements()[i] == y.elements()[i]) &&
-        std::find(std::begin(kNoResults), std::end(kNoResults), x.keys()[i]) == std::end(kNoResults))
-      diff.results.push_back({x.keys()[i], x.elements()[i], y.elements()[i]});
+  for (const auto& [key, value] : x.items())
+    if (value != y.at(key) && std::ranges::find(kNoResults, key) == std::end(kNoResults))
+      diff.results.push_back({key, value, y.at(key)});
   return diff;
 }
 

@@ -40,7 +40,7 @@ int list(const Options& options) {
   if (options.json) {
     Json all = Json::array();
     for (const RunInfo& run : runs) all.push_back(run_json(run));
-    std::printf("%s\n", all.dump(2).c_str());
+    std::printf("%s\n", json_text(all, 2).c_str());
     return 0;
   }
   if (runs.empty()) return 0;
@@ -70,7 +70,7 @@ int diff(const Options& options) {
   for (const RunInfo* run : {&a, &b})
     if (!run->problem.empty()) std::fprintf(stderr, "runs: %s\n", printable(run->problem).c_str());
   const RunDiff d = diff_runs(a, b);
-  std::fputs(options.json ? str_cat(d.json().dump(2), '\n').c_str() : d.text().c_str(), stdout);
+  std::fputs(options.json ? str_cat(json_text(d.json(), 2), '\n').c_str() : d.text().c_str(), stdout);
   return 0;
 }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "minivit/core/check.hpp"
-#include "minivit/io/json_text.hpp"
+#include "minivit/core/utf8.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 

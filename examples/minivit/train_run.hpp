@@ -121,7 +121,7 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
                      (run / "config.yaml").string());
   }
   Json mapping = Json::object();
-  for (std::size_t i = 0; i < images.classes().size(); ++i) mapping.set(images.classes()[i], i);
+  for (std::size_t i = 0; i < images.classes().size(); ++i) mapping[images.classes()[i]] = i;
   write_json_file(run / "class_mapping.json", mapping);
   Recorder recorder(run, c, log, state, batches);
   recorder.describe(model, images.train_part.size(), images.val_part.size(), state);

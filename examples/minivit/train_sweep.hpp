@@ -130,7 +130,7 @@ inline std::string title_of(const Plan& plan, int number) {
 inline void mark_halved(const fs::path& job) {
   using namespace minivit;
   Json result = read_json_file(job / "result.json");
-  result.set("status", "halved");
+  result["status"] = "halved";
   write_json_file(job / "result.json", result);
 }
 

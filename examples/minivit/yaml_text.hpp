@@ -19,7 +19,7 @@
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/file.hpp"
-#include "minivit/io/json_text.hpp"
+#include "minivit/core/utf8.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 

@@ -7,6 +7,8 @@
 
 #include <cstring>
 
+#include "minivit/core/utf8.hpp"
+
 using namespace minivit;
 using namespace std::string_view_literals;
 

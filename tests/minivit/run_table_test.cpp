@@ -375,9 +375,9 @@ TEST_CASE("two runs differ in settings and results") {
   CHECK(text.find("best_val_acc") != std::string::npos);
   CHECK(text.find("best_val_loss") == std::string::npos);
   const Json json = diff.json();
-  CHECK(json.find("settings")->dump() == R"({"training.lr":["0.001","5e-4"],"training.new":[null,"x"]})");
-  CHECK(json.find("results")->find("best_val_acc")->dump() == "[0.5,0.75]");
-  CHECK(json.find("a")->text() == a.string());
+  CHECK(json_text(json.at("settings")) == R"({"training.lr":["0.001","5e-4"],"training.new":[null,"x"]})");
+  CHECK(json_text(json.at("results").at("best_val_acc")) == "[0.5,0.75]");
+  CHECK(json.at("a") == a.string());
 
   const std::string none = diff_runs(read_run(a), read_run(a)).text();
   CHECK(none.ends_with("\n\nsettings: no difference\n\nresults: no difference\n"));
@@ -388,11 +388,11 @@ TEST_CASE("a run is JSON whatever is in its folder") {
   const fs::path path = base.path() / "bad\xff name";
   make_run(path, R"({"status": "a\u0007b"})");
   const Json json = run_json(read_run(path));
-  CHECK(parse_json(json.dump(), "run") == json);
-  CHECK(json.find("status")->text() == "a?b");
-  CHECK(json.find("path")->text().ends_with("bad? name"));
-  CHECK(json.find("best_val_acc")->is_null());
-  CHECK(json.find("settings")->find("training.lr")->text() == "0.001");
+  CHECK(parse_json(json_text(json), "run") == json);
+  CHECK(json.at("status") == "a?b");
+  CHECK(json.at("path").get<std::string>().ends_with("bad? name"));
+  CHECK(json.at("best_val_acc").is_null());
+  CHECK(json.at("settings").at("training.lr") == "0.001");
 }
 
 TEST_CASE("the leaderboard sorts the jobs of a sweep by accuracy") {
@@ -427,7 +427,7 @@ TEST_CASE("the leaderboard sorts the jobs of a sweep by accuracy") {
   for (const int i : {0, 1, 2, 4}) {
     std::string text;
     for (const std::string& o : jobs[static_cast<std::size_t>(i)].overrides)
-      text += str_cat("- ", Json(o).dump(), "\n");  // JSON's strings are YAML's
+      text += str_cat("- ", json_text(o), "\n");  // JSON's strings are YAML's
     write(sweep / str_cat(i) / "overrides.yaml", text);
   }
   write(sweep / "007" / "config.yaml", std::string(kConfig));  // not a job's name

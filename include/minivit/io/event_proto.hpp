@@ -19,10 +19,10 @@
 #include <vector>
 
 #include "minivit/core/check.hpp"
+#include "minivit/core/utf8.hpp"
 #include "minivit/data/encode_png.hpp"
 #include "minivit/data/image_type.hpp"
 #include "minivit/io/histogram.hpp"
-#include "minivit/io/json_text.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 

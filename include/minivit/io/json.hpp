@@ -186,9 +186,6 @@ class JsonFields {
 
 namespace detail {
 
-/// True if `text` is valid UTF-8: no overlong forms, no surrogates, nothing over U+10FFFF.
-[[nodiscard]] bool is_utf8(std::string_view text);
-
 /// `text` for a message: in quotes, control characters escaped, cut after about 80 bytes, what is not UTF-8
 /// replaced by U+FFFD.
 [[nodiscard]] std::string in_quotes(std::string_view text);
@@ -227,13 +224,6 @@ void read_json(std::string_view text, std::string_view name, JsonHandler& handle
 namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
-
-MINIVIT_INLINE bool is_utf8(std::string_view text) {
-  try {
-    static_cast<void>(Json(text).dump());
-    return true;
-  } catch (const Json::type_error&) { return false; }
-}
 
 MINIVIT_INLINE std::string in_quotes(std::string_view text) {
   constexpr std::size_t kLongest = 80;

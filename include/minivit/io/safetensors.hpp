@@ -21,6 +21,7 @@
 
 #include "minivit/core/atomic_file.hpp"
 #include "minivit/core/check.hpp"
+#include "minivit/core/utf8.hpp"
 #include "minivit/io/json.hpp"
 #include "minivit/io/safetensors_header.hpp"
 #include "minivit/tensor/tensor.hpp"
