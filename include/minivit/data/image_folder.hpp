@@ -33,7 +33,8 @@ struct ImageFolderOptions {
 /// The data set of the images `root/class/**/*.{jpg,jpeg,png,bmp}` (the suffixes of image::image_formats(),
 /// in upper or lower case). Labels number the classes in the order of their names (byte by byte); samples are
 /// sorted by class, then by path. Hidden files and folders are ignored, linked folders are entered, each
-/// folder once. The transform is any image::PlaneTransform. Satisfies Dataset.
+/// folder once. The transform is any image::PlaneTransform. Copies share one cache. Satisfies
+/// Dataset.
 class ImageFolder {
  public:
   /// Looks for images; reads none of them. Throws FileError if `root` is no folder, cannot be read or holds
