@@ -195,11 +195,12 @@ TEST_CASE("a PNG that inflates beyond its pixels costs no memory") {
 
 TEST_CASE("texts and profiles of a PNG are not decompressed") {
   const Bytes bomb = compressed_zeros(28'000);  // 45 kB that hold 7 MB
-  for (const auto& [type, before] :
+  for (const auto& [chunk, before] :
        {std::pair<std::string_view, std::string_view>{"zTXt", std::string_view("a\0\0", 3)},
         {"iTXt", std::string_view("a\0\1\0\0\0", 6)},
         {"iCCP", std::string_view("a\0\0", 3)}}) {
-    CAPTURE(std::string(type));
+    const std::string type(chunk);
+    CAPTURE(type);
     Bytes png = png_start(4, 4, 8, kRgb);
     for (int i = 0; i < 155; ++i) put_chunk(png, type, text_chunk(before, bomb));
     Bytes pixels{0x78, 0x01, 0x01, 52, 0, static_cast<std::uint8_t>(~52), 255};  // one block, not compressed

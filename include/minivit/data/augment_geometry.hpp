@@ -48,7 +48,7 @@ inline constexpr AugmentOp kTranslateY{.name = "translate_y",
                                        .is_geometric = true,
                                        .apply = detail::translate_y};
 
-/// Turns counter-clockwise about the center of the image; strength: degrees.
+/// Turns counterclockwise about the center of the image; strength: degrees.
 inline constexpr AugmentOp kRotate{.name = "rotate",
                                    .strength = detail::rotate_strength,
                                    .has_sign = true,

@@ -15,7 +15,7 @@
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// Labelled samples of one shape that can be loaded in any order, by several threads at once:
+/// Labeled samples of one shape that can be loaded in any order, by several threads at once:
 ///  - `size()`: how many;
 ///  - `sample_shape()`: the shape of one, (C, H, W);
 ///  - `load(index, rng, out)`: writes sample `index` to `out` and returns its label, 0 or more; what is

@@ -18,6 +18,7 @@ namespace image::detail {
 class ImageCache;
 }
 
+/// Settings of an ImageFolder.
 struct ImageFolderOptions {
   /// The classes that there may be, in the order of their labels. Empty: those that are found.
   std::vector<std::string> classes{};
@@ -29,10 +30,11 @@ struct ImageFolderOptions {
   bool fast_decode = false;
 };
 
-/// The data set of the images `root/class/**/*.{jpg,jpeg,png,bmp}` (the suffixes of
-/// image::image_formats(), in upper or lower case). Labels number the
-/// classes in the order of their names (byte by byte); samples are sorted by class, then by path. Hidden
-/// files and folders are ignored, linked folders are entered, each folder once. Satisfies Dataset.
+/// The data set of the images `root/class/**/*.{jpg,jpeg,png,bmp}` (the suffixes of image::image_formats(),
+/// in upper or lower case). Labels number the classes in the order of their names (byte by byte); samples are
+/// sorted by class, then by path. Hidden files and folders are ignored, linked folders are entered, each
+/// folder once. The transform is any image::PlaneTransform. Copies share one cache. Satisfies
+/// Dataset.
 class ImageFolder {
  public:
   /// Looks for images; reads none of them. Throws FileError if `root` is no folder, cannot be read or holds
@@ -48,11 +50,12 @@ class ImageFolder {
 
   [[nodiscard]] const std::filesystem::path& root() const noexcept { return root_; }
   [[nodiscard]] const image::Transform& transform() const noexcept { return transform_; }
-  [[nodiscard]] const std::vector<std::string>& classes() const noexcept { return classes_; }  ///< by label
-  [[nodiscard]] const std::vector<int>& labels() const noexcept { return labels_; }            ///< by sample
-  [[nodiscard]] const std::vector<std::filesystem::path>& paths() const noexcept {
-    return paths_;
-  }  ///< by sample
+  /// Names by label.
+  [[nodiscard]] const std::vector<std::string>& classes() const noexcept { return classes_; }
+  /// By sample.
+  [[nodiscard]] const std::vector<int>& labels() const noexcept { return labels_; }
+  /// By sample.
+  [[nodiscard]] const std::vector<std::filesystem::path>& paths() const noexcept { return paths_; }
   [[nodiscard]] std::string name(std::size_t index) const { return paths_.at(index).native(); }
 
   /// Decodes sample `index`, transforms it into (C, H, W) at `out` and returns its label. Thread-safe.

@@ -32,6 +32,7 @@ struct Batch {
   std::size_t number = 0;            ///< of the batch in its epoch; the next one is what to resume with
 };
 
+/// Settings of a DataLoader.
 struct LoaderOptions {
   std::size_t batch_size = 32;
   bool shuffle = false;    ///< another order in every epoch

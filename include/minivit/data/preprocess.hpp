@@ -10,8 +10,8 @@
 
 namespace minivit::inline MINIVIT_ABI::image {
 
-/// How an image is made ready for a model when nothing is random: for evaluation, prediction, serving. Images
-/// are RGB, what the model sees may be gray.
+/// Settings of the preprocessing for evaluation, prediction and serving. Images are RGB, what the model sees
+/// may be gray. A transform in the sense of transform.hpp.
 struct Preprocess {
   /// squash: resized to floor(size / crop_pct), whatever its shape, center cut out (Hugging Face's ViT and
   /// DeiT, timm's "squash" crop mode).
@@ -23,11 +23,12 @@ struct Preprocess {
   Fit fit = Fit::squash;
   double crop_pct = 1.0;  ///< share of the resized edge that is kept, in (0, 1]
   Filter filter = Filter::bicubic;
-  std::array<float, 3> mean{0.485f, 0.456f,
-                            0.406f};  ///< subtracted from values in [0, 1]; default: ImageNet's
-  std::array<float, 3> std{0.229f, 0.224f, 0.225f};  ///< then divided by, greater than 0
+  /// Subtracted from values in [0, 1]; default: ImageNet's.
+  std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
+  /// Then divided by; greater than 0.
+  std::array<float, 3> std{0.229f, 0.224f, 0.225f};
 
-  /// Throws ConfigError for a value out of range.
+  /// Throws ConfigError for a value out of range, also for a crop_pct that cuts out of more than kMaxPixels.
   void validate() const;
 
   /// (channels, height, width).

@@ -95,6 +95,18 @@ inline void* stb_reallocate(void* block, std::size_t bytes) {
 
 #pragma GCC diagnostic pop
 
+#undef STBI_ONLY_JPEG
+#undef STBI_ONLY_PNG
+#undef STBI_NO_STDIO
+#undef STBI_MAX_DIMENSIONS
+#undef STBI_ASSERT
+#undef STBI_MALLOC
+#undef STBI_REALLOC
+#undef STBI_FREE
+#undef STB_IMAGE_STATIC
+#undef STBI_WRITE_NO_STDIO
+#undef STB_IMAGE_WRITE_STATIC
+
 namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {

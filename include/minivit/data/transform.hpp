@@ -79,9 +79,10 @@ Chain(First, Second) -> Chain<First, Second>;
 /// Any PlaneTransform, as a value of one type. Copies share the transform, which is never changed.
 class Transform {
  public:
-  /// Throws as `transform.validate()`, if it has that.
-  template <PlaneTransform T>
-  requires(!std::same_as<T, Transform>) Transform(T transform) {
+  /// Throws as `transform.validate()`, if it has that. (The order of the conditions matters: the second asks
+  /// whether T can be copied, which for Transform itself would ask for this constructor again.)
+  template <class T>
+  requires(!std::same_as<T, Transform> && PlaneTransform<T>) Transform(T transform) {
     if constexpr (requires { transform.validate(); }) transform.validate();
     self_ = std::make_shared<const Holder<T>>(std::move(transform));
   }
