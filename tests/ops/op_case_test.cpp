@@ -1,4 +1,4 @@
-// The driver behind op_case.hpp, and proof that it finds what it is to find.
+// The driver behind op_case.hpp, and its own tests with operations that are wrong.
 #include "ops/op_case.hpp"
 
 #include <doctest/doctest.h>
