@@ -1,4 +1,4 @@
-// How the benchmarks measure: medians of repeated runs, and the limits of this machine measured in the same
+// Measuring: medians of repeated runs, and the limits of this machine measured in the same
 // process at nearly the same time, since clocks drift and other programs run too.
 #pragma once
 

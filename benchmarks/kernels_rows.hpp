@@ -1,4 +1,4 @@
-// What passes over memory once: normalization, softmax, GELU, dropout, cross-entropy, the optimizer.
+// Kernels that pass over memory once: normalization, softmax, GELU, dropout, cross-entropy, the optimizer.
 #pragma once
 
 #include <numbers>

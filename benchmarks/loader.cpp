@@ -1,4 +1,5 @@
-// How fast images come: loader [--json] [--image-size N] [--workers N] [--augment on|off] [--cache on|off]
+// Speed of the data loader: loader [--json] [--image-size N] [--workers N] [--augment on|off] [--cache
+// on|off]
 //                              [FOLDER]
 //
 // FOLDER holds one sub-folder of images for each class. Without it photos are made: 1600 x 1200 JPEGs (PNGs

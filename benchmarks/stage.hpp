@@ -1,4 +1,4 @@
-// What the topics of stages.cpp have in common: several ways to compute one thing.
+// Common parts of the topics of stages.cpp: several ways to compute one thing.
 #pragma once
 
 #include <cmath>

@@ -1,5 +1,5 @@
-// From loops over a matrix of probabilities to strips that never leave the cache: o = softmax(q kᵀ / √D) v
-// for all heads of a batch, q, k, v being columns of qkv (B, T, 3C) as the projection wrote them.
+// Attention, from loops over a matrix of probabilities to strips that never leave the cache: o = softmax(q kᵀ
+// / √D) v for all heads of a batch, q, k, v being columns of qkv (B, T, 3C) as the projection wrote them.
 #pragma once
 
 #include "minivit/core/parallel.hpp"

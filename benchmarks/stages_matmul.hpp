@@ -1,4 +1,4 @@
-// From three loops to a fast matrix product: C (M,N) = A (M,K) · B (K,N), all row-major.
+// Matrix product, from three loops to a fast one: C (M,N) = A (M,K) · B (K,N), all row-major.
 //
 // The sizes are multiples of the tile's, which leaves the edges out of the stages' code; kernels/gemm.hpp has
 // them. Rows of all three lie 4096 bytes apart, as those of a layer with 1024 channels do.

@@ -1,3 +1,4 @@
+// Attention of one head, as its kernels see it.
 #include "minivit/kernels/attention.hpp"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,4 @@
+// Matrix products of all shapes, layouts and epilogues, against loops in double precision.
 #include "minivit/kernels/gemm.hpp"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,4 @@
+// Non-temporal stores, against ordinary ones.
 #include "minivit/kernels/non_temporal.hpp"
 
 #include <doctest/doctest.h>

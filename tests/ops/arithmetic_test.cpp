@@ -1,3 +1,4 @@
+// Sums, differences, products and quotients with broadcasting, against double precision.
 #include "minivit/ops/arithmetic.hpp"
 
 #include <doctest/doctest.h>

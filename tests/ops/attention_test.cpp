@@ -1,3 +1,4 @@
+// Multi-head attention, against the formula in double precision.
 #include "minivit/ops/attention.hpp"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,4 @@
+// Dropout and drop path: masks, rates, gradients.
 #include "minivit/ops/dropout.hpp"
 
 #include <doctest/doctest.h>
@@ -125,8 +126,10 @@ TEST_CASE("another mask each time, the same after manual_seed") {
 TEST_CASE("dropout and drop_path of nothing, in training or not") {
   for (const bool training : {false, true}) {
     const Training scope(training);
-    CHECK(message_of<ShapeError>([] { return dropout({}, 0.5f); }) == "dropout: x is empty, expected a tensor");
-    CHECK(message_of<ShapeError>([] { return drop_path({}, 0.5f); }) == "drop_path: x is empty, expected a tensor");
+    CHECK(message_of<ShapeError>([] { return dropout({}, 0.5f); }) ==
+          "dropout: x is empty, expected a tensor");
+    CHECK(message_of<ShapeError>([] { return drop_path({}, 0.5f); }) ==
+          "drop_path: x is empty, expected a tensor");
   }
 }
 

@@ -1,3 +1,4 @@
+// Layer normalization, against the formula in double precision.
 #include "minivit/ops/layer_norm.hpp"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,4 @@
-// Each fused operation is held against what it stands for: the separate operations, in double precision and
-// as they are.
+// Fused operations against what they stand for: the separate operations, in double precision and as they are.
 #include "minivit/ops/linear_fused.hpp"
 
 #include <doctest/doctest.h>

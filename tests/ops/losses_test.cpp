@@ -1,3 +1,4 @@
+// Losses, against their formulas in double precision.
 #include "minivit/ops/losses.hpp"
 
 #include <doctest/doctest.h>
@@ -285,7 +286,8 @@ TEST_CASE("losses name what does not fit") {
   CHECK(shape([&] {
           return binary_cross_entropy_with_logits(z, Tensor::zeros({3, 2}));
         }) == "binary_cross_entropy_with_logits: targets are (3, 2), expected (2, 3)");
-  CHECK(shape([&] { return cross_entropy(z, Tensor()); }) == "cross_entropy: targets is empty, expected a tensor");
+  CHECK(shape([&] { return cross_entropy(z, Tensor()); }) ==
+        "cross_entropy: targets is empty, expected a tensor");
   CHECK(shape([&] { return mse(z, Tensor()); }) == "mse: target is empty, expected a tensor");
   CHECK(shape([&] { return binary_cross_entropy_with_logits(z, Tensor()); }) ==
         "binary_cross_entropy_with_logits: targets is empty, expected a tensor");

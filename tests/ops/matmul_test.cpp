@@ -1,3 +1,4 @@
+// Matrix products and linear layers, against loops in double precision.
 #include "minivit/ops/matmul.hpp"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,4 @@
-// Against what PyTorch computed: outputs, and gradients of the inputs given those of the outputs.
+// Comparison with PyTorch: outputs, and gradients of the inputs given those of the outputs.
 #include <doctest/doctest.h>
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// Patches of images, against their definition and against a convolution.
 #include "minivit/ops/patchify.hpp"
 
 #include <doctest/doctest.h>

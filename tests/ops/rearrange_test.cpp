@@ -1,3 +1,4 @@
+// Rearrangements of elements, against index arithmetic.
 #include "minivit/ops/rearrange.hpp"
 
 #include <doctest/doctest.h>
@@ -190,15 +191,20 @@ TEST_CASE("concat takes what holds variables") {
 TEST_CASE("rearranging says what does not fit") {
   const Var x = Tensor::zeros({2, 3, 4});
   const auto message = [](const std::function<void()>& f) { return message_of<ShapeError>(f); };
-  CHECK(message([&] { return reshape(x, Shape{5, 5}); }) == "reshape: (2, 3, 4) has 24 elements, (5, 5) has 25");
+  CHECK(message([&] {
+          return reshape(x, Shape{5, 5});
+        }) == "reshape: (2, 3, 4) has 24 elements, (5, 5) has 25");
   CHECK(message([&] { return reshape(x, {5, -1}); }) == "reshape: (2, 3, 4) has 24 elements, (5, 4) has 20");
   CHECK(message([&] { return permute(x, {0, 1}); }) == "permute: 2 axes given, x is (2, 3, 4)");
   CHECK(message([&] { return permute(x, {0, 1, -2}); }) == "permute: axis -2 is named twice");
   CHECK(message([&] { return permute(x, {0, 1, 3}); }) == "axis 3 is out of range for shape (2, 3, 4)");
   CHECK(message([&] { return transpose(x, 0, 3); }) == "axis 3 is out of range for shape (2, 3, 4)");
-  CHECK(message([&] { return slice(x, 1, 2, 1); }) == "slice: [2, 1) of axis 1 is out of range for x (2, 3, 4)");
-  CHECK(message([&] { return slice(x, -2, 0, 4); }) == "slice: [0, 4) of axis 1 is out of range for x (2, 3, 4)");
-  CHECK(message([&] { return slice(x, 1, -4, 1); }) == "slice: [-4, 1) of axis 1 is out of range for x (2, 3, 4)");
+  CHECK(message([&] { return slice(x, 1, 2, 1); }) ==
+        "slice: [2, 1) of axis 1 is out of range for x (2, 3, 4)");
+  CHECK(message([&] { return slice(x, -2, 0, 4); }) ==
+        "slice: [0, 4) of axis 1 is out of range for x (2, 3, 4)");
+  CHECK(message([&] { return slice(x, 1, -4, 1); }) ==
+        "slice: [-4, 1) of axis 1 is out of range for x (2, 3, 4)");
   CHECK(message([&] { return slice(x, 3, 0, 1); }) == "axis 3 is out of range for shape (2, 3, 4)");
   constexpr auto kMin = std::numeric_limits<std::int64_t>::min(),
                  kMax = std::numeric_limits<std::int64_t>::max();

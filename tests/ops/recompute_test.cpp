@@ -1,3 +1,4 @@
+// Activation checkpointing, against the same computation without it.
 #include "minivit/ops/recompute.hpp"
 
 #include <doctest/doctest.h>

@@ -1,3 +1,4 @@
+// Reductions, against loops in double precision.
 #include "minivit/ops/reductions.hpp"
 
 #include <doctest/doctest.h>

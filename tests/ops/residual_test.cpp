@@ -83,5 +83,6 @@ TEST_CASE("residual says what does not fit") {
         "residual: gamma is (3), expected (4) to match x (2, 3, 4)");
   CHECK(message_of<ShapeError>([&] { return residual(Tensor::zeros({5}), Tensor::zeros({5}), {}, 0.0f); }) ==
         "residual: x is (5), expected (B, ..., C)");
-  CHECK(message_of<ConfigError>([&] { return residual(x, x, {}, 1.0f); }) == "residual: p is 1, expected 0 ≤ p < 1");
+  CHECK(message_of<ConfigError>([&] { return residual(x, x, {}, 1.0f); }) ==
+        "residual: p is 1, expected 0 ≤ p < 1");
 }

@@ -1,3 +1,4 @@
+// Softmax and its logarithm, against double precision.
 #include "minivit/ops/softmax.hpp"
 
 #include <doctest/doctest.h>
@@ -83,7 +84,8 @@ TEST_CASE("infinities and NaN, as in PyTorch") {
 }
 
 TEST_CASE("softmax needs an axis") {
-  CHECK(message_of<ShapeError>([] { return softmax(Tensor::zeros({})); }) == "axis -1 is out of range for shape ()");
+  CHECK(message_of<ShapeError>([] { return softmax(Tensor::zeros({})); }) ==
+        "axis -1 is out of range for shape ()");
   CHECK(message_of<ShapeError>([] {
           return log_softmax(Tensor::zeros({2, 3}), 2);
         }) == "axis 2 is out of range for shape (2, 3)");

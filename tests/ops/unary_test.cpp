@@ -1,3 +1,4 @@
+// Element-wise functions, against the C library in double precision.
 #include "minivit/ops/unary.hpp"
 
 #include <doctest/doctest.h>

@@ -35,7 +35,7 @@ namespace detail {
 struct Operands;
 struct Strips;
 
-// Floats of probabilities that the backward pass keeps at the same time at most, 256 KiB. They and their
+// Floats of probabilities that the backward pass keeps at the same time at most: 256 KiB. They and their
 // gradients share L2 with the operands.
 inline constexpr std::int64_t kStripFloats = std::int64_t{1} << 16;
 
@@ -162,9 +162,9 @@ inline void sum_over_queries(const Head& h, std::int64_t queries, const float* s
   });
 }
 
-/// Asks for rows [0, rows) of the head behind x (·, D), which will probably be the next: too short and too
-/// far apart for the processor to see it coming. Gained 15 % at T = 65, D = 16, 1 to 4 % at T = 197. (Behind
-/// the last head is something else, which does no harm.)
+/// Fetches rows [0, rows) of the head behind x (·, D), which will probably be the next: they are too short
+/// and too far apart for the processor to fetch them by itself. (Behind the last head is something else,
+/// which does no harm.)
 inline void fetch_next_head(std::int64_t rows, std::int64_t D, const float* x, std::int64_t stride) {
   x += D;
   for (std::int64_t t = 0; t < rows; ++t, x += stride)

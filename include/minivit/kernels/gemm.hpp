@@ -15,8 +15,7 @@ namespace minivit::inline MINIVIT_ABI::kernels {
 
 namespace detail {
 
-// A long K is cut into groups, so many at most. With two threads 4 to 12 took the same time; each more than
-// one writes and reads a whole C, 1 % of a product with one thread at 8.
+// A long K is cut into at most so many groups. Each group but the first writes and reads a whole C more.
 inline constexpr std::int64_t kGroups = 4;
 
 // Floats of the groups' sums at most, 4 MiB.
@@ -39,7 +38,7 @@ inline void multiply(std::int64_t M, std::int64_t N, const Passes& passes, std::
 
 /// Into how many groups K is cut that are summed up each for itself, where C is small and K long, as in dW =
 /// dYᵀ X. The sizes alone decide, so that sums are the same for any number of threads.
-constexpr std::int64_t groups_of(std::int64_t M, std::int64_t N, std::int64_t K) {
+[[nodiscard]] constexpr std::int64_t groups_of(std::int64_t M, std::int64_t N, std::int64_t K) {
   std::int64_t groups = 1;
   while (groups < kGroups && K >= 2 * groups * kDepth && (2 * groups - 1) * M * N <= kPartialFloats)
     groups *= 2;
@@ -52,12 +51,11 @@ inline Passes group_passes(std::int64_t K, std::int64_t groups, std::int64_t g) 
 }
 
 /// Whether C is computed in pieces: where K is long, as in dW = dYᵀ X.
-constexpr bool in_pieces(std::int64_t K) { return K >= 2 * kDepth; }
+[[nodiscard]] constexpr bool in_pieces(std::int64_t K) { return K >= 2 * kDepth; }
 
 /// C = A · B in pieces that are computed at the same time, groups of K × parts of C, cut along its longer
 /// side: each thread packs what it multiplies, and threads do not wait for each other, nor read what another
-/// has packed (ViT-B's training against one product for all threads: 1.5 % more images a second). The price
-/// is that each of many threads packs all of B.
+/// has packed. The price is that each of many threads packs all of B.
 inline void multiply_in_pieces(std::int64_t M, std::int64_t N, std::int64_t K, const MatrixView& A,
                                const MatrixView& B, float* C, std::int64_t c_stride,
                                const Epilogue& epilogue) {

@@ -20,7 +20,7 @@ enum class Write { set, add, non_temporal };
 
 /// The way to write a result of `floats` at `p` whose pieces begin at multiples of `step` floats.
 /// Non-temporal stores write whole vectors, at multiples of their size.
-inline Write write_mode(bool add, std::int64_t floats, const float* p, std::int64_t step) {
+[[nodiscard]] inline Write write_mode(bool add, std::int64_t floats, const float* p, std::int64_t step) {
   if (add) return Write::add;
   const bool aligned = reinterpret_cast<std::uintptr_t>(p) % sizeof(Vec) == 0 && step % kLanes == 0;
   return floats >= kNonTemporalFloats && aligned ? Write::non_temporal : Write::set;

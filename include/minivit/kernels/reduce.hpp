@@ -18,7 +18,7 @@ inline constexpr std::int64_t kSumChunk = 16384;  // elements; fixed, since it d
 
 /// Sum over [0, n) of chunk(begin, end) → double, taken chunk by chunk.
 template <class Chunk>
-double sum_of_chunks(std::int64_t n, const Chunk& chunk) {
+[[nodiscard]] double sum_of_chunks(std::int64_t n, const Chunk& chunk) {
   const std::int64_t chunks = (n + detail::kSumChunk - 1) / detail::kSumChunk;
   double* const partial = scratch<detail::PartialSums, double>(chunks);
   parallel_for(n, detail::kSumChunk, [&](std::int64_t begin, std::int64_t end) {
@@ -30,7 +30,7 @@ double sum_of_chunks(std::int64_t n, const Chunk& chunk) {
 }
 
 /// Sum of x[0, n).
-inline double sum(std::int64_t n, const float* x) {
+[[nodiscard]] inline double sum(std::int64_t n, const float* x) {
   return sum_of_chunks(n, [&](std::int64_t begin, std::int64_t end) {
     double lanes[8] = {};  // eight sums at a time: the compiler makes a vector of them
     std::int64_t i = begin;
@@ -42,7 +42,7 @@ inline double sum(std::int64_t n, const float* x) {
 }
 
 /// Sum of the squares of x[0, n).
-inline double sum_of_squares(std::int64_t n, const float* x) {
+[[nodiscard]] inline double sum_of_squares(std::int64_t n, const float* x) {
   return sum_of_chunks(n, [&](std::int64_t begin, std::int64_t end) {
     double lanes[8] = {};
     std::int64_t i = begin;

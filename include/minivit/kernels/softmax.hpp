@@ -9,7 +9,7 @@
 namespace minivit::inline MINIVIT_ABI::kernels {
 
 /// Largest of x[0, n). NaNs are passed over here: they show in the exponentials.
-inline float row_max(std::int64_t n, const float* x) {
+[[nodiscard]] inline float row_max(std::int64_t n, const float* x) {
   constexpr float kLowest = -std::numeric_limits<float>::infinity();
   Vec largest = broadcast(kLowest);
   std::int64_t i = 0;

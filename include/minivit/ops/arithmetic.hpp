@@ -113,8 +113,7 @@ struct Broadcast {
   std::int64_t columns() const { return extent[static_cast<std::size_t>(rank - 1)]; }
 };
 
-/// y[i] (+)= f(a[i], b[i]) for i in [0, n): the only part of a broadcast operation that is compiled for each
-/// f.
+/// y[i] (+)= f(a[i], b[i]) for i in [0, n): the part of a broadcast operation that depends on f.
 using PairKernel = void (*)(std::int64_t n, Sink y, const float* a, const float* b);
 
 /// The kernel of `f`, a lambda without captures that takes and returns Vec.
@@ -129,8 +128,7 @@ inline constexpr PairKernel kProduct = pairwise([](Vec u, Vec v) { return u * v;
 inline constexpr PairKernel kQuotient = pairwise([](Vec u, Vec v) { return u / v; });
 
 /// out[i] (+)= f(a[i], b[i]), with a and b broadcast to the shape `out` has.
-[[gnu::noinline]] inline void broadcast_map(const Shape& out_shape, Sink out, const Tensor& a,
-                                            const Tensor& b, PairKernel f) {
+inline void broadcast_map(const Shape& out_shape, Sink out, const Tensor& a, const Tensor& b, PairKernel f) {
   // An operand that stays is written out this often, so that kernels need not know.
   constexpr std::int64_t kRepeats = 512;
   static_assert(kRepeats % kLanes == 0);

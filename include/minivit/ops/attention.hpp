@@ -43,7 +43,7 @@ struct AttentionShape {
   }
 
   /// f(b, h) for every head, at the same time. The heads of an image share pages and fetch each other's
-  /// lines, so they are one piece of work, if there are enough images: 1 % of a training step.
+  /// lines, so they are one piece of work, if there are enough images.
   template <class F>
   void for_each_head(const F& f) const {
     parallel_for(B * H, B < 8 ? 1 : H, [&](std::int64_t begin, std::int64_t end) {

@@ -1,6 +1,6 @@
-// Linear layers that take in what stands before them: a normalization, an activation, the cutting into
-// patches. Their input is made while it is packed for the product, so neither it nor a copy of it is ever
-// written to memory.
+// Linear layers fused with what stands before them: a normalization, an activation, the cutting into patches.
+//
+// Their input is computed while it is packed for the product, so it is never written to memory.
 #pragma once
 
 #include "minivit/autograd/var.hpp"

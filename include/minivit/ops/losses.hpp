@@ -1,5 +1,4 @@
-// What training makes small: cross-entropy, mean squared error, binary cross-entropy. Each is the mean over
-// the batch.
+// Losses: cross-entropy, mean squared error, binary cross-entropy, each the mean over the batch.
 #pragma once
 
 #include <span>

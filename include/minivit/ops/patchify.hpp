@@ -1,5 +1,6 @@
-// Cuts images into patches.                       x: (B, C, H, W)   ->   y: (B, N, C·P·P),   N = (H / P) · (W
-// / P)
+// Patches of images as rows of a matrix.
+//
+//   x: (B, C, H, W)   ->   y: (B, N, C·P·P),   N = (H / P) · (W / P)
 #pragma once
 
 #include "minivit/autograd/var.hpp"

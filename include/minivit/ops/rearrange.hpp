@@ -1,4 +1,4 @@
-// Rearranging elements: reshape, permute, transpose, slice, concat.
+// Rearrangements of elements: reshape, permute, transpose, slice, concat.
 #pragma once
 
 #include <initializer_list>

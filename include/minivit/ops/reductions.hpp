@@ -1,4 +1,4 @@
-// Over some axes or all: sum, mean, max.
+// Sum, mean and maximum over some axes or all.
 #pragma once
 
 #include <initializer_list>

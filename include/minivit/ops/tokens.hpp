@@ -1,8 +1,6 @@
-// The sequence of a transformer on images: made of patches and learned tokens, and made into one vector
-// again.
+// The sequence of a transformer on images: assembled from patches and learned tokens, pooled into one vector.
 //
-// One operation each for what concat, slice, add and mean say in general: a pass over the tokens, and little
-// to compile.
+// One pass over the tokens each, for what concat, slice, add and mean say in general.
 #pragma once
 
 #include "minivit/autograd/var.hpp"

@@ -1,4 +1,4 @@
-// Element by element, one input: neg, exp, log, sqrt, square, tanh, sigmoid, relu, silu.
+// Element-wise functions of one input: neg, exp, log, sqrt, square, tanh, sigmoid, relu, silu.
 #pragma once
 
 #include "minivit/autograd/var.hpp"
