@@ -330,7 +330,7 @@ class JsonFields {
   /// Throws a FileError about the member `key`.
   template <class... Parts>
   [[noreturn]] void fail(std::string_view key, const Parts&... parts) const {
-    detail::fail<FileError>({where_, key, " ", parts...});
+    throw FileError(str_cat(where_, key, " ", parts...));
   }
 
  private:

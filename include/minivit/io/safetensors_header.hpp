@@ -138,7 +138,7 @@ class SafetensorsEntries final : public JsonHandler {
 
   template <class... Parts>
   [[noreturn]] static void refuse(const Parts&... parts) {
-    fail<JsonRefusal>({Part(parts)...});
+    throw JsonRefusal(str_cat(parts...));
   }
   [[noreturn]] static void refuse_twice(std::string_view key) {
     refuse("key ", quoted(key), " appears twice");

@@ -11,6 +11,13 @@
 
 namespace minivit::inline MINIVIT_ABI {
 
+namespace detail {
+
+/// As "(8, 65, 384)", for any number of extents.
+[[nodiscard]] std::string extents_text(std::span<const std::int64_t> extents);
+
+}  // namespace detail
+
 /// Extents of a tensor of rank 0 to 6, outermost first. Rank 0 is a scalar. An extent may be 0.
 class Shape {
  public:
@@ -53,7 +60,7 @@ class Shape {
   friend bool operator==(const Shape& a, const Shape& b) noexcept = default;  // extents behind the last are 0
 
   /// As "(8, 65, 384)".
-  [[nodiscard]] std::string str() const;
+  [[nodiscard]] std::string str() const { return detail::extents_text(*this); }
 
  private:
   std::array<std::int64_t, kMaxRank> extents_{};
@@ -98,9 +105,9 @@ MINIVIT_INLINE Shape Shape::with(int axis, std::int64_t extent) const {
   return out;
 }
 
-MINIVIT_INLINE std::string Shape::str() const {
+MINIVIT_INLINE std::string detail::extents_text(std::span<const std::int64_t> extents) {
   std::string out = "(";
-  for (const std::int64_t extent : *this) out += str_cat(out.size() > 1 ? ", " : "", extent);
+  for (const std::int64_t extent : extents) out += str_cat(out.size() > 1 ? ", " : "", extent);
   return out + ')';
 }
 
