@@ -3,12 +3,10 @@
 
 #include <charconv>
 #include <concepts>
-#include <cstdint>
-#include <initializer_list>
-#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "minivit/core/config.hpp"
 
@@ -36,98 +34,22 @@ struct FileError : Error {
 
 namespace detail {
 
-/// A piece of a message, not yet text. One plain type for all pieces: messages are everywhere, and building
-/// each inline from its own types would make half of what a user's compiler has to do.
-class Part {
- public:
-  Part(std::string_view text) : kind_(Kind::text), text_(text) {}
-  Part(const std::string& text) : kind_(Kind::string), string_(&text) {}
-  Part(const char* text) : kind_(Kind::literal), literal_(text) {}
-  Part(char c) : kind_(Kind::character), character_(c) {}
-  Part(float value) : kind_(Kind::single), single_(value) {}
-  Part(double value) : kind_(Kind::real), real_(value) {}
-  template <std::same_as<bool> T>
-  Part(T value) : Part(value ? "true" : "false") {}
-  template <std::signed_integral T>
-  Part(T value) : kind_(Kind::integer), integer_(value) {}
-  template <std::unsigned_integral T>
-  requires(!std::same_as<T, bool>) Part(T value) : kind_(Kind::natural), natural_(value) {}
-  template <class T>
-  requires requires(const T& t) {
-    { t.str() } -> std::same_as<std::string>;
+/// Appends a part of a message: text, a number in the shortest form that reads back equal, or anything with a
+/// `str()`.
+template <class T>
+void append(std::string& out, const T& part) {
+  if constexpr (std::same_as<T, bool>) {
+    out += part ? "true" : "false";
+  } else if constexpr (std::same_as<T, char>) {
+    out += part;
+  } else if constexpr (std::is_arithmetic_v<T>) {
+    char digits[32];  // the longest is a double, 24 characters
+    out.append(digits, std::to_chars(digits, digits + sizeof digits, part).ptr);
+  } else if constexpr (requires { part.str(); }) {
+    out += part.str();
+  } else {
+    out += std::string_view(part);
   }
-  Part(const T& value)
-      : kind_(Kind::object), object_{&value, [](const void* object) {
-                                       return static_cast<const T*>(object)->str();
-                                     }} {}
-
-  void append_to(std::string& out) const {
-    char buffer[32];  // for a number: the longest is a double, 24 characters
-    if (kind_ == Kind::object)
-      out += object_.text(object_.pointer);
-    else
-      out += plain(buffer);
-  }
-
- private:
-  enum class Kind { text, string, literal, character, integer, natural, single, real, object };
-  struct Object {
-    const void* pointer;
-    std::string (*text)(const void*);
-  };
-
-  /// The text of all but objects; numbers are written to `buffer`.
-  std::string_view plain(std::span<char> buffer) const {
-    const auto number = [buffer](auto value) {
-      char* const end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
-      return std::string_view(buffer.data(), static_cast<std::size_t>(end - buffer.data()));
-    };
-    switch (kind_) {
-      case Kind::text:
-        return text_;
-      case Kind::string:
-        return *string_;
-      case Kind::literal:
-        return literal_;
-      case Kind::character:
-        return {&character_, 1};
-      case Kind::integer:
-        return number(integer_);
-      case Kind::natural:
-        return number(natural_);
-      case Kind::single:
-        return number(single_);
-      case Kind::real:
-        return number(real_);
-      case Kind::object:
-        break;
-    }
-    return {};
-  }
-
-  Kind kind_;
-  union {
-    std::string_view text_;
-    const std::string* string_;
-    const char* literal_;  // its length is counted when the message is built, not where it is written
-    char character_;
-    std::int64_t integer_;
-    std::uint64_t natural_;
-    float single_;
-    double real_;
-    Object object_;
-  };
-};
-
-[[gnu::noinline]] inline std::string join(std::initializer_list<Part> parts) {
-  std::string out;
-  for (const Part& part : parts) part.append_to(out);
-  return out;
-}
-
-template <class E>
-[[noreturn, gnu::noinline, gnu::cold]] void fail(std::initializer_list<Part> parts) {
-  throw E(join(parts));
 }
 
 }  // namespace detail
@@ -135,15 +57,27 @@ template <class E>
 /// The parts written one after the other: text, numbers (shortest form that reads back equal) and anything
 /// with a `str()`. Does not depend on the locale.
 template <class... Parts>
-std::string str_cat(const Parts&... parts) {
-  return detail::join({detail::Part(parts)...});
+[[nodiscard]] std::string str_cat(const Parts&... parts) {
+  std::string out;
+  (detail::append(out, parts), ...);
+  return out;
 }
+
+namespace detail {
+
+template <class E, class... Parts>
+[[noreturn, gnu::noinline, gnu::cold]] void fail(
+    const Parts&... parts) {  // stays out of the way of what runs
+  throw E(str_cat(parts...));
+}
+
+}  // namespace detail
 
 /// Throws `E` with the parts as its message unless `ok`. The message is only built when it is needed.
 template <class E = Error, class... Parts>
 void check(bool ok, const Parts&... parts) {
   if (!ok) [[unlikely]]
-    detail::fail<E>({detail::Part(parts)...});
+    detail::fail<E>(parts...);
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -1,4 +1,4 @@
-// Memory that is used again: freed blocks wait for the next request of exactly their size.
+// A pool of memory that is used again: freed blocks wait for the next request of exactly their size.
 //
 // A training step asks for the same sizes in the same order every time, so after the first step no memory is
 // asked of the system any more. Touching fresh memory is what makes big buffers slow (14.5 ms for 38 MiB with
@@ -9,16 +9,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <mutex>
 #include <new>
 #include <unordered_map>
 #include <utility>
 #include <vector>
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 #include "minivit/core/config.hpp"
 
@@ -41,65 +36,24 @@ class Pool {
   static constexpr std::size_t kSlack = 64ull << 20;    ///< cached bytes always tolerated
 
   /// The pool of the process. Never destroyed, so that thread-local and static tensors may outlive `main`.
-  static Pool& instance() {
+  [[nodiscard]] static Pool& instance() {
     static Pool* const pool = new Pool;
     return *pool;
   }
 
   /// A block of at least `bytes` bytes, contents undefined. Throws std::bad_alloc.
-  void* allocate(std::size_t bytes) {
-    bytes = rounded(bytes);
-    const std::lock_guard lock(mutex_);
-    void* block = nullptr;
-    if (auto& waiting = free_[bytes]; !waiting.empty()) {  // the last freed is the warmest
-      block = waiting.back();
-      waiting.pop_back();
-      stats_.cached -= bytes;
-    } else {
-      // Sizes have changed (another batch size, another model): what waits in vain must not pile up.
-      if (stats_.cached > std::max(stats_.most_in_use, stats_.in_use + bytes) + kSlack) release_locked();
-      block = allocate_from_system(bytes);
-      if (!block) {
-        release_locked();
-        block = allocate_from_system(bytes);
-      }
-      if (!block) throw std::bad_alloc();
-      ++stats_.system_allocations;
-    }
-    stats_.in_use += bytes;
-    stats_.peak_in_use = std::max(stats_.peak_in_use, stats_.in_use);
-    stats_.most_in_use = std::max(stats_.most_in_use, stats_.in_use);
-    return block;
-  }
+  [[nodiscard]] void* allocate(std::size_t bytes);
 
   /// Gives back a block of `bytes` bytes that came from `allocate`.
-  [[gnu::noinline]] void deallocate(void* block, std::size_t bytes) noexcept {
-    bytes = rounded(bytes);
-    const std::lock_guard lock(mutex_);
-    stats_.in_use -= bytes;
-    if (!MINIVIT_POOL_KEEPS) return std::free(block);
-    try {
-      free_[bytes].push_back(block);
-      stats_.cached += bytes;
-    } catch (...) { std::free(block); }
-  }
+  void deallocate(void* block, std::size_t bytes) noexcept;
 
   /// Returns all waiting blocks to the system.
-  void release() {
-    const std::lock_guard lock(mutex_);
-    release_locked();
-  }
+  void release();
 
-  PoolStats stats() const {
-    const std::lock_guard lock(mutex_);
-    return stats_;
-  }
+  [[nodiscard]] PoolStats stats() const;
 
   /// Starts a new measurement of `peak_in_use`. Changes nothing in what the pool keeps.
-  void reset_peak() {
-    const std::lock_guard lock(mutex_);
-    stats_.peak_in_use = stats_.in_use;
-  }
+  void reset_peak();
 
  private:
   Pool() = default;
@@ -108,24 +62,9 @@ class Pool {
     return (std::max<std::size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
   }
 
-  static void* allocate_from_system(std::size_t bytes) {
-    const bool huge = bytes >= kHugePage;
-    const std::size_t alignment = huge ? kHugePage : kAlignment;
-    if (bytes > SIZE_MAX - alignment) return nullptr;
-    void* block = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-#if defined(__linux__)
-    if (block && huge) madvise(block, bytes, MADV_HUGEPAGE);  // a wish: failing costs nothing but time
-#endif
-    return block;
-  }
+  static void* allocate_from_system(std::size_t bytes);
 
-  void release_locked() noexcept {
-    for (auto& [bytes, blocks] : free_) {
-      for (void* block : blocks) std::free(block);
-      stats_.cached -= bytes * blocks.size();
-      blocks.clear();
-    }
-  }
+  void release_locked() noexcept;
 
   mutable std::mutex mutex_;
   std::unordered_map<std::size_t, std::vector<void*>> free_;  // size in bytes -> blocks that wait
@@ -145,9 +84,7 @@ class Buffer {
     header_ = new (Pool::instance().allocate(bytes + sizeof(Header))) Header{{1}, bytes};
   }
 
-  // Copying and giving back are calls, not inlined: handles are copied a few hundred times a step, but in
-  // many places.
-  [[gnu::noinline]] Buffer(const Buffer& other) noexcept : header_(other.header_) {
+  Buffer(const Buffer& other) noexcept : header_(other.header_) {
     if (header_) header_->references.fetch_add(1, std::memory_order_relaxed);
   }
   Buffer(Buffer&& other) noexcept : header_(std::exchange(other.header_, nullptr)) {}
@@ -159,9 +96,9 @@ class Buffer {
     if (header_) release();
   }
 
-  explicit operator bool() const { return header_ != nullptr; }
-  std::size_t bytes() const { return header_ ? header_->bytes : 0; }
-  void* data() const { return header_ ? static_cast<void*>(header_ + 1) : nullptr; }
+  [[nodiscard]] explicit operator bool() const noexcept { return header_ != nullptr; }
+  [[nodiscard]] std::size_t bytes() const noexcept { return header_ ? header_->bytes : 0; }
+  [[nodiscard]] void* data() const noexcept { return header_ ? static_cast<void*>(header_ + 1) : nullptr; }
 
   /// Handles that refer to the block, this one included; 0 without one.
   [[nodiscard]] std::uint32_t use_count() const noexcept {
@@ -172,7 +109,7 @@ class Buffer {
   [[nodiscard]] bool unique() const noexcept { return use_count() == 1; }
 
  private:
-  [[gnu::noinline]] void release() noexcept {
+  void release() noexcept {
     if (header_->references.fetch_sub(1, std::memory_order_acq_rel) == 1)
       Pool::instance().deallocate(header_, header_->bytes + sizeof(Header));
   }
@@ -204,13 +141,7 @@ struct PoolAllocator {
 namespace detail {
 
 /// Makes `buffer` hold at least `bytes` bytes, contents undefined.
-[[gnu::noinline]] inline void* grown(Buffer& buffer, std::size_t bytes) {
-  if (buffer.bytes() < bytes) {
-    buffer = Buffer();  // give back first, so that old and new need not exist together
-    buffer = Buffer(bytes);
-  }
-  return buffer.data();
-}
+void* grown(Buffer& buffer, std::size_t bytes);
 
 }  // namespace detail
 
@@ -223,3 +154,93 @@ T* scratch(std::int64_t count) {
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include <sys/mman.h>
+
+#include <cstdlib>
+
+namespace minivit::inline MINIVIT_ABI {
+
+MINIVIT_INLINE void* Pool::allocate(std::size_t bytes) {
+  bytes = rounded(bytes);
+  const std::lock_guard lock(mutex_);
+  void* block = nullptr;
+  if (auto& waiting = free_[bytes]; !waiting.empty()) {  // the last freed is the warmest
+    block = waiting.back();
+    waiting.pop_back();
+    stats_.cached -= bytes;
+  } else {
+    // Sizes have changed (another batch size, another model): what waits in vain must not pile up.
+    if (stats_.cached > std::max(stats_.most_in_use, stats_.in_use + bytes) + kSlack) release_locked();
+    block = allocate_from_system(bytes);
+    if (!block) {
+      release_locked();
+      block = allocate_from_system(bytes);
+    }
+    if (!block) throw std::bad_alloc();
+    ++stats_.system_allocations;
+  }
+  stats_.in_use += bytes;
+  stats_.peak_in_use = std::max(stats_.peak_in_use, stats_.in_use);
+  stats_.most_in_use = std::max(stats_.most_in_use, stats_.in_use);
+  return block;
+}
+
+MINIVIT_INLINE void Pool::deallocate(void* block, std::size_t bytes) noexcept {
+  bytes = rounded(bytes);
+  const std::lock_guard lock(mutex_);
+  stats_.in_use -= bytes;
+  if (!MINIVIT_POOL_KEEPS) return std::free(block);
+  try {
+    free_[bytes].push_back(block);
+    stats_.cached += bytes;
+  } catch (...) { std::free(block); }
+}
+
+MINIVIT_INLINE void Pool::release() {
+  const std::lock_guard lock(mutex_);
+  release_locked();
+}
+
+MINIVIT_INLINE PoolStats Pool::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+MINIVIT_INLINE void Pool::reset_peak() {
+  const std::lock_guard lock(mutex_);
+  stats_.peak_in_use = stats_.in_use;
+}
+
+MINIVIT_INLINE void* Pool::allocate_from_system(std::size_t bytes) {
+  const bool huge = bytes >= kHugePage;
+  const std::size_t alignment = huge ? kHugePage : kAlignment;
+  if (bytes > SIZE_MAX - alignment) return nullptr;
+  void* block = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  if (block && huge) madvise(block, bytes, MADV_HUGEPAGE);  // a wish: failing costs nothing but time
+  return block;
+}
+
+MINIVIT_INLINE void Pool::release_locked() noexcept {
+  for (auto& [bytes, blocks] : free_) {
+    for (void* block : blocks) std::free(block);
+    stats_.cached -= bytes * blocks.size();
+    blocks.clear();
+  }
+}
+
+namespace detail {
+
+MINIVIT_INLINE void* grown(Buffer& buffer, std::size_t bytes) {
+  if (buffer.bytes() < bytes) {
+    buffer = Buffer();  // give back first, so that old and new need not exist together
+    buffer = Buffer(bytes);
+  }
+  return buffer.data();
+}
+
+}  // namespace detail
+
+}  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

@@ -24,8 +24,8 @@ inline ViTConfig config_from_shapes(const NamedTensors& tensors, const Pretraine
       std::string known;
       for (std::size_t i = 0; i < std::min<std::size_t>(tensors.unknown().size(), 3); ++i)
         known += str_cat(i == 0 ? "; it has " : ", ", tensors.unknown()[i]);
-      detail::fail<FileError>({file, ": is no Vision Transformer that is known here: ", name,
-                               found ? " has another number of axes" : " is missing", known});
+      throw FileError(str_cat(file, ": is no Vision Transformer that is known here: ", name,
+                              found ? " has another number of axes" : " is missing", known));
     }
     return *found;
   };
@@ -56,8 +56,8 @@ inline ViTConfig config_from_shapes(const NamedTensors& tensors, const Pretraine
               : head && head->rank() == 2 && (*head)[1] == 2 * patch[0] ? Pooling::token_and_mean
                                                                         : Pooling::token;
   if (hints.config.vit.pooling == Pooling::mean && v.pooling != Pooling::mean)
-    detail::fail<FileError>(
-        {file, ": pools the mean of normalized tokens (norm, not fc_norm), which is not supported"});
+    throw FileError(
+        str_cat(file, ": pools the mean of normalized tokens (norm, not fc_norm), which is not supported"));
 
   // Positions: of all tokens, or of the patches alone, or (DINOv2 in transformers) of all but the registers.
   const std::int64_t rows = positions[1], few = v.prefix_tokens() - v.register_tokens;

@@ -13,7 +13,7 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
-/// Any number of extents as "(8, 65, 384)".
+/// As "(8, 65, 384)", for any number of extents.
 [[nodiscard]] std::string extents_text(std::span<const std::int64_t> extents);
 
 }  // namespace detail
@@ -60,7 +60,7 @@ class Shape {
   friend bool operator==(const Shape& a, const Shape& b) noexcept = default;  // extents behind the last are 0
 
   /// As "(8, 65, 384)".
-  [[nodiscard]] std::string str() const;
+  [[nodiscard]] std::string str() const { return detail::extents_text(*this); }
 
  private:
   std::array<std::int64_t, kMaxRank> extents_{};
@@ -109,10 +109,6 @@ MINIVIT_INLINE std::string detail::extents_text(std::span<const std::int64_t> ex
   std::string out = "(";
   for (const std::int64_t extent : extents) out += str_cat(out.size() > 1 ? ", " : "", extent);
   return out + ')';
-}
-
-MINIVIT_INLINE std::string Shape::str() const {
-  return detail::extents_text({extents_.data(), static_cast<std::size_t>(rank_)});
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
