@@ -78,7 +78,7 @@ void write_photo(const fs::path& path, const Image& image) {
   jpeg_finish_compress(&info);
   jpeg_destroy_compress(&info);
   const std::unique_ptr<unsigned char, decltype(&std::free)> owner(bytes, &std::free);
-  write_file_atomically(path, std::as_bytes(std::span(bytes, size)));
+  io::write_file_atomically(path, std::as_bytes(std::span(bytes, size)));
 #else
   encode_png(path, image);
 #endif

@@ -14,7 +14,7 @@ constexpr std::size_t kTrain = 1437;  // the remaining 360 are for testing
 int write_digits(const std::filesystem::path& sheet_path, const std::filesystem::path& labels_path,
                  const std::filesystem::path& folder) {
   const Image sheet = decode_image(sheet_path);
-  std::string labels = read_file(labels_path, 1 << 20);
+  std::string labels = io::read_file(labels_path, 1 << 20);
   std::erase_if(labels, [](char c) { return c < '0' || c > '9'; });
   const auto rows = (labels.size() + kColumns - 1) / kColumns;
   check<FileError>(sheet.width == kTile * kColumns && sheet.height >= static_cast<int>(rows) * kTile,

@@ -80,8 +80,8 @@ class FeatureFiles {
   fs::path path, names_path;
 
  private:
-  std::optional<NpyWriter> matrix_;
-  std::optional<AtomicFile> names_, table_;
+  std::optional<io::NpyWriter> matrix_;
+  std::optional<io::AtomicFile> names_, table_;
 };
 
 int embed(const Options& options) {
@@ -104,10 +104,10 @@ int embed(const Options& options) {
   check<FileError>(count > 0, "none of ", skipped, " images can be read; nothing was written");
   files.commit();
   if (options.json) {
-    Json result = Json::object({{"images", count}, {"skipped", skipped}, {"features", width}});
+    io::Json result = io::Json::object({{"images", count}, {"skipped", skipped}, {"features", width}});
     result["out"] = printable(files.path.string());
     if (files.names_apart()) result["names"] = printable(files.names_path.string());
-    std::printf("%s\n", json_text(result).c_str());
+    std::printf("%s\n", io::json_text(result).c_str());
   } else {
     std::printf("%s: %lld features of %lld images\n", printable(out.string()).c_str(),
                 static_cast<long long>(width), static_cast<long long>(count));

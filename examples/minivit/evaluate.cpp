@@ -26,11 +26,11 @@ int evaluate_folder(const Options& options) {
                              }});
   const Metrics m = evaluate(model.net(), loader.epoch(0));
   if (options.json)
-    std::printf("%s\n", json_text(Json::object({{"images", m.samples},
-                                                {"correct", m.correct},
-                                                {"top1", m.top1()},
-                                                {"top5", m.top5()},
-                                                {"loss", m.loss()}}))
+    std::printf("%s\n", io::json_text(io::Json::object({{"images", m.samples},
+                                                        {"correct", m.correct},
+                                                        {"top1", m.top1()},
+                                                        {"top5", m.top5()},
+                                                        {"loss", m.loss()}}))
                             .c_str());
   else
     std::printf("accuracy %.4f (%lld/%lld), top-5 %.4f, loss %.4f\n", m.top1(),

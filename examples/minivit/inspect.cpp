@@ -22,7 +22,7 @@ struct Report {
   std::string path, problem, family;
   std::vector<std::string> notes;
   std::optional<Pretrained> loaded;
-  std::optional<SafetensorsFile> file;
+  std::optional<io::SafetensorsFile> file;
 };
 
 Report report_on(const std::string& path, const Options& options) {
@@ -37,8 +37,8 @@ Report report_on(const std::string& path, const Options& options) {
   return r;
 }
 
-Json as_json(const Report& r, const Options& options) {
-  Json json = Json::object({{"path", printable(r.path)}});
+io::Json as_json(const Report& r, const Options& options) {
+  io::Json json = io::Json::object({{"path", printable(r.path)}});
   if (!r.problem.empty()) json["problem"] = printable(r.problem);
   if (r.loaded) {
     json["family"] = r.family;
@@ -48,11 +48,11 @@ Json as_json(const Report& r, const Options& options) {
     json["notes"] = r.notes;
   }
   if (r.file && options.tensors) {
-    Json tensors = Json::array();
-    for (const SafetensorsInfo& t : r.file->tensors()) {
+    io::Json tensors = io::Json::array();
+    for (const io::SafetensorsInfo& t : r.file->tensors()) {
       const std::optional<TensorPlace> place = place_of(t.name);
-      Json one = Json::object(
-          {{"name", std::string(t.name)}, {"dtype", std::string(t.dtype())}, {"shape", Json(t.shape())}});
+      io::Json one = io::Json::object(
+          {{"name", std::string(t.name)}, {"dtype", std::string(t.dtype())}, {"shape", io::Json(t.shape())}});
       if (place) one["as"] = place->name;
       tensors.push_back(std::move(one));
     }
@@ -64,8 +64,8 @@ Json as_json(const Report& r, const Options& options) {
 void print(const Report& r, const Options& options) {
   if (r.file && options.tensors) {
     std::size_t width = 0;
-    for (const SafetensorsInfo& t : r.file->tensors()) width = std::max(width, t.name.size());
-    for (const SafetensorsInfo& t : r.file->tensors())
+    for (const io::SafetensorsInfo& t : r.file->tensors()) width = std::max(width, t.name.size());
+    for (const io::SafetensorsInfo& t : r.file->tensors())
       std::printf("%-*s  %-4s  %s\n", static_cast<int>(width), printable(std::string(t.name)).c_str(),
                   std::string(t.dtype()).c_str(), t.shape_text().c_str());
     std::printf("\n");
@@ -104,7 +104,7 @@ int inspect(const Options& options) {
   for (const std::string& path : options.paths) {
     const Report r = report_on(path, options);
     if (options.json)
-      std::printf("%s\n", json_text(as_json(r, options)).c_str());
+      std::printf("%s\n", io::json_text(as_json(r, options)).c_str());
     else
       print(r, options);
     refused = refused || !r.problem.empty();

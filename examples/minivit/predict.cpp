@@ -21,15 +21,16 @@ struct Options {
   bool json = false;
 };
 
-Json as_json(const std::string& image, const std::vector<Prediction>& best, std::span<const float> logits) {
-  Json top = Json::array();
+io::Json as_json(const std::string& image, const std::vector<Prediction>& best,
+                 std::span<const float> logits) {
+  io::Json top = io::Json::array();
   for (const Prediction& p : best)
-    top.push_back(Json::object({{"label", p.name}, {"probability", p.probability}}));
-  return Json::object({{"image", image},
-                       {"label", best[0].name},
-                       {"confidence", best[0].probability},
-                       {"top", std::move(top)},
-                       {"logits", Json(logits)}});
+    top.push_back(io::Json::object({{"label", p.name}, {"probability", p.probability}}));
+  return io::Json::object({{"image", image},
+                           {"label", best[0].name},
+                           {"confidence", best[0].probability},
+                           {"top", std::move(top)},
+                           {"logits", io::Json(logits)}});
 }
 
 /// A line for each image, which are files or folders. Returns the exit code.
@@ -57,7 +58,7 @@ int predict_images(const ImageClassifier& model, const std::vector<std::string>&
       const Tensor row = logits.rows(static_cast<std::int64_t>(i), static_cast<std::int64_t>(i) + 1);
       const auto best = model.ranked(row.values(), options.top);
       if (options.json) {
-        std::printf("%s\n", json_text(as_json(names[i], best, row.values())).c_str());
+        std::printf("%s\n", io::json_text(as_json(names[i], best, row.values())).c_str());
         continue;
       }
       std::printf("%-*s ", static_cast<int>(width), names[i].c_str());

@@ -59,7 +59,7 @@ void check_destination(const fs::path& folder) {
                      "--save is ", folder.string(),
                      ", a folder with something else than a model; expected a "
                      "new one, or a model to be replaced");
-  const AtomicFolder can_be_made(folder);
+  const io::AtomicDirectory can_be_made(folder);
 }
 
 int probe(const Options& options) {
@@ -87,16 +87,16 @@ int probe(const Options& options) {
     std::printf("%zu images for training, %zu for validation, %lld classes, %lld features\n",
                 train.labels.size(), n, static_cast<long long>(K),
                 static_cast<long long>(train.features.size(1)));
-  Json result = Json::object({{"train_images", train.labels.size()},
-                              {"val_images", n},
-                              {"classes", K},
-                              {"features", train.features.size(1)}});
+  io::Json result = io::Json::object({{"train_images", train.labels.size()},
+                                      {"val_images", n},
+                                      {"classes", K},
+                                      {"features", train.features.size(1)}});
 
   const auto found = knn_classify(train.features, train.labels, val.features, K, {.k = options.knn});
   std::size_t correct = 0;
   for (std::size_t i = 0; i < n; ++i) correct += found[i] == val.labels[i];
   const double share = static_cast<double>(correct) / static_cast<double>(n);
-  result["knn"] = Json::object({{"k", options.knn}, {"correct", correct}, {"top1", share}});
+  result["knn"] = io::Json::object({{"k", options.knn}, {"correct", correct}, {"top1", share}});
   if (!options.json)
     std::printf("%lld nearest neighbors: accuracy %.4f (%zu/%zu)\n", static_cast<long long>(options.knn),
                 share, correct, n);
@@ -104,11 +104,11 @@ int probe(const Options& options) {
   if (!options.no_linear) {
     LinearProbe linear = fit_linear_probe(train.features, train.labels, K, {.seed = options.seed});
     const Metrics m = evaluate_head(linear.head, val.features, val.labels);
-    result["linear"] = Json::object({{"correct", m.correct},
-                                     {"top1", m.top1()},
-                                     {"top5", m.top5()},
-                                     {"loss", m.loss()},
-                                     {"weight_decay", linear.weight_decay}});
+    result["linear"] = io::Json::object({{"correct", m.correct},
+                                         {"top1", m.top1()},
+                                         {"top5", m.top5()},
+                                         {"loss", m.loss()},
+                                         {"weight_decay", linear.weight_decay}});
     if (!options.json)
       std::printf("linear classifier: accuracy %.4f (%lld/%zu), top-5 %.4f, loss %.4f, weight decay %g\n",
                   m.top1(), static_cast<long long>(m.correct), n, m.top5(), m.loss(),
@@ -125,7 +125,7 @@ int probe(const Options& options) {
       if (!options.json) std::printf("model folder: %s\n", printable(*options.save).c_str());
     }
   }
-  if (options.json) std::printf("%s\n", json_text(result).c_str());
+  if (options.json) std::printf("%s\n", io::json_text(result).c_str());
   return 0;
 }
 

@@ -27,9 +27,9 @@
 namespace minivit::inline MINIVIT_ABI {
 
 /// The settings of a run for TensorBoard's table: numbers as numbers, true and false as such.
-inline std::vector<Hyperparameter> hyperparameters(const TrainConfig& config) {
+inline std::vector<io::Hyperparameter> hyperparameters(const TrainConfig& config) {
   TrainConfig copy = config;
-  std::vector<Hyperparameter> out;
+  std::vector<io::Hyperparameter> out;
   for (auto& [name, text] : copy.settings().values()) {
     if (name.starts_with("output.") || name.starts_with("log.")) continue;
     double number = 0;
@@ -240,7 +240,7 @@ class Recorder {
   RunLog& log_;
   std::int64_t batches_;
   CsvFile history_, rates_;
-  std::optional<TensorBoard> board_;
+  std::optional<io::TensorBoard> board_;
   RunResult result_;
   Rate rate_;
   std::int64_t images_ = 0;

@@ -81,7 +81,7 @@ inline std::filesystem::path make_run_folder(const std::filesystem::path& base,
     for (const NewFile& file : files) {
       const fs::path path = fs::path(temporary) / file.name;
       fs::create_directories(path.parent_path());
-      write_file_atomically(path, file.content);
+      io::write_file_atomically(path, file.content);
     }
     // mkdtemp lets nobody else in; a run is as open as any folder.
     const mode_t mask = ::umask(0);
@@ -116,7 +116,7 @@ class RunLock {
   }
 
  private:
-  detail::FileDescriptor fd_;
+  io::detail::FileDescriptor fd_;
 };
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -24,7 +24,8 @@ struct RunResult {
 
 /// Writes `run`/result.json, atomically. Throws FileError.
 inline void write_result(const std::filesystem::path& run, const RunResult& r) {
-  Json json = Json::object({{"status", r.status}, {"epochs_done", r.epochs_done}, {"epochs", r.epochs}});
+  io::Json json =
+      io::Json::object({{"status", r.status}, {"epochs_done", r.epochs_done}, {"epochs", r.epochs}});
   if (r.best_val_acc >= 0) {
     json["best_val_acc"] = r.best_val_acc;
     json["best_val_loss"] = r.best_val_loss;
@@ -39,7 +40,7 @@ inline void write_result(const std::filesystem::path& run, const RunResult& r) {
   if (!r.git.empty()) json["git"] = r.git;
   json["machine"] = r.machine;
   if (!r.error.empty()) json["error"] = r.error;
-  write_json_file(run / "result.json", json);
+  io::write_json_file(run / "result.json", json);
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -37,10 +37,12 @@ inline std::string text_of(const std::optional<double>& value, const char* forma
                : "";
 }
 
-inline Json json_of(const std::string& text) { return text.empty() ? Json() : Json(printable(text)); }
+inline io::Json json_of(const std::string& text) {
+  return text.empty() ? io::Json() : io::Json(printable(text));
+}
 template <class T>
-Json json_of(const std::optional<T>& value) {
-  return value ? Json(*value) : Json();
+io::Json json_of(const std::optional<T>& value) {
+  return value ? io::Json(*value) : io::Json();
 }
 
 inline std::string epochs_text(const RunInfo& run) {
@@ -127,33 +129,33 @@ inline std::string run_table(std::span<const RunInfo> runs, std::size_t width = 
 }
 
 /// All that is known of a run, as JSON; what is not known is null.
-inline Json run_json(const RunInfo& run) {
+inline io::Json run_json(const RunInfo& run) {
   using detail::json_of;
-  Json settings = Json::object(), overrides = Json::array();
+  io::Json settings = io::Json::object(), overrides = io::Json::array();
   for (const auto& [name, value] : run.settings) settings[printable(name)] = printable(value);
   for (const std::string& text : run.overrides) overrides.push_back(printable(text));
-  return Json::object({{"number", run.number},
-                       {"path", printable(run.path.string())},
-                       {"date", json_of(run.date)},
-                       {"status", json_of(run.status)},
-                       {"problem", json_of(run.problem)},
-                       {"epochs_done", json_of(run.epochs_done)},
-                       {"epochs", json_of(run.epochs)},
-                       {"best_val_acc", json_of(run.best_val_acc)},
-                       {"best_epoch", json_of(run.best_epoch)},
-                       {"best_val_loss", json_of(run.best_val_loss)},
-                       {"seconds", json_of(run.seconds)},
-                       {"images_per_s", json_of(run.images_per_s)},
-                       {"peak_mb", json_of(run.peak_mb)},
-                       {"parameters", json_of(run.parameters)},
-                       {"started", json_of(run.started)},
-                       {"ended", json_of(run.ended)},
-                       {"git", json_of(run.git)},
-                       {"machine", json_of(run.machine)},
-                       {"error", json_of(run.error)},
-                       {"has_model", run.has_model},
-                       {"overrides", std::move(overrides)},
-                       {"settings", std::move(settings)}});
+  return io::Json::object({{"number", run.number},
+                           {"path", printable(run.path.string())},
+                           {"date", json_of(run.date)},
+                           {"status", json_of(run.status)},
+                           {"problem", json_of(run.problem)},
+                           {"epochs_done", json_of(run.epochs_done)},
+                           {"epochs", json_of(run.epochs)},
+                           {"best_val_acc", json_of(run.best_val_acc)},
+                           {"best_epoch", json_of(run.best_epoch)},
+                           {"best_val_loss", json_of(run.best_val_loss)},
+                           {"seconds", json_of(run.seconds)},
+                           {"images_per_s", json_of(run.images_per_s)},
+                           {"peak_mb", json_of(run.peak_mb)},
+                           {"parameters", json_of(run.parameters)},
+                           {"started", json_of(run.started)},
+                           {"ended", json_of(run.ended)},
+                           {"git", json_of(run.git)},
+                           {"machine", json_of(run.machine)},
+                           {"error", json_of(run.error)},
+                           {"has_model", run.has_model},
+                           {"overrides", std::move(overrides)},
+                           {"settings", std::move(settings)}});
 }
 
 /// What two runs do not have in common.
@@ -161,7 +163,7 @@ struct RunDiff {
   /// A setting or result; null: that run does not have it. Settings are texts, results what they are.
   struct Line {
     std::string name;
-    Json a, b;
+    io::Json a, b;
   };
   std::filesystem::path a, b;
   std::vector<Line> settings, results;
@@ -184,22 +186,22 @@ struct RunDiff {
   }
 
   /// {"a": folder, "b": folder, "settings": {name: [of a, of b]}, "results": {…}}
-  Json json() const {
+  io::Json json() const {
     const auto part = [](const std::vector<Line>& lines) {
-      Json object = Json::object();
-      for (const Line& line : lines) object[printable(line.name)] = Json::array({line.a, line.b});
+      io::Json object = io::Json::object();
+      for (const Line& line : lines) object[printable(line.name)] = io::Json::array({line.a, line.b});
       return object;
     };
-    return Json::object({{"a", printable(a.string())},
-                         {"b", printable(b.string())},
-                         {"settings", part(settings)},
-                         {"results", part(results)}});
+    return io::Json::object({{"a", printable(a.string())},
+                             {"b", printable(b.string())},
+                             {"settings", part(settings)},
+                             {"results", part(results)}});
   }
 
  private:
-  static std::string shown(const Json& value) {
+  static std::string shown(const io::Json& value) {
     if (value.is_null()) return "-";
-    return value.is_string() ? value.get<std::string>() : json_text(value);
+    return value.is_string() ? value.get<std::string>() : io::json_text(value);
   }
 };
 
@@ -213,10 +215,10 @@ inline RunDiff diff_runs(const RunInfo& a, const RunInfo& b) {
   for (const std::string_view name : names) {
     const std::string *x = a.setting(name), *y = b.setting(name);
     if (detail::beside_the_point(name) || (x && y && detail::same_value(*x, *y))) continue;
-    diff.settings.push_back(
-        {std::string(name), x ? Json(printable(*x)) : Json(), y ? Json(printable(*y)) : Json()});
+    diff.settings.push_back({std::string(name), x ? io::Json(printable(*x)) : io::Json(),
+                             y ? io::Json(printable(*y)) : io::Json()});
   }
-  const Json x = run_json(a), y = run_json(b);
+  const io::Json x = run_json(a), y = run_json(b);
   constexpr std::string_view kNoResults[] = {"number", "path", "overrides", "settings"};
   for (const auto& [key, value] : x.items())
     if (value != y.at(key) && std::ranges::find(kNoResults, key) == std::end(kNoResults))

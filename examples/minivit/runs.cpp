@@ -38,9 +38,9 @@ int list(const Options& options) {
       return a.best_val_acc.value_or(-1) < b.best_val_acc.value_or(-1);
     });
   if (options.json) {
-    Json all = Json::array();
+    io::Json all = io::Json::array();
     for (const RunInfo& run : runs) all.push_back(run_json(run));
-    std::printf("%s\n", json_text(all, 2).c_str());
+    std::printf("%s\n", io::json_text(all, 2).c_str());
     return 0;
   }
   if (runs.empty()) return 0;
@@ -70,7 +70,7 @@ int diff(const Options& options) {
   for (const RunInfo* run : {&a, &b})
     if (!run->problem.empty()) std::fprintf(stderr, "runs: %s\n", printable(run->problem).c_str());
   const RunDiff d = diff_runs(a, b);
-  std::fputs(options.json ? str_cat(json_text(d.json(), 2), '\n').c_str() : d.text().c_str(), stdout);
+  std::fputs(options.json ? str_cat(io::json_text(d.json(), 2), '\n').c_str() : d.text().c_str(), stdout);
   return 0;
 }
 

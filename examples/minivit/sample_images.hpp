@@ -41,7 +41,7 @@ inline Image framed(const float* x, int H, int W, const Preprocess& p, bool righ
 
 /// Some validation images as the model sees them, framed green if it is right and red if not, and a table
 /// of what it says: `count` of `samples`, spread over all. The model has the weights that are evaluated.
-inline void show_samples(TensorBoard& board, std::int64_t step, const VisionTransformer& model,
+inline void show_samples(io::TensorBoard& board, std::int64_t step, const VisionTransformer& model,
                          const ImageFolder& images, const std::vector<std::size_t>& samples,
                          std::int64_t count, const Preprocess& p) {
   const auto n = std::min<std::size_t>(static_cast<std::size_t>(count), samples.size());

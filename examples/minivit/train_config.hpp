@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "minivit/data/transform.hpp"
-#include "minivit/io/pretrained_source.hpp"
+#include "minivit/io/pretrained.hpp"
 #include "minivit/model/vit_config.hpp"
 #include "minivit/train/fine_tuning.hpp"
 #include "overrides.hpp"

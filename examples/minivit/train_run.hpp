@@ -120,9 +120,9 @@ int train(const fs::path& run, const minivit::TrainConfig& c, const TrainingImag
                      ": has no checkpoint (last/), so it cannot go on. Start again with --config ",
                      (run / "config.yaml").string());
   }
-  Json mapping = Json::object();
+  io::Json mapping = io::Json::object();
   for (std::size_t i = 0; i < images.classes().size(); ++i) mapping[images.classes()[i]] = i;
-  write_json_file(run / "class_mapping.json", mapping);
+  io::write_json_file(run / "class_mapping.json", mapping);
   Recorder recorder(run, c, log, state, batches);
   recorder.describe(model, images.train_part.size(), images.val_part.size(), state);
 

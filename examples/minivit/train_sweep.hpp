@@ -112,7 +112,7 @@ inline bool done(const minivit::RunInfo& run, std::int64_t end) {
 }
 
 inline void write_leaderboard(const fs::path& sweep, const Plan& plan) {
-  minivit::write_file_atomically(sweep / "summary.csv", minivit::leaderboard(sweep, plan.jobs).csv());
+  minivit::io::write_file_atomically(sweep / "summary.csv", minivit::leaderboard(sweep, plan.jobs).csv());
 }
 
 /// Names a job by what only some of the jobs have.
@@ -129,9 +129,9 @@ inline std::string title_of(const Plan& plan, int number) {
 /// Marks a job as stopped by halving.
 inline void mark_halved(const fs::path& job) {
   using namespace minivit;
-  Json result = read_json_file(job / "result.json");
+  io::Json result = io::read_json_file(job / "result.json");
   result["status"] = "halved";
-  write_json_file(job / "result.json", result);
+  io::write_json_file(job / "result.json", result);
 }
 
 /// Runs what is not done yet. Returns 0, 1 if a job failed, or 128 + a signal.

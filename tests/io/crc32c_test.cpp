@@ -6,6 +6,7 @@
 #include <string>
 
 using namespace minivit;
+using namespace minivit::io;
 
 TEST_CASE("crc32c has the values of RFC 3720, appendix B.4, and the usual check value") {
   std::string up, down;

@@ -7,6 +7,7 @@
 #include "minivit/io/json.hpp"
 
 using namespace minivit;
+using namespace minivit::io;
 
 namespace {
 

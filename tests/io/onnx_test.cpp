@@ -22,6 +22,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using namespace minivit::io;
 namespace fs = std::filesystem;
 namespace onnx = minivit::detail::onnx;
 using fixture::TemporaryFolder;

@@ -14,6 +14,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using namespace minivit::io;
 namespace fs = std::filesystem;
 
 namespace {
@@ -122,7 +123,7 @@ TEST_CASE("pretrained: a file without a config.json needs timm's architecture, o
     CHECK(loaded.model.labels == std::vector<std::string>{"0", "1", "2", "3", "4"});
     CHECK(loaded.guesses.size() == 1);  // how images are prepared
   }
-  CHECK(message_of<ConfigError>([&] { load_pretrained(file, {.num_heads = 5}); }) ==
+  CHECK(message_of<ConfigError>([&] { static_cast<void>(load_pretrained(file, {.num_heads = 5})); }) ==
         "embedding_dim 12 is not divisible by num_heads 5");
 }
 
@@ -137,7 +138,7 @@ TEST_CASE("pretrained: what is missing, not known or of another shape is named")
       if (!name.ends_with(leave_out) || leave_out.empty()) tensors.push_back({name, whole.tensor(name)});
     if (!add.empty()) tensors.push_back({add, Tensor::zeros(shape)});
     save_safetensors(folder / "model.safetensors", tensors);
-    const std::string text = message_of<FileError>([&] { load_pretrained(folder, options); });
+    const std::string text = message_of<FileError>([&] { static_cast<void>(load_pretrained(folder, options)); });
     const std::size_t at = text.find("model.safetensors: ");
     return at == std::string::npos ? text : text.substr(at + 19);
   };
@@ -164,7 +165,7 @@ TEST_CASE("pretrained: what is missing, not known or of another shape is named")
   for (const std::string& name : whole.names())
     if (!name.starts_with("classifier")) tensors.push_back({name, whole.tensor(name)});
   save_safetensors(folder / "model.safetensors", tensors);
-  CHECK(message_of<FileError>([&] { load_pretrained(folder); }).find("missing: head.weight, head.bias") !=
+  CHECK(message_of<FileError>([&] { static_cast<void>(load_pretrained(folder)); }).find("missing: head.weight, head.bias") !=
         std::string::npos);
   const Pretrained fresh = load_pretrained(folder, {.missing_head = true});
   CHECK(fresh.model.net.config.num_classes == 5);
@@ -225,7 +226,7 @@ TEST_CASE("pretrained: what a configuration asks for and is not there is refused
     const std::size_t at = text.find(from);
     REQUIRE(at != std::string::npos);
     std::ofstream(folder / file) << text.replace(at, from.size(), to);
-    const std::string message = message_of<FileError>([&] { load_pretrained(folder); });
+    const std::string message = message_of<FileError>([&] { static_cast<void>(load_pretrained(folder)); });
     fs::copy_file(kModels / "hf_vit" / file, folder / file, fs::copy_options::overwrite_existing);
     return message.substr(std::min(message.size(), message.find("config.json") + 13));
   };
@@ -240,7 +241,7 @@ TEST_CASE("pretrained: what a configuration asks for and is not there is refused
         "rescale_factor is not 1/255, which is the only one supported");
   fs::remove(folder / "model.safetensors");
   std::ofstream(folder / "pytorch_model.bin") << "x";
-  CHECK(message_of<FileError>([&] { load_pretrained(folder); }).find("convert it to safetensors") !=
+  CHECK(message_of<FileError>([&] { static_cast<void>(load_pretrained(folder)); }).find("convert it to safetensors") !=
         std::string::npos);
 }
 
@@ -266,7 +267,7 @@ TEST_CASE("pretrained: another image size, patch size, gray") {
   CHECK(distance(load_model(folder / "own").logits({&image, 1}), expected) < 1e-5);
   write_transformers_files(folder, gray.net, gray.labels, gray.preprocess);
   CHECK(distance(ImageClassifier(load_pretrained(folder).model).logits({&image, 1}), expected) < 1e-5);
-  CHECK(message_of<ConfigError>([&] { load_pretrained(kModels / "timm_vit", {.patch_size = 3}); }) ==
+  CHECK(message_of<ConfigError>([&] { static_cast<void>(load_pretrained(kModels / "timm_vit", {.patch_size = 3})); }) ==
         "image size 16x16 is not divisible by patch_size 3");
 }
 
@@ -279,7 +280,7 @@ TEST_CASE("pretrained: hostile shapes and settings are refused for what they are
       if (n != name) tensors.push_back({n, whole.tensor(n)});
     tensors.push_back({name, Tensor::zeros(shape)});
     save_safetensors(folder / "model.safetensors", tensors);
-    return message_of<FileError>([&] { load_pretrained(folder / "model.safetensors", {.num_heads = 1}); });
+    return message_of<FileError>([&] { static_cast<void>(load_pretrained(folder / "model.safetensors", {.num_heads = 1})); });
   };
   for (const auto& [tensor, shape] : {std::pair<const char*, Shape>{"patch_embed.proj.weight", {12, 3, 0, 0}},
                                       {"patch_embed.proj.weight", {0, 3, 4, 4}},
@@ -323,7 +324,7 @@ TEST_CASE("pretrained: hostile shapes and settings are refused for what they are
           load_pretrained(folder);
         }).find("of another shape: pos_embed is (1, 17, 12), expected (1, 4, 12)") != std::string::npos);
   with_args(R"({"embed_dim": 12, "depth": 2, "num_heads": 0})");  // a file's mistake, not the caller's
-  CHECK(message_of<FileError>([&] { load_pretrained(folder); }).find("config.json: num_heads is 0") !=
+  CHECK(message_of<FileError>([&] { static_cast<void>(load_pretrained(folder)); }).find("config.json: num_heads is 0") !=
         std::string::npos);
 
   // Classes that are numbers for want of names are no classes of that name.

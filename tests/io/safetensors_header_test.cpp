@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 using namespace minivit;
+using namespace minivit::io;
 using namespace std::string_view_literals;
 
 namespace {
@@ -14,8 +15,8 @@ std::string entry(const std::string& name, const std::string& dtype, const std::
          "}";
 }
 
-detail::SafetensorsHeader read(const std::string& header, std::size_t data_bytes) {
-  return detail::SafetensorsHeader(header, data_bytes, "file", {});
+io::detail::SafetensorsHeader read(const std::string& header, std::size_t data_bytes) {
+  return io::detail::SafetensorsHeader(header, data_bytes, "file", {});
 }
 
 /// The message of the FileError that reading a header gives; "" if it is accepted.
@@ -38,7 +39,7 @@ void expect_refusal(const std::string& header, std::size_t data_bytes, std::stri
 }  // namespace
 
 TEST_CASE("safetensors header: what it says") {
-  const detail::SafetensorsHeader header =
+  const io::detail::SafetensorsHeader header =
       read(R"({"b":{"dtype":"I64","shape":[2,1],"data_offsets":[4,20]},"__metadata__":{"k":"v\n","a":""},)"
            R"("\u0061":{"data_offsets":[0,4],"shape":[],"dtype":"F32"}}  )",
            20);
@@ -282,7 +283,7 @@ TEST_CASE("safetensors header: cut or changed anywhere it is refused or read, ne
       std::string changed = whole;
       changed[i] = static_cast<char>(byte);
       if (!refusal(changed, 8).empty()) continue;
-      const detail::SafetensorsHeader header = read(changed, 8);
+      const io::detail::SafetensorsHeader header = read(changed, 8);
       wrong +=
           header.tensors().size() != 1 || header.tensors()[0].bytes != 8 || header.tensors()[0].offset != 0;
       ++accepted;

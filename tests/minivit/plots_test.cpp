@@ -27,10 +27,10 @@ struct Run {
         "epoch,train_loss,train_acc,val_loss,val_acc,val_top5,lr,seconds,images_per_second\n";
     for (int i = 1; i <= epochs; ++i)
       history += str_cat(i, ",2,0.1,", i == 2 ? bad : "1.5", ",0.", i % 10, ",0.9,1,1,1\n");
-    write_file_atomically(folder / "training_history.csv", history);
+    io::write_file_atomically(folder / "training_history.csv", history);
     std::string rates = "step,lr\n";
     for (int i = 0; i < 5000 * epochs; ++i) rates += str_cat(i, ",0.001\n");
-    write_file_atomically(folder / "learning_rates_per_step.csv", rates);
+    io::write_file_atomically(folder / "learning_rates_per_step.csv", rates);
   }
 };
 
@@ -52,14 +52,14 @@ TEST_CASE("pictures of any number of epochs, and of a training that went wrong")
     const Image picture = decode_image(run.folder / "training_curves.png");
     CHECK(picture.width == 1800);
     CHECK(picture.height == 540);
-    CHECK(read_file(run.folder / "training_curves.svg", 1 << 24).find("</svg>") != std::string::npos);
+    CHECK(io::read_file(run.folder / "training_curves.svg", 1 << 24).find("</svg>") != std::string::npos);
   }
 }
 
 TEST_CASE("the script: every epoch, few of very many steps, the best") {
   const Run run(3);
   draw_training_curves(run.folder);
-  const std::string script = read_file(run.folder / "training_curves.gnuplot", 1 << 24);
+  const std::string script = io::read_file(run.folder / "training_curves.gnuplot", 1 << 24);
   CHECK(script.find("$train_loss << EOD\n1 2\n2 2\n3 2\nEOD\n") != std::string::npos);
   CHECK(script.find("$val_acc << EOD\n1 10\n2 20\n3 30\nEOD\n") != std::string::npos);
   CHECK(script.find("best: 30.00 % in epoch 3") != std::string::npos);

@@ -115,7 +115,7 @@ TEST_CASE("on a terminal the progress line is written over, and nothing of it is
   ::close(screen);
   CHECK(status == 0);
   CHECK(shown == "first\r\n\rworking\x1b[K\r\x1b[K\x1b[1msecond\x1b[0m\r\n\rworking again\x1b[K\r\x1b[K");
-  CHECK(read_file(folder.path() / "log", 1000) == "first\nsecond\nfor the file\n");
+  CHECK(io::read_file(folder.path() / "log", 1000) == "first\nsecond\nfor the file\n");
 }
 
 TEST_CASE("programs: output, exit codes, time") {

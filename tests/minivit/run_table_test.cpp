@@ -374,9 +374,10 @@ TEST_CASE("two runs differ in settings and results") {
                          "training.lr   0.001  5e-4\ntraining.new  -      x\n\nresults"));
   CHECK(text.find("best_val_acc") != std::string::npos);
   CHECK(text.find("best_val_loss") == std::string::npos);
-  const Json json = diff.json();
-  CHECK(json_text(json.at("settings")) == R"({"training.lr":["0.001","5e-4"],"training.new":[null,"x"]})");
-  CHECK(json_text(json.at("results").at("best_val_acc")) == "[0.5,0.75]");
+  const io::Json json = diff.json();
+  CHECK(io::json_text(json.at("settings")) ==
+        R"({"training.lr":["0.001","5e-4"],"training.new":[null,"x"]})");
+  CHECK(io::json_text(json.at("results").at("best_val_acc")) == "[0.5,0.75]");
   CHECK(json.at("a") == a.string());
 
   const std::string none = diff_runs(read_run(a), read_run(a)).text();
@@ -387,8 +388,8 @@ TEST_CASE("a run is JSON whatever is in its folder") {
   const TemporaryFolder base;
   const fs::path path = base.path() / "bad\xff name";
   make_run(path, R"({"status": "a\u0007b"})");
-  const Json json = run_json(read_run(path));
-  CHECK(parse_json(json_text(json), "run") == json);
+  const io::Json json = run_json(read_run(path));
+  CHECK(io::parse_json(io::json_text(json), "run") == json);
   CHECK(json.at("status") == "a?b");
   CHECK(json.at("path").get<std::string>().ends_with("bad? name"));
   CHECK(json.at("best_val_acc").is_null());
@@ -427,7 +428,7 @@ TEST_CASE("the leaderboard sorts the jobs of a sweep by accuracy") {
   for (const int i : {0, 1, 2, 4}) {
     std::string text;
     for (const std::string& o : jobs[static_cast<std::size_t>(i)].overrides)
-      text += str_cat("- ", json_text(o), "\n");  // JSON's strings are YAML's
+      text += str_cat("- ", io::json_text(o), "\n");  // JSON's strings are YAML's
     write(sweep / str_cat(i) / "overrides.yaml", text);
   }
   write(sweep / "007" / "config.yaml", std::string(kConfig));  // not a job's name

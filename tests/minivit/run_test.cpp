@@ -27,7 +27,7 @@ namespace {
 
 using fixture::TemporaryFolder;
 
-std::string content(const fs::path& path) { return read_file(path, 1 << 20); }
+std::string content(const fs::path& path) { return io::read_file(path, 1 << 20); }
 
 /// True if `text` has digits where `pattern` has 0, and is equal to it elsewhere.
 bool looks_like(std::string_view text, std::string_view pattern) {

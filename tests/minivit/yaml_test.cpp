@@ -19,7 +19,7 @@ struct Files {
   fixture::TemporaryFolder folder;
 
   fs::path write(const std::string& name, const std::string& text) const {
-    write_file_atomically(folder.path() / name, text);
+    io::write_file_atomically(folder.path() / name, text);
     return folder.path() / name;
   }
   /// name=value of every assignment in a file with this text.

@@ -18,7 +18,7 @@ namespace {
 
 struct Fixture {
   ModelBundle model = load_bundle(MINIVIT_TEST_DATA "/vit_timm");
-  SafetensorsFile file{MINIVIT_TEST_DATA "/vit.fixtures.safetensors"};
+  io::SafetensorsFile file{MINIVIT_TEST_DATA "/vit.fixtures.safetensors"};
   Tensor images = file.tensor("images");
   std::vector<int> labels;
 

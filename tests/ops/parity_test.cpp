@@ -15,8 +15,8 @@ using namespace minivit;
 
 namespace {
 
-const SafetensorsFile& fixtures() {
-  static const SafetensorsFile file(MINIVIT_TEST_DATA "/ops.fixtures.safetensors");
+const io::SafetensorsFile& fixtures() {
+  static const io::SafetensorsFile file(MINIVIT_TEST_DATA "/ops.fixtures.safetensors");
   return file;
 }
 

@@ -76,7 +76,7 @@ MINIVIT_INLINE Image decode_image(std::span<const std::uint8_t> bytes, std::stri
 }
 
 MINIVIT_INLINE Decoded decode_image(const std::filesystem::path& path, const ChooseReduction& choose) {
-  const std::string bytes = read_file(path, kMaxImageFile);
+  const std::string bytes = io::read_file(path, kMaxImageFile);
   return decode_image({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, path.native(),
                       choose);
 }
@@ -87,7 +87,7 @@ MINIVIT_INLINE Image decode_image(const std::filesystem::path& path) {
 
 MINIVIT_INLINE void encode_png(const std::filesystem::path& path, const Image& image) {
   const std::vector<std::uint8_t> bytes = encode_png(image);
-  write_file_atomically(path, std::as_bytes(std::span(bytes)));
+  io::write_file_atomically(path, std::as_bytes(std::span(bytes)));
 }
 
 }  // namespace minivit::inline MINIVIT_ABI::image

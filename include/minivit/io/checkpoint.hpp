@@ -10,9 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "minivit/core/atomic_folder.hpp"
+#include "minivit/core/atomic_directory.hpp"
 #include "minivit/core/number.hpp"
 #include "minivit/io/model_folder.hpp"
+#include "minivit/io/safetensors.hpp"
 #include "minivit/train/ema.hpp"
 #include "minivit/train/metrics.hpp"
 #include "minivit/train/optimizer_concept.hpp"
@@ -49,8 +50,8 @@ void save_checkpoint(const std::filesystem::path& folder, const VisionTransforme
                      const std::vector<std::string>& labels, const Preprocess& preprocess,
                      const TrainingPosition& position, const ParameterArena& parameters, const O& optimizer,
                      std::optional<Ema>& ema) {
-  AtomicFolder fresh(folder);
-  SafetensorsWriter writer;
+  io::AtomicDirectory fresh(folder);
+  io::SafetensorsWriter writer;
   for (const auto& [name, text] : position.notes) writer.set_metadata(name, text);
   detail::for_each_number(
       position, [&](const char* name, const auto& value) { writer.set_metadata(name, str_cat(value)); });
@@ -60,7 +61,7 @@ void save_checkpoint(const std::filesystem::path& folder, const VisionTransforme
   writer.save(fresh.path() / "training_state.safetensors");
   {
     const UseAverage average(ema);  // it is what is evaluated and shown
-    write_model_files(fresh.path(), net, labels, preprocess);
+    detail::write_model_files(fresh.path(), net, labels, preprocess);
   }
   fresh.commit();
 }
@@ -70,14 +71,14 @@ void save_checkpoint(const std::filesystem::path& folder, const VisionTransforme
 template <Optimizer O>
 TrainingPosition load_checkpoint(const std::filesystem::path& folder, VisionTransformer& net,
                                  ParameterArena& parameters, O& optimizer, std::optional<Ema>& ema) {
-  recover_folder(folder);
+  io::recover_directory(folder);
   const std::filesystem::path path = folder / "training_state.safetensors";
-  const SafetensorsFile file(path);
+  const io::SafetensorsFile file(path);
   std::size_t expected = 1 + optimizer.state().size() + (ema ? 1 : 0);
   check<FileError>(file.tensors().size() == expected, path.string(), ": holds ", file.tensors().size(),
                    " tensors, expected ", expected, " for this optimizer and average");
   // Parameters that are not trained are in the model alone.
-  load_weights(SafetensorsFile(folder / "model.safetensors"), (folder / "model.safetensors").string(), net);
+  load_weights(folder / "model.safetensors", net);
   file.read_into("weights", parameters.values);
   for (NamedTensor& t : optimizer.state()) file.read_into("optimizer." + t.name, t.tensor);
   if (ema) file.read_into("ema", ema->average());

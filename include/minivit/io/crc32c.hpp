@@ -11,7 +11,7 @@
 
 #include "minivit/core/config.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::io {
 
 namespace detail {
 
@@ -43,4 +43,4 @@ inline constexpr std::uint32_t masked_crc(std::uint32_t crc) {
   return ((crc >> 15) | (crc << 17)) + 0xA282EAD8u;
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::io

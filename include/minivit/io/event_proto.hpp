@@ -24,7 +24,7 @@
 #include "minivit/data/image_type.hpp"
 #include "minivit/io/histogram.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::io {
 
 /// A setting of a run and its value, for TensorBoard's table of runs.
 struct Hyperparameter {
@@ -81,7 +81,7 @@ using Message = protozero::pbf_builder<Field>;
 /// make its whole record unreadable.
 inline std::string utf8_or_ascii(std::string_view text) {
   std::string out(text);
-  if (!is_utf8(out))
+  if (!minivit::detail::is_utf8(out))
     for (char& c : out)
       if ((static_cast<unsigned char>(c) & 0x80u) != 0) c = '?';
   return out;
@@ -184,4 +184,4 @@ inline void hparams_session_end(std::string& content, bool success, double time)
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::io

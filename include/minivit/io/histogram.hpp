@@ -11,7 +11,7 @@
 
 #include "minivit/core/config.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::io {
 
 /// A histogram. Bucket i holds the values in [limits[i - 1], limits[i]); neighbors without values are one
 /// bucket, those before the first value and behind the last are not there.
@@ -110,4 +110,4 @@ inline Histogram histogram_of(std::span<const float> values) {
   return result;
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::io

@@ -24,7 +24,7 @@
 
 #include "minivit/core/check.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::io {
 
 namespace detail {
 
@@ -216,12 +216,12 @@ class JsonHandler {
 void read_json(std::string_view text, std::string_view name, JsonHandler& handler, std::size_t max_depth);
 
 }  // namespace detail
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::io
 
 #if MINIVIT_DEFINITIONS
 #include "minivit/core/atomic_file.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::io {
 
 namespace detail {
 
@@ -474,5 +474,5 @@ MINIVIT_INLINE void JsonFields::refuse(std::string_view key, const Json& value,
   fail(key, "is ", detail::shown(value), ", expected ", expected);
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::io
 #endif  // MINIVIT_DEFINITIONS

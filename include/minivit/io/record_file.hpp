@@ -21,7 +21,7 @@
 #include "minivit/core/file.hpp"
 #include "minivit/io/crc32c.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::io {
 
 /// Appends records to a file. Each goes to the system in one piece as it comes, so that a kill loses none;
 /// a write that fails, for example on a full disk, leaves none half-written. Holds a lock: a file has one
@@ -164,4 +164,4 @@ class RecordFile {
   bool torn_ = false;   // part of a record could not be taken back
 };
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::io

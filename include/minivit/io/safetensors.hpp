@@ -26,7 +26,7 @@
 #include "minivit/io/safetensors_header.hpp"
 #include "minivit/tensor/tensor.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::io {
 
 static_assert(std::endian::native == std::endian::little,
               "safetensors: elements are copied as they lie in memory");
@@ -276,7 +276,7 @@ class SafetensorsWriter {
   };
 
   static void check_utf8(std::string_view what, std::string_view text) {
-    if (!detail::is_utf8(text))
+    if (!minivit::detail::is_utf8(text))
       throw FileError(str_cat("safetensors: ", what, " ", detail::in_quotes(text), " is not valid UTF-8"));
   }
 
@@ -342,4 +342,4 @@ inline void save_safetensors(const std::filesystem::path& path, std::span<const 
   writer.save(path);
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::io

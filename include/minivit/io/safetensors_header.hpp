@@ -26,7 +26,7 @@
 #include "minivit/io/json.hpp"
 #include "minivit/tensor/shape.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::io {
 
 /// What a file may have at most.
 struct SafetensorsLimits {
@@ -76,7 +76,7 @@ struct SafetensorsInfo {
   [[nodiscard]] bool has_shape(const Shape& other) const { return std::ranges::equal(shape(), other); }
 
   /// The shape as "(2, 3)".
-  [[nodiscard]] std::string shape_text() const { return detail::extents_text(shape()); }
+  [[nodiscard]] std::string shape_text() const { return minivit::detail::extents_text(shape()); }
 };
 
 namespace detail {
@@ -324,4 +324,4 @@ class SafetensorsHeader {
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::io

@@ -25,7 +25,7 @@
 #include "minivit/io/histogram.hpp"
 #include "minivit/io/record_file.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::io {
 
 /// Writes one event file, in the folder of a run. What has been written can be seen at once, and a kill of
 /// the program does not lose it. Tags name what is written, as "loss/train"; what is before the first slash
@@ -179,4 +179,4 @@ class TensorBoard {
   std::string event_;  // kept for its memory
 };
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::io
