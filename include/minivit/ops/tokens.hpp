@@ -133,21 +133,18 @@ MINIVIT_INLINE Var pool_tokens(const Var& x, std::int64_t begin, std::int64_t co
 }
 
 MINIVIT_INLINE Var mean_of(const Var& a, const Var& b) {
-  using kernels::Vec;
   detail::check_defined("mean_of", "a", a);
   detail::check_defined("mean_of", "b", b);
   check<ShapeError>(a.shape() == b.shape(), "mean_of: a is ", a.shape(), ", b ", b.shape(),
                     ", expected the same shape");
   Tensor y = Tensor::empty(a.shape());
-  kernels::map(
-      y.numel(), y.data(), [](Vec ai, Vec bi) { return (ai + bi) * 0.5f; }, a.data(), b.data());
+  y.array() = (a.value().array() + b.value().array()) * 0.5f;
   return Tape::local().record(std::move(y), {&a, &b},
                               [a = a.edge(), b = b.edge()](Tape& tape, const Tensor& dy) {
                                 Tensor half = Tensor::empty(dy.shape());
-                                kernels::map(
-                                    half.numel(), half.data(), [](Vec d) { return d * 0.5f; }, dy.data());
+                                half.array() = dy.array() * 0.5f;
                                 tape.pass(a, half);
-                                tape.pass(b, half.clone());
+                                tape.pass(b, half);
                               });
 }
 
