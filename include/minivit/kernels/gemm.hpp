@@ -50,7 +50,7 @@ inline Passes group_passes(std::int64_t K, std::int64_t groups, std::int64_t g) 
   return Passes(cut(K, groups, g + 1) - cut(K, groups, g));
 }
 
-/// Whether C is computed in pieces: where K is long, as in dW = dYᵀ X.
+/// True if C is computed in pieces: where K is long, as in dW = dYᵀ X.
 [[nodiscard]] constexpr bool in_pieces(std::int64_t K) { return K >= 2 * kDepth; }
 
 /// C = A · B in pieces that are computed at the same time, groups of K × parts of C, cut along its longer
