@@ -29,7 +29,8 @@ struct PackedA;
   return n / parts * i + std::min(i, n % parts);
 }
 
-/// How A is packed: by its rows, or as columns. Where it could be either (a single row), sums want columns.
+/// True if A is packed by its rows, false if as columns. Where it could be either (a single row), sums want
+/// columns.
 [[nodiscard]] inline bool by_rows(const MatrixView& A, const Epilogue& epilogue) {
   return A.column_stride == 1 && !(epilogue.sums && A.row_stride == 1);
 }
