@@ -1,4 +1,4 @@
-// What a training step holds on to, and what it asks of the system.
+// Memory of a training step: what it holds, and what it asks of the system.
 #include <doctest/doctest.h>
 
 #include <atomic>

@@ -1,4 +1,4 @@
-// What a configuration may be, and how many weights it means.
+// Ranges of a configuration, and how many weights it means.
 #include "minivit/model/vit_config.hpp"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,4 @@
-// How far two tensors are apart.
+// Distance of two tensors.
 #pragma once
 
 #include <doctest/doctest.h>

@@ -1,4 +1,4 @@
-// What a thread is doing: recording gradients or not, training or not. Changed only by scopes.
+// Modes of a thread: recording gradients or not, training or not. Changed only by scopes.
 #pragma once
 
 #include <utility>

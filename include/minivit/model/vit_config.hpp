@@ -1,4 +1,4 @@
-// What a Vision Transformer looks like.
+// Configuration of a Vision Transformer.
 #pragma once
 
 #include <cstdint>

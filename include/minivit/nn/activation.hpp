@@ -1,4 +1,4 @@
-// What stands between the two layers of an MLP.
+// Activation between the two layers of an MLP.
 #pragma once
 
 #include "minivit/core/config.hpp"

@@ -1,10 +1,9 @@
-// What all layers have in common: nothing but a function that names their children.
+// Modules: types with a function that names their children.
 //
 // A module is any type with
 //   static void visit(auto& self, auto&& f) { f("fc1", self.fc1); f("fc2", self.fc2); }
 // where a child is a Parameter, a module, or a std::vector of modules. The one list of names serves the
-// optimizer, the checkpoint and the summary. No base class: modules are values, and the compiler sees through
-// them.
+// optimizer, the checkpoint and the summary. There is no base class: modules are values.
 #pragma once
 
 #include <concepts>
@@ -31,19 +30,22 @@ inline constexpr bool kIsVector = false;
 template <class T>
 inline constexpr bool kIsVector<std::vector<T>> = true;
 
-/// Visits a module and the modules in it, and notes every parameter that is there. One visitor for everything
-/// that wants to know the parameters, so that each layer's `visit` is compiled once.
+/// Visits a module and the modules in it, and notes every parameter that is there.
 class ParameterCollector {
  public:
   template <class Child>
   void operator()(std::string_view part, Child& child) {
-    descend(part, &child, [](ParameterCollector& self, void* c) { self.collect(*static_cast<Child*>(c)); });
+    const std::size_t length = prefix_.size();
+    if (length > 0) prefix_ += '.';
+    prefix_ += part;
+    collect(child);
+    prefix_.resize(length);
   }
 
   template <class Child>
   void collect(Child& child) {
     if constexpr (std::same_as<Child, Parameter>) {
-      note(child);
+      if (child.defined()) parameters.push_back({prefix_, &child});
     } else if constexpr (kIsVector<Child>) {
       for (std::size_t i = 0; i < child.size(); ++i) (*this)(str_cat(i), child[i]);
     } else {
@@ -54,20 +56,6 @@ class ParameterCollector {
   std::vector<NamedParameter> parameters;
 
  private:
-  // What is the same for every type of child, compiled once.
-  [[gnu::noinline]] void descend(std::string_view part, void* child,
-                                 void (*collect)(ParameterCollector&, void*)) {
-    const std::size_t length = prefix_.size();
-    if (length > 0) prefix_ += '.';
-    prefix_ += part;
-    collect(*this, child);
-    prefix_.resize(length);
-  }
-
-  [[gnu::noinline]] void note(Parameter& p) {
-    if (p.defined()) parameters.push_back({prefix_, &p});
-  }
-
   std::string prefix_;
 };
 

@@ -1,4 +1,4 @@
-// From pixels to tokens.
+// Patch embedding: from pixels to tokens.
 #pragma once
 
 #include <cmath>
