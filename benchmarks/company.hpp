@@ -1,4 +1,4 @@
-// Whether the machine was shared while something was measured.
+// Load of the machine by other programs during a measurement.
 #pragma once
 
 #include <sys/resource.h>

@@ -15,6 +15,7 @@
 
 using namespace minivit;
 using bench::Contender, bench::Product;
+using minivit::kernels::MatrixView;
 
 namespace {
 
@@ -67,7 +68,8 @@ struct Operands {
 };
 
 Contender ours() {
-  return {"minivit", kInstructionSet, [](const Product& p) { gemm(p.m, p.n, p.k, p.a, p.b, p.c, p.n); }};
+  return {"minivit", kInstructionSet,
+          [](const Product& p) { kernels::gemm(p.m, p.n, p.k, p.a, p.b, p.c, p.n); }};
 }
 
 /// Whether everybody computes what Eigen does; says who does not.

@@ -1,4 +1,4 @@
-// How the benchmarks measure: medians of repeated runs, and the limits of this machine measured in the same
+// Measuring: medians of repeated runs, and the limits of this machine measured in the same
 // process at nearly the same time, since clocks drift and other programs run too.
 #pragma once
 
@@ -65,9 +65,9 @@ inline std::vector<double> seconds_in_turn(std::span<const std::function<void()>
 
 /// Multiply-adds of registers and nothing else; returns the number of FLOPs. What no kernel can exceed.
 inline double multiply_add(int steps) {
-  using minivit::Vec;
+  using minivit::kernels::Vec;
   constexpr int kChains = 12;  // hides the latency: 2 units of 4 cycles need 8
-  Vec sums[kChains] = {}, a = minivit::broadcast(1.000001f), b = minivit::broadcast(1e-9f);
+  Vec sums[kChains] = {}, a = minivit::kernels::broadcast(1.000001f), b = minivit::kernels::broadcast(1e-9f);
   // From here on nothing is known of any of them. Chains that start alike would be computed only once.
   for (Vec& s : sums) asm volatile("" : "+m"(s));
   asm volatile("" : "+m"(a), "+m"(b));
@@ -75,7 +75,7 @@ inline double multiply_add(int steps) {
 #pragma GCC unroll 12
     for (Vec& s : sums) s = s * a + b;
   for (Vec& s : sums) asm volatile("" : "+m"(s));
-  return 2.0 * minivit::kLanes * kChains * steps;
+  return 2.0 * minivit::kernels::kLanes * kChains * steps;
 }
 
 /// FLOP/s of all threads together that do nothing but fused multiply-adds: the best of several runs. To be
@@ -118,7 +118,7 @@ inline Bandwidth memory_bandwidth() {
     for (int run = 0; run < 6; ++run) {
       const double time = seconds_once([&] {
         minivit::parallel_for(kFloats, kGrain, [&](std::int64_t begin, std::int64_t end) {
-          minivit::map(end - begin, a + begin, f, x + begin...);
+          minivit::kernels::map(end - begin, a + begin, f, x + begin...);
         });
       });
       if (run > 0) best = std::max(best, bytes * kFloats / time);  // the first one touches the pages
@@ -126,11 +126,11 @@ inline Bandwidth memory_bandwidth() {
     return best;
   };
   for (float* x : {b, c}) std::fill(x, x + kFloats, 1.0f);
-  const auto three = minivit::broadcast(3.0f);
+  const auto three = minivit::kernels::broadcast(3.0f);
   return {.copy = best_of(
-              8, [](minivit::Vec v) { return v; }, b),
+              8, [](minivit::kernels::Vec v) { return v; }, b),
           .triad = best_of(
-              12, [=](minivit::Vec v, minivit::Vec w) { return v + three * w; }, b, c)};
+              12, [=](minivit::kernels::Vec v, minivit::kernels::Vec w) { return v + three * w; }, b, c)};
 }
 
 }  // namespace bench

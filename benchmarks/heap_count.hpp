@@ -1,4 +1,4 @@
-// Counts what a program asks of the heap through operator new, by replacing it. To be included by the one
+// A count of what a program asks of the heap through operator new, by replacing it. To be included by the one
 // file of a program: replacements must not be inline.
 #pragma once
 

@@ -1,4 +1,4 @@
-// What the cases of kernels.cpp have in common.
+// Common parts of the cases of kernels.cpp.
 #pragma once
 
 #include <algorithm>

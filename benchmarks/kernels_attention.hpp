@@ -78,15 +78,17 @@ struct AttentionBackward : AttentionCase {
     results = {{&dqkv, &expected}};
     eigen_forward(y);
     for_each_head([&](std::int64_t i) {
-      minivit::attention_forward(T, T, D, part(qkv, i, 3, 0), part(qkv, i, 3, 1), part(qkv, i, 3, 2), 3 * C,
-                                 part(y, i), C, minivit::Write::set, kept.data() + i * 2 * T, {});
+      minivit::kernels::attention_forward(T, T, D, part(qkv, i, 3, 0), part(qkv, i, 3, 1), part(qkv, i, 3, 2),
+                                          3 * C, part(y, i), C, minivit::kernels::Write::set,
+                                          kept.data() + i * 2 * T, {});
     });
   }
   void ours() override {
     for_each_head([&](std::int64_t i) {
-      minivit::attention_backward(T, D, part(qkv, i, 3, 0), part(qkv, i, 3, 1), part(qkv, i, 3, 2), 3 * C,
-                                  kept.data() + i * 2 * T, part(dy, i), C, part(dqkv, i, 3, 0),
-                                  part(dqkv, i, 3, 1), part(dqkv, i, 3, 2), minivit::Write::set, {});
+      minivit::kernels::attention_backward(T, D, part(qkv, i, 3, 0), part(qkv, i, 3, 1), part(qkv, i, 3, 2),
+                                           3 * C, kept.data() + i * 2 * T, part(dy, i), C,
+                                           part(dqkv, i, 3, 0), part(dqkv, i, 3, 1), part(dqkv, i, 3, 2),
+                                           minivit::kernels::Write::set, {});
     });
   }
   void eigen() override {

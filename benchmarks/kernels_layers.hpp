@@ -1,4 +1,4 @@
-// Linear layers that take in what stands before them.
+// Linear layers fused with what stands before them.
 #pragma once
 
 #include "kernel_case.hpp"

@@ -1,4 +1,4 @@
-// What passes over memory once: normalization, softmax, GELU, dropout, cross-entropy, the optimizer.
+// Kernels that pass over memory once: normalization, softmax, GELU, dropout, cross-entropy, the optimizer.
 #pragma once
 
 #include <numbers>
@@ -144,7 +144,10 @@ struct Gelu : Case {
       remake(y, [&] { return minivit::gelu(x); });
     else
       minivit::Sink{y.data(), false}.write_all(
-          x.numel(), [](minivit::Vec g, minivit::Vec v) { return g * minivit::detail::gelu_derivative(v); },
+          x.numel(),
+          [](minivit::kernels::Vec g, minivit::kernels::Vec v) {
+            return g * minivit::detail::gelu_derivative(v);
+          },
           dy.data(), x.data());
   }
   void eigen() override {
@@ -262,7 +265,7 @@ struct AdamWStep : Case {
   void ours() override { optimizer.step(kRate, kClip, true); }
   bool unfused() override {
     minivit::Sink{arena.grads.data(), false}.write_all(
-        n, [](minivit::Vec x) { return x * kClip; }, arena.grads.data());
+        n, [](minivit::kernels::Vec x) { return x * kClip; }, arena.grads.data());
     optimizer.step(kRate);
     arena.zero_grad();
     return true;

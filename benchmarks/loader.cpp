@@ -1,4 +1,5 @@
-// How fast images come: loader [--json] [--image-size N] [--workers N] [--augment on|off] [--cache on|off]
+// Speed of the data loader: loader [--json] [--image-size N] [--workers N] [--augment on|off] [--cache
+// on|off]
 //                              [FOLDER]
 //
 // FOLDER holds one sub-folder of images for each class. Without it photos are made: 1600 x 1200 JPEGs (PNGs
@@ -35,7 +36,7 @@ struct Options {
 
 // A landscape of random waves, with some grain: as many bytes in a file as a photo of its size has.
 Image landscape(int width, int height, std::uint64_t seed) {
-  Image image = make_image(width, height);
+  Image image = image::make_image(width, height);
   Rng rng(seed);
   float waves[6][4];
   for (auto& wave : waves)
@@ -77,7 +78,7 @@ void write_photo(const fs::path& path, const Image& image) {
   jpeg_finish_compress(&info);
   jpeg_destroy_compress(&info);
   const std::unique_ptr<unsigned char, decltype(&std::free)> owner(bytes, &std::free);
-  write_file_atomically(path, std::as_bytes(std::span(bytes, size)));
+  io::write_file_atomically(path, std::as_bytes(std::span(bytes, size)));
 #else
   encode_png(path, image);
 #endif
@@ -149,7 +150,7 @@ void run(const Options& o, const fs::path& folder) {
 
   // The steps of a thread. What is decoded for the transforms may need 256 MB.
   measure("decode", chosen.size(), [&] {
-    for (const std::size_t i : chosen) decode_image(train.paths()[i]);
+    for (const std::size_t i : chosen) static_cast<void>(decode_image(train.paths()[i]));
   });
   std::vector<Image> images;
   for (std::size_t bytes = 0; const std::size_t i : chosen) {

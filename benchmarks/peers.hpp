@@ -23,7 +23,7 @@ namespace bench {
 /// c (m, n) = a (m, k) · b (k, n), c row-major without gaps.
 struct Product {
   std::int64_t m, n, k;
-  minivit::MatrixView a, b;
+  minivit::kernels::MatrixView a, b;
   float* c;
 };
 
@@ -37,7 +37,7 @@ struct Contender {
 struct BlasView {
   bool transposed;
   std::int64_t stride;
-  explicit BlasView(const minivit::MatrixView& v)
+  explicit BlasView(const minivit::kernels::MatrixView& v)
       : transposed(v.column_stride != 1), stride(transposed ? v.column_stride : v.row_stride) {}
 };
 

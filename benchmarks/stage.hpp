@@ -1,4 +1,4 @@
-// What the topics of stages.cpp have in common: several ways to compute one thing.
+// Common parts of the topics of stages.cpp: several ways to compute one thing.
 #pragma once
 
 #include <cmath>
@@ -12,8 +12,9 @@
 
 namespace bench {
 
-using minivit::Tensor, minivit::Vec, minivit::load, minivit::store, minivit::kLanes, minivit::kTileRows,
-    minivit::kTileVectors, minivit::kTileColumns;
+using minivit::Tensor, minivit::kernels::Vec, minivit::kernels::load, minivit::kernels::store,
+    minivit::kernels::kLanes, minivit::kernels::kTileRows, minivit::kernels::kTileVectors,
+    minivit::kernels::kTileColumns;
 
 struct Stage {
   std::string name;

@@ -1,5 +1,5 @@
-// From loops over a matrix of probabilities to strips that never leave the cache: o = softmax(q kᵀ / √D) v
-// for all heads of a batch, q, k, v being columns of qkv (B, T, 3C) as the projection wrote them.
+// Attention, from loops over a matrix of probabilities to strips that never leave the cache: o = softmax(q kᵀ
+// / √D) v for all heads of a batch, q, k, v being columns of qkv (B, T, 3C) as the projection wrote them.
 #pragma once
 
 #include "minivit/core/parallel.hpp"
@@ -10,7 +10,7 @@
 
 namespace bench::attention {
 
-using minivit::MatrixView;
+using minivit::kernels::MatrixView;
 
 constexpr std::int64_t B = 4, T = 197, H = 6, D = 64, C = H * D;
 inline const float kScale = 1.0f / std::sqrt(static_cast<float>(D));
@@ -46,10 +46,10 @@ inline void naive(const Head& h) {
 /// from row to row.
 inline void products(const float* q, const float* k, const float* v, std::int64_t stride, float* p, float* o,
                      std::int64_t o_stride) {
-  minivit::gemm(T, T, D, MatrixView::rows(q, stride), MatrixView::rows(k, stride).transposed(), p, T,
-                {.scale = kScale});
-  for (std::int64_t i = 0; i < T; ++i) minivit::softmax_row(T, p + i * T, p + i * T);
-  minivit::gemm(T, D, T, MatrixView::rows(p, T), MatrixView::rows(v, stride), o, o_stride);
+  minivit::kernels::gemm(T, T, D, MatrixView::rows(q, stride), MatrixView::rows(k, stride).transposed(), p, T,
+                         {.scale = kScale});
+  for (std::int64_t i = 0; i < T; ++i) minivit::kernels::softmax_row(T, p + i * T, p + i * T);
+  minivit::kernels::gemm(T, D, T, MatrixView::rows(p, T), MatrixView::rows(v, stride), o, o_stride);
 }
 
 struct Copies;
@@ -78,6 +78,7 @@ struct Rows;
 /// in turn. A query is a row, whose largest score and sum are found across lanes.
 inline void strips_of_rows(const Head& h) {
   using namespace minivit;
+  using namespace minivit::kernels;
   constexpr std::int64_t kKeys = packed_columns(T);
   float* const keys = scratch<Rows>(D * kKeys + T * D + kTileRows * (D + kKeys));
   float *const values = keys + D * kKeys, *const tile = values + T * D, *const strip = tile + kTileRows * D;
@@ -86,7 +87,7 @@ inline void strips_of_rows(const Head& h) {
   for (std::int64_t i = 0; i < T; i += kTileRows) {
     const std::int64_t rows = std::min<std::int64_t>(kTileRows, T - i);
     pack_rows<kTileRows>(rows, D, MatrixView::rows(h.q, 3 * C), i, 0, tile);
-    attention_detail::for_each_panel(T, [&]<int V>(std::integral_constant<int, V>, std::int64_t j) {
+    kernels::detail::for_each_panel(T, [&]<int V>(std::integral_constant<int, V>, std::int64_t j) {
       Vec sums[kTileRows][V] = {};
       multiply_add_packed<kTileRows, V, true>(sums, D, tile, keys + j * D, {});
       for (int r = 0; r < kTileRows; ++r)
@@ -112,15 +113,16 @@ inline void strips_of_rows(const Head& h) {
     for (std::int64_t d = 0; d < D; d += kTileColumns) {
       Vec sums[kTileRows][kTileVectors] = {};
       multiply_add_packed<kTileRows, kTileVectors, true>(sums, T, strip, values + d * T, {});
-      write_rows<kTileRows, kTileVectors>(sums, rows, kTileColumns, h.o + i * C + d, C, minivit::Write::set);
+      write_rows<kTileRows, kTileVectors>(sums, rows, kTileColumns, h.o + i * C + d, C,
+                                          minivit::kernels::Write::set);
     }
   }
 }
 
 /// A panel of queries, one in each lane, × all keys at a time.
 inline void strips_of_lanes(const Head& h) {
-  minivit::attention_forward(T, T, D, h.q, h.q + C, h.q + 2 * C, 3 * C, h.o, C, minivit::Write::set, nullptr,
-                             {});
+  minivit::kernels::attention_forward(T, T, D, h.q, h.q + C, h.q + 2 * C, 3 * C, h.o, C,
+                                      minivit::kernels::Write::set, nullptr, {});
 }
 
 struct Attention : Topic {

@@ -1,4 +1,4 @@
-// From three loops to a fast matrix product: C (M,N) = A (M,K) · B (K,N), all row-major.
+// Matrix product, from three loops to a fast one: C (M,N) = A (M,K) · B (K,N), all row-major.
 //
 // The sizes are multiples of the tile's, which leaves the edges out of the stages' code; kernels/gemm.hpp has
 // them. Rows of all three lie 4096 bytes apart, as those of a layer with 1024 channels do.
@@ -9,7 +9,7 @@
 
 namespace bench::matmul {
 
-using minivit::MatrixView;
+using minivit::kernels::MatrixView;
 
 constexpr std::int64_t M = 798, N = 1024, K = 1024;
 static_assert(M % kTileRows == 0 && N % kTileColumns == 0);
@@ -73,7 +73,7 @@ struct PackedB;
 /// All of B, panel after panel of a tile's columns.
 inline const float* pack_all(const float* B, std::int64_t columns = N) {
   float* const b = minivit::scratch<PackedB>(K * columns);
-  minivit::pack_b(K, columns, MatrixView::rows(B, columns), 0, 0, columns, K, 0, b);
+  minivit::kernels::pack_b(K, columns, MatrixView::rows(B, columns), 0, 0, columns, K, 0, b);
   return b;
 }
 
@@ -85,14 +85,14 @@ void packed(const float* A, const float* B, float* C) {
   float* const a = minivit::scratch<PackedTile>(kTileRows * K);
   for (std::int64_t i = 0; i < M; i += kTileRows) {
     if constexpr (kRowMajor) {
-      minivit::pack_rows<kTileRows>(kTileRows, K, MatrixView::rows(A, K), i, 0, a);
+      minivit::kernels::pack_rows<kTileRows>(kTileRows, K, MatrixView::rows(A, K), i, 0, a);
     } else {
       for (std::int64_t p = 0; p < K; ++p)
         for (int r = 0; r < kTileRows; ++r) a[p * kTileRows + r] = A[(i + r) * K + p];
     }
     for (std::int64_t j = 0; j < kColumns; j += kTileColumns) {
       Tile sums = {};
-      minivit::multiply_add_packed<kTileRows, kTileVectors, kRowMajor>(sums, K, a, b + j * K, {});
+      minivit::kernels::multiply_add_packed<kTileRows, kTileVectors, kRowMajor>(sums, K, a, b + j * K, {});
       store_tile(sums, C + i * kColumns + j, kColumns);
     }
   }
@@ -114,8 +114,8 @@ void blocks(const float* A, const float* B, float* C) {
     for (std::int64_t first = 0; first < K; first += kDepth) {
       const std::int64_t tiles = std::min(kBlock, (M - i0) / kTileRows);
       for (std::int64_t t = 0; t < tiles; ++t)
-        minivit::pack_rows<kTileRows>(kTileRows, kDepth, MatrixView::rows(A, K), i0 + t * kTileRows, first,
-                                      a + t * kTileSize);
+        minivit::kernels::pack_rows<kTileRows>(kTileRows, kDepth, MatrixView::rows(A, K), i0 + t * kTileRows,
+                                               first, a + t * kTileSize);
       const float* const next =
           first + kDepth < K ? A + i0 * K + first + kDepth : A + (i0 + tiles * kTileRows) % M * K;
       for (std::int64_t j = 0; j < N; j += kTileColumns)
@@ -123,7 +123,7 @@ void blocks(const float* A, const float* B, float* C) {
           const float* const tile = a + t * kTileSize;
           float* const c = C + (i0 + t * kTileRows) * N + j;
           float* const following = t + 1 < tiles ? c + kTileRows * N : C + i0 * N + j + kTileColumns;
-          minivit::Fetch fetch;
+          minivit::kernels::Fetch fetch;
           if constexpr (kFetching >= Fetching::rows)
             fetch.write = c, fetch.start = first > 0 ? following : nullptr, fetch.stride = N;
           constexpr std::int64_t kBlocks = kDepth / kLanes, kPanels = N / kTileColumns;
@@ -140,10 +140,10 @@ void blocks(const float* A, const float* B, float* C) {
           if constexpr (kFetching == Fetching::burst)
             for (int r = 0; r < kTileRows; ++r)
               for (int v = 0; v < kTileVectors; ++v)
-                minivit::prefetch_to_write(following + r * N + v * kLanes);
+                minivit::kernels::prefetch_to_write(following + r * N + v * kLanes);
           Tile sums = {};
           if (first > 0) load_tile(sums, c);
-          minivit::multiply_add_packed<kTileRows, kTileVectors, true>(
+          minivit::kernels::multiply_add_packed<kTileRows, kTileVectors, true>(
               sums, kDepth, tile, b + j * K + first * kTileColumns, fetch);
           store_tile(sums, c);
         }
@@ -151,7 +151,7 @@ void blocks(const float* A, const float* B, float* C) {
 }
 
 inline void library(const float* A, const float* B, float* C) {
-  minivit::gemm(M, N, K, MatrixView::rows(A, K), MatrixView::rows(B, N), C, N);
+  minivit::kernels::gemm(M, N, K, MatrixView::rows(A, K), MatrixView::rows(B, N), C, N);
 }
 
 struct Matmul : Topic {
@@ -212,7 +212,8 @@ struct Rows197 : Topic {
     result = Tensor::empty({kPadded, N});
     expected = Tensor::empty({kPadded, N});
     const auto product = [this](std::int64_t rows, Tensor& out) {
-      minivit::gemm(rows, N, K, MatrixView::rows(A.data(), K), MatrixView::rows(B.data(), N), out.data(), N);
+      minivit::kernels::gemm(rows, N, K, MatrixView::rows(A.data(), K), MatrixView::rows(B.data(), N),
+                             out.data(), N);
     };
     product(kPadded, expected);
     stages = {{"rest as a whole tile", [=, this] { product(kPadded, result); }},

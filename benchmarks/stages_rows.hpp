@@ -32,7 +32,7 @@ inline void one_pass(std::int64_t C, const float* x, const float* gamma, const f
 
 inline void normalize(std::int64_t C, float mean, float rstd, const float* x, const float* gamma,
                       const float* beta, float* y) {
-  minivit::map(
+  minivit::kernels::map(
       C, y, [=](Vec v, Vec g, Vec b) { return (v - mean) * rstd * g + b; }, x, gamma, beta);
 }
 
@@ -41,8 +41,8 @@ inline void one_pass_vectors(std::int64_t C, const float* x, const float* gamma,
                              float* y) {
   Vec sums{}, squares{};
   for (std::int64_t c = 0; c < C; c += kLanes) sums += load(x + c), squares += load(x + c) * load(x + c);
-  const float mean = minivit::sum(sums) / static_cast<float>(C);
-  const float variance = minivit::sum(squares) / static_cast<float>(C) - mean * mean;
+  const float mean = minivit::kernels::sum(sums) / static_cast<float>(C);
+  const float variance = minivit::kernels::sum(squares) / static_cast<float>(C) - mean * mean;
   normalize(C, mean, 1.0f / std::sqrt(variance + kEps), x, gamma, beta, y);
 }
 
@@ -135,13 +135,13 @@ struct GeluDerivative : Topic {
     });
     stage("erf and exp of vectors", [](std::int64_t n, const float* in, float* out) {
       const auto f = [](Vec v) {
-        return 0.5f * (1.0f + minivit::erf(v * kInverseRootTwo)) +
-               v * kInverseRootTwoPi * minivit::exp(v * v * -0.5f);
+        return 0.5f * (1.0f + minivit::kernels::erf(v * kInverseRootTwo)) +
+               v * kInverseRootTwoPi * minivit::kernels::exp(v * v * -0.5f);
       };
-      minivit::map(n, out, f, in);
+      minivit::kernels::map(n, out, f, in);
     });
     stage("one exponential", [](std::int64_t n, const float* in, float* out) {
-      minivit::map(n, out, minivit::detail::gelu_derivative, in);
+      minivit::kernels::map(n, out, minivit::detail::gelu_derivative, in);
     });
   }
 };

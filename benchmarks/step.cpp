@@ -20,6 +20,7 @@
 #include "company.hpp"
 #include "harness.hpp"
 #include "heap_count.hpp"
+#include "minivit/model/packed_vit.hpp"
 #include "minivit/model/summary.hpp"
 #include "minivit/ops/losses.hpp"
 #include "minivit/train/optimizer.hpp"
@@ -39,13 +40,13 @@ struct Options {
   int steps;  // 0: as many as seem right
 };
 
-struct ModelBundle {
+struct Model {
   const char* name;
   ViTConfig config;
   int train_batch;
 };
 
-std::vector<ModelBundle> models() {
+std::vector<Model> models() {
   ViTConfig cifar = ViTConfig::tiny();  // 192 channels, 9 layers, 12 heads, patches of 4 on 32 x 32
   cifar.image_height = cifar.image_width = 32;
   cifar.patch_size = 4;
@@ -60,7 +61,7 @@ std::vector<ModelBundle> models() {
 }
 
 struct Case {
-  ModelBundle model;
+  Model model;
   bool train;
   int batch;
 };
@@ -127,7 +128,7 @@ Result run(const Options& o, const Case& c) {
 
   Result r;
   r.parameters = config.parameter_count();
-  for (const LayerSummary& layer : summarize(model, c.batch))
+  for (const LayerSummary& layer : summary(model, c.batch).layers)
     r.flops += (c.train ? 6 : 2) * static_cast<double>(layer.mult_adds);
   if (c.train) {
     std::vector<int> labels;
@@ -141,10 +142,9 @@ Result run(const Options& o, const Case& c) {
     };
     measure(o, step, start, r);
   } else {
-    const NoGrad values_only;
-    model.prepare();
+    const PackedViT packed(model);
     measure(
-        o, [&] { model(images); }, start, r);
+        o, [&] { (void)packed(images); }, start, r);
   }
   return r;
 }
@@ -205,7 +205,7 @@ std::vector<Case> cases(const std::string& wanted, const std::string& modes, int
   }
   std::vector<Case> found;
   std::vector<std::string> names = bench::split(wanted);
-  for (const ModelBundle& model : models()) {
+  for (const Model& model : models()) {
     if (std::erase(names, model.name) == 0) continue;
     if (train) found.push_back({model, true, batch ? batch : model.train_batch});
     if (infer && batch) found.push_back({model, false, batch});

@@ -39,7 +39,7 @@ macro(minivit_want target hint without)
 endmacro()
 
 minivit_require(Eigen3::Eigen "libeigen3-dev (Debian, Ubuntu)" Eigen3 3.4)
-minivit_require(RapidJSON::RapidJSON "rapidjson-dev (Debian, Ubuntu)" RapidJSON)
+minivit_require(nlohmann_json::nlohmann_json "nlohmann-json3-dev (Debian, Ubuntu)" nlohmann_json 3.11)
 minivit_require(stb::stb "libstb-dev (Debian, Ubuntu)" stb)
 minivit_require(Threads::Threads "a C++ compiler with threads" Threads)
 
@@ -59,20 +59,5 @@ if(MINIVIT_LIBPNG)
   endif()
 endif()
 
-# What minivit::experiment needs on top: it can be used where all of them are found.
-set(minivit_experiment_libraries)
-set(minivit_experiment_missing)
-find_package(yaml-cpp QUIET)
-if(TARGET yaml-cpp::yaml-cpp)  # from 0.8 on
-  list(APPEND minivit_experiment_libraries yaml-cpp::yaml-cpp)
-elseif(TARGET yaml-cpp)
-  list(APPEND minivit_experiment_libraries yaml-cpp)
-else()
-  list(APPEND minivit_experiment_missing "yaml-cpp (libyaml-cpp-dev)")
-endif()
-find_package(Protozero QUIET)
-if(TARGET protozero::protozero)
-  list(APPEND minivit_experiment_libraries protozero::protozero)
-else()
-  list(APPEND minivit_experiment_missing "protozero (libprotozero-dev)")
-endif()
+# For the headers that write protocol buffers (io/onnx.hpp, io/export.hpp, io/tensorboard.hpp): header-only, optional.
+minivit_want(protozero::protozero "libprotozero-dev" "no ONNX and TensorBoard, for there is no protozero" Protozero)

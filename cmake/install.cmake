@@ -6,18 +6,13 @@ set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/minivit)  # headers only, the sam
 install(TARGETS minivit minivit_native EXPORT minivitTargets FILE_SET HEADERS)
 install(EXPORT minivitTargets NAMESPACE minivit:: DESTINATION ${package_dir})
 export(EXPORT minivitTargets NAMESPACE minivit:: FILE ${PROJECT_BINARY_DIR}/minivitTargets.cmake)
-# A file of its own: whoever uses minivit::minivit alone does not need what this needs.
-install(TARGETS minivit_experiment EXPORT minivitExperimentTargets)
-install(EXPORT minivitExperimentTargets NAMESPACE minivit:: DESTINATION ${package_dir})
-export(EXPORT minivitExperimentTargets NAMESPACE minivit:: FILE ${PROJECT_BINARY_DIR}/minivitExperimentTargets.cmake)
-
 set(package_files ${PROJECT_BINARY_DIR}/minivitConfig.cmake ${PROJECT_BINARY_DIR}/minivitConfigVersion.cmake)
 configure_package_config_file(
   ${CMAKE_CURRENT_LIST_DIR}/minivitConfig.cmake.in ${PROJECT_BINARY_DIR}/minivitConfig.cmake
   INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(
   ${PROJECT_BINARY_DIR}/minivitConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
-foreach(module FindProtozero.cmake FindRapidJSON.cmake Findstb.cmake)
+foreach(module FindProtozero.cmake Findstb.cmake)
   configure_file(${CMAKE_CURRENT_LIST_DIR}/${module} ${PROJECT_BINARY_DIR}/${module} COPYONLY)
   list(APPEND package_files ${PROJECT_BINARY_DIR}/${module})
 endforeach()

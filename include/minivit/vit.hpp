@@ -3,7 +3,7 @@
 // In reading order, from memory to models. Each folder uses only the folders above it. Asked for by name,
 // since they would cost everybody compile time: tensor/eigen.hpp, which shows tensors as Eigen matrices,
 // io/pretrained.hpp, which reads the models of timm and transformers, io/export.hpp and io/onnx.hpp, which
-// write them, io/npy.hpp, train/fine_tuning.hpp, train/probe.hpp, and experiment/.
+// write them, io/npy.hpp, train/fine_tuning.hpp, train/probe.hpp, io/checkpoint.hpp and io/tensorboard.hpp.
 #pragma once
 
 #include "minivit/autograd/gradcheck.hpp"  // is my gradient right?
@@ -16,15 +16,16 @@
 #include "minivit/train/loop.hpp"          // AdamW, SGD, schedule, EMA, train_epoch, evaluate
 #include "minivit/io/model_folder.hpp"     // save_model, load_model, classify
 
-#include "minivit/model/summary.hpp"   // layers, shapes, parameters, multiply-adds
-#include "minivit/model/vit.hpp"       // the Vision Transformer and its bricks: the nn folder
-#include "minivit/nn/sequential.hpp"   // layers one after the other
-#include "minivit/ops/arithmetic.hpp"  // + - * / with broadcasting
-#include "minivit/ops/embedding.hpp"   // rows of a table
-#include "minivit/ops/losses.hpp"      // cross_entropy, mse, binary_cross_entropy_with_logits
-#include "minivit/ops/matmul.hpp"      // batched matrix product
-#include "minivit/ops/rearrange.hpp"   // reshape, permute, slice, concat
-#include "minivit/ops/reductions.hpp"  // sum, mean, max
-#include "minivit/ops/softmax.hpp"     // softmax, log_softmax
-#include "minivit/ops/unary.hpp"       // exp, log, tanh, relu, …
-#include "minivit/tensor/tensor.hpp"   // float32, contiguous, shared handle
+#include "minivit/model/packed_vit.hpp"  // the same for prediction: immutable, for many threads
+#include "minivit/model/summary.hpp"     // layers, shapes, parameters, multiply-adds
+#include "minivit/model/vit.hpp"         // the Vision Transformer and its bricks: the nn folder
+#include "minivit/nn/sequential.hpp"     // layers one after the other
+#include "minivit/ops/arithmetic.hpp"    // + - * / with broadcasting
+#include "minivit/ops/embedding.hpp"     // rows of a table
+#include "minivit/ops/losses.hpp"        // cross_entropy, mse, binary_cross_entropy_with_logits
+#include "minivit/ops/matmul.hpp"        // batched matrix product
+#include "minivit/ops/rearrange.hpp"     // reshape, permute, slice, concat
+#include "minivit/ops/reductions.hpp"    // sum, mean, max
+#include "minivit/ops/softmax.hpp"       // softmax, log_softmax
+#include "minivit/ops/unary.hpp"         // exp, log, tanh, relu, …
+#include "minivit/tensor/tensor.hpp"     // float32, contiguous, shared handle

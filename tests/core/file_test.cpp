@@ -1,5 +1,5 @@
 // Files and folders that are replaced whole or not at all.
-#include "minivit/core/atomic_folder.hpp"
+#include "minivit/core/atomic_directory.hpp"
 
 #include <doctest/doctest.h>
 #include <signal.h>
@@ -10,6 +10,7 @@
 #include "support/file_size_limit.hpp"
 
 using namespace minivit;
+using namespace minivit::io;
 namespace fs = std::filesystem;
 
 namespace {
@@ -219,10 +220,10 @@ TEST_CASE("InputFile reads anywhere, and notices that a file was cut short") {
   CHECK_NOTHROW(file.read_at(5, buffer, 0));
 }
 
-TEST_CASE("AtomicFolder creates and replaces a folder whole") {
+TEST_CASE("AtomicDirectory creates and replaces a folder whole") {
   const TemporaryFolder folder;
   for (const std::string version : {"1", "2"}) {
-    AtomicFolder work(folder / "model/");
+    AtomicDirectory work(folder / "model/");
     write_file_atomically(work.path() / ("file" + version), version);
     fs::create_directory(work.path() / "sub");
     write_file_atomically(work.path() / "sub/inner", version);
@@ -232,20 +233,21 @@ TEST_CASE("AtomicFolder creates and replaces a folder whole") {
     CHECK(content(folder / "model/sub/inner") == version);
     CHECK(message_of([&] { work.commit(); }).find("committed before") != std::string::npos);
   }
-  { write_file_atomically(AtomicFolder(folder / "model").path() / "x", "never committed"); }
+  { write_file_atomically(AtomicDirectory(folder / "model").path() / "x", "never committed"); }
   CHECK(entries(folder / "model") == Names{"file2", "sub"});
   CHECK(entries(folder.path) == Names{"model"});
 
   write_file_atomically(folder / "file", "");
-  CHECK(message_of([&] { AtomicFolder(folder / "file"); }).find("expected a folder") != std::string::npos);
-  CHECK(message_of([&] { AtomicFolder(folder / "none/model"); }).find("No such file") != std::string::npos);
+  CHECK(message_of([&] { AtomicDirectory(folder / "file"); }).find("expected a folder") != std::string::npos);
+  CHECK(message_of([&] { AtomicDirectory(folder / "none/model"); }).find("No such file") !=
+        std::string::npos);
 }
 
-TEST_CASE("AtomicFolder follows a symbolic link") {
+TEST_CASE("AtomicDirectory follows a symbolic link") {
   const TemporaryFolder folder;
   fs::create_directory(folder / "real");
   fs::create_symlink("real", folder / "link");
-  AtomicFolder work(folder / "link");
+  AtomicDirectory work(folder / "link");
   write_file_atomically(work.path() / "a", "x");
   work.commit();
   CHECK(fs::is_symlink(folder / "link"));
@@ -256,7 +258,7 @@ TEST_CASE("a kill at any moment leaves the old or the new folder, complete") {
   const TemporaryFolder folder;
   const fs::path target = folder / "model";
   const auto publish = [&](const std::string& version) {
-    AtomicFolder work(target);
+    AtomicDirectory work(target);
     for (const char* name : {"a", "b", "c"}) write_file_atomically(work.path() / name, version);
     work.commit();
   };
@@ -285,11 +287,11 @@ TEST_CASE("a reader finds the folder at every moment while it is replaced") {
   fs::create_directory(target);
   fs::create_directory(folder / "other");
   if (detail::exchange_folders(folder / "other", target) != 0)
-    return;  // this file system cannot: see recover_folder
+    return;  // this file system cannot: see recover_directory
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    for (int i = 0; i < 500; ++i) AtomicFolder(target).commit();
+    for (int i = 0; i < 500; ++i) AtomicDirectory(target).commit();
     ::_exit(0);
   }
   std::int64_t looks = 0, missing = 0;
@@ -307,19 +309,19 @@ TEST_CASE("without the exchange of folders, a kill between the two renames is re
     fs::create_directory(path);
     write_file_atomically(path / "a", text);
   };
-  const fs::path target = folder / "model", aside = detail::temporary_beside(target, ".old");
+  const fs::path target = folder / "model", aside = io::detail::temporary_beside(target, ".old");
 
   make(target, "old");
   make(folder / "fresh", "new");
   CHECK(detail::replace_folder(folder / "fresh", target, aside) == 0);
   CHECK(content(target / "a") == "new");
   CHECK(content(aside / "a") == "old");
-  recover_folder(target);  // killed before the old one was removed
+  recover_directory(target);  // killed before the old one was removed
   CHECK(content(target / "a") == "new");
   CHECK(entries(folder.path) == Names{"model"});
 
   fs::rename(target, aside);  // killed between the renames
-  recover_folder(target);
+  recover_directory(target);
   CHECK(content(target / "a") == "new");
   CHECK(entries(folder.path) == Names{"model"});
 

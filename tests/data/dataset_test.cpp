@@ -96,9 +96,9 @@ TEST_CASE("stratified_split depends on the seed, and on nothing else") {
   // Pinned: another platform must give the same.
   const auto validation = stratified_split({0, 0, 0, 0, 0, 0, 1, 1, 1, 1}, 0.34, 42).second;
   CHECK(validation == std::vector<std::size_t>{1, 3, 8});
-  CHECK(message_of<ConfigError>([&] { stratified_split(labels, 1, 1); }) ==
+  CHECK(message_of<ConfigError>([&] { return stratified_split(labels, 1, 1); }) ==
         "stratified_split: fraction is 1, expected more than 0 and less than 1");
   CHECK(message_of<ConfigError>([&] {
-          stratified_split(labels, 0, 1);
+          return stratified_split(labels, 0, 1);
         }).starts_with("stratified_split: fraction is 0"));
 }

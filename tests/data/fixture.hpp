@@ -63,7 +63,7 @@ inline void write(const std::filesystem::path& file, const std::string& text) {
 
 /// An image of random bytes.
 inline minivit::Image noise(int width, int height, int channels = 3, std::uint64_t seed = 1) {
-  minivit::Image image = minivit::make_image(width, height, channels);
+  minivit::Image image = minivit::image::make_image(width, height, channels);
   minivit::Rng rng(seed);
   for (auto& value : image.pixels) value = static_cast<std::uint8_t>(rng.below(256));
   return image;
@@ -71,7 +71,7 @@ inline minivit::Image noise(int width, int height, int channels = 3, std::uint64
 
 /// An image of one color.
 inline minivit::Image plain(int width, int height, std::uint8_t r, std::uint8_t g, std::uint8_t b) {
-  minivit::Image image = minivit::make_image(width, height);
+  minivit::Image image = minivit::image::make_image(width, height);
   for (std::size_t i = 0; i < image.pixels.size(); i += 3)
     image.pixels[i] = r, image.pixels[i + 1] = g, image.pixels[i + 2] = b;
   return image;

@@ -11,6 +11,7 @@
 #include "fixture.hpp"
 
 using namespace minivit;
+using namespace minivit::image;
 namespace fs = std::filesystem;
 
 namespace {
@@ -124,6 +125,28 @@ TEST_CASE("training and evaluation transforms") {
   preprocess(fixture::noise(40, 30), kSmall, expected.data());
   CHECK(load(validation, 0, 9) == expected);
   CHECK(load(validation, 0, 10) == expected);
+}
+
+TEST_CASE("any callable with a sample shape is a transform") {
+  struct Size {  // what it sees: width and height
+    Shape sample_shape() const { return {2, 1, 1}; }
+    void operator()(const Image& image, Rng&, float* out) const {
+      out[0] = static_cast<float>(image.width), out[1] = static_cast<float>(image.height);
+    }
+  };
+  const fixture::TemporaryFolder folder;
+  fs::create_directories(folder.path() / "a");
+  encode_png(folder.path() / "a" / "1.png", fixture::noise(40, 30));
+  fs::create_directories(folder.path() / "b");
+  fs::copy_file(fixture::path("data_decode/baseline.jpg"), folder.path() / "b" / "1.jpg");
+  for (const std::size_t cache : {std::size_t{0}, std::size_t{1} << 20}) {
+    const ImageFolder data(folder.path(), Size{}, {.cache_bytes = cache, .fast_decode = true});
+    CHECK(data.sample_shape() == Shape{2, 1, 1});
+    for (int repeat = 0; repeat < 2; ++repeat) {
+      CHECK(load(data, 0) == std::vector<float>{40, 30});
+      CHECK(load(data, 1) == std::vector<float>{23, 17});
+    }
+  }
 }
 
 TEST_CASE("a sample that cannot be brought to size is a FileError of that file") {

@@ -3,18 +3,24 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <set>
+#include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "../support/message_of.hpp"
 #include "fixture.hpp"
+#include "minivit/data/image_formats.hpp"
 
 using namespace minivit;
+using namespace minivit::image;
 
 namespace {
 
 std::string decode_message(std::vector<std::uint8_t> bytes) {
-  return message_of<FileError>([&] { decode_image(bytes, "the file"); });
+  return message_of<FileError>([&] { return decode_image(bytes, "the file"); });
 }
 
 bool contains(const std::string& text, const std::string& part) {
@@ -102,21 +108,22 @@ TEST_CASE("a PNG file is written whole and replaces what was there") {
 }
 
 TEST_CASE("what cannot be encoded is refused") {
-  CHECK(message_of<ShapeError>([] { encode_png(fixture::noise(2, 2, 4)); }) ==
+  CHECK(message_of<ShapeError>([] { return encode_png(fixture::noise(2, 2, 4)); }) ==
         "encode_png: image has 4 channels, expected 1 (gray) or 3 (RGB)");
   Image broken = fixture::noise(3, 3);
   broken.pixels.pop_back();
-  CHECK(contains(message_of<ShapeError>([&] { encode_png(broken); }),
+  CHECK(contains(message_of<ShapeError>([&] { return encode_png(broken); }),
                  "encode_png: image of 3x3 with 3 channels has 26 bytes"));
-  CHECK(contains(message_of<ShapeError>([] { make_image(0, 4); }), "size is 0x4"));
-  CHECK(contains(message_of<ShapeError>([] { make_image(1 << 30, 1 << 30); }), "at most 64000000 pixels"));
-  CHECK(contains(message_of<ShapeError>([] { make_image(4, 4, 5); }), "5 channels"));
+  CHECK(contains(message_of<ShapeError>([] { return make_image(0, 4); }), "size is 0x4"));
+  CHECK(contains(message_of<ShapeError>([] { return make_image(1 << 30, 1 << 30); }),
+                 "at most 64000000 pixels"));
+  CHECK(contains(message_of<ShapeError>([] { return make_image(4, 4, 5); }), "5 channels"));
 }
 
 TEST_CASE("files that are no images are refused by name") {
   const fixture::TemporaryFolder folder;
   const auto message = [&](const std::string& name) {
-    return message_of<FileError>([&] { decode_image(folder.path() / name); });
+    return message_of<FileError>([&] { return decode_image(folder.path() / name); });
   };
   const std::string start = folder.str() + "/", cannot = "cannot read " + start;
   CHECK(message("missing.png") == cannot + "missing.png: No such file or directory");
@@ -208,4 +215,30 @@ TEST_CASE("a file with any byte changed is an error or an image, never a crash")
       }
     CHECK(errors > 0);
   }
+}
+
+TEST_CASE("the list of formats: every file belongs to one of them, by its first bytes and by its name") {
+  std::set<std::string_view> names, suffixes;
+  for (const ImageFormat& format : image_formats()) {
+    CHECK(names.insert(format.name).second);
+    CHECK_FALSE(format.suffixes[0].empty());
+    for (const std::string_view suffix : format.suffixes)
+      if (!suffix.empty()) CHECK(suffixes.insert(suffix).second);
+  }
+  for (const auto& [name, format] : {std::pair<std::string, std::string_view>{"baseline.jpg", "JPEG"},
+                                     {"rgba.png", "PNG"},
+                                     {"gray.bmp", "BMP"}}) {
+    const auto bytes = fixture::read(fixture::path("data_decode/" + name));
+    const ImageFormat* const found = find_image_format(bytes);
+    REQUIRE(found != nullptr);
+    CHECK(found->name == format);
+    CHECK(found->size(bytes, name).width == 23);
+    CHECK(found->size(bytes, name).height == 17);
+    for (std::size_t length = 0; length < 2; ++length)
+      CHECK(find_image_format(std::span(bytes).first(length)) == nullptr);
+    CHECK(has_image_suffix(name));
+  }
+  for (const std::string name : {"a.JPG", "b/c.jpeg", "x.y.Png", "z.bmp"}) CHECK(has_image_suffix(name));
+  for (const std::string name : {"a.gif", "jpg", ".jpg", "a.jpg.txt", "a.", "", "b.png/c"})
+    CHECK_FALSE(has_image_suffix(name));
 }

@@ -7,10 +7,12 @@
 
 #include "../support/message_of.hpp"
 #include "fixture.hpp"
+#include "minivit/data/image_cache.hpp"
 #include "minivit/data/image_folder.hpp"
 #include "minivit/data/loader.hpp"
 
 using namespace minivit;
+using namespace minivit::image;
 namespace fs = std::filesystem;
 
 namespace {
@@ -55,7 +57,7 @@ std::vector<float> epochs(const ImageFolder& data, int workers) {
 }  // namespace
 
 TEST_CASE("the reduction leaves pixels enough") {
-  using detail::reduction_for;
+  using image::detail::reduction_for;
   CHECK(reduction_for(224, 224, 224, 224) == 1);
   CHECK(reduction_for(447, 1000, 224, 224) == 1);
   CHECK(reduction_for(448, 448, 224, 224) == 2);
@@ -81,7 +83,7 @@ TEST_CASE("for evaluation the size before the center crop counts") {
   crop.filter = Filter::nearest;
   CHECK(decode_reduction(2000, 2000, crop) == 1);
   CHECK(message_of<ShapeError>([] {
-          decode_reduction(20000, 1, Preprocess{.fit = Preprocess::Fit::crop});
+          return decode_reduction(20000, 1, Preprocess{.fit = Preprocess::Fit::crop});
         }).starts_with("preprocess: an image of 20000x1"));
 }
 
@@ -92,7 +94,7 @@ TEST_CASE("for training the part that is going to be cut out counts") {
     Rng rng(seed);
     const int reduction = t.decode_reduction(400, 300, rng);  // a copy of rng: nothing is drawn from it
     const Box box = t.draw_box(400, 300, rng);
-    CHECK(reduction == detail::reduction_for(box.width, box.height, 32, 32));
+    CHECK(reduction == image::detail::reduction_for(box.width, box.height, 32, 32));
     ++seen[reduction];
   }
   for (const int reduction : {1, 2, 4, 8}) CHECK(seen[reduction] > 0);
@@ -143,7 +145,7 @@ TEST_CASE("a reduced image that does not fit its file is refused") {
   for (const auto& file : {std::array{25, 16, 2}, {12, 10, 1}, {22, 17, 2}, {12, 8, 0}}) {
     const int width = file[0], height = file[1], reduction = file[2];
     CHECK(message_of<ShapeError>([&] {
-            fit_image(Decoded{make_image(12, 8), width, height, reduction}, p);
+            return fit_image(Decoded{make_image(12, 8), width, height, reduction}, p);
           }) == str_cat("preprocess: image is 12x8, expected 1/", reduction, " of ", width, "x", height));
   }
 }
@@ -154,7 +156,7 @@ TEST_CASE("the limit holds for the size of the file, whatever is made of it") {
     if (jpeg[i] == 0xFF && jpeg[i + 1] == 0xC0) jpeg[i + 5] = jpeg[i + 7] = 0xFF;
   bool asked = false;
   const std::string message = message_of<FileError>([&] {
-    decode_image(jpeg, "the file", [&](int, int) {
+    return decode_image(jpeg, "the file", [&](int, int) {
       asked = true;
       return 8;
     });
@@ -169,7 +171,7 @@ TEST_CASE("a damaged JPEG is as damaged when it is reduced") {
     CAPTURE(name);
     const auto bytes = fixture::read(fixture::path("data_decode/" + name));
     const auto message = [](const std::vector<std::uint8_t>& file, int reduction) {
-      return message_of<FileError>([&] { decode_image(file, "the file", always(reduction)); });
+      return message_of<FileError>([&] { return decode_image(file, "the file", always(reduction)); });
     };
     for (std::size_t length = 0; length < bytes.size(); length += 3) {
       const std::vector cut(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(length));
@@ -211,7 +213,7 @@ TEST_CASE("batches do not depend on workers and cache, with and without fast_dec
 }
 
 TEST_CASE("a cache keeps reductions apart") {
-  detail::ImageCache cache(10'000);
+  image::detail::ImageCache cache(10'000);
   CHECK(cache.find(3, always(1)) == nullptr);
   const auto keep = [&](std::size_t index, int reduction, bool reducible = true) {
     const int side = 32 / reduction;

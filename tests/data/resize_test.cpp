@@ -10,6 +10,7 @@
 #include "fixture.hpp"
 
 using namespace minivit;
+using namespace minivit::image;
 
 namespace {
 
@@ -67,11 +68,11 @@ TEST_CASE("resize treats channels alike and apart") {
 
 TEST_CASE("resizing is the weighted sums, for every size and number of channels") {
   // Slow and plain: one value after the other.
-  const auto sum_up = [](const detail::ResizeWeights& w, int o, const auto& value) {
-    std::int32_t sum = 1 << (detail::kWeightBits - 1);
+  const auto sum_up = [](const image::detail::ResizeWeights& w, int o, const auto& value) {
+    std::int32_t sum = 1 << (image::detail::kWeightBits - 1);
     const std::size_t place = static_cast<std::size_t>(o);
     for (int k = 0; k < w.count[place]; ++k) sum += value(w.first[place] + k) * w.of(o)[k];
-    return static_cast<std::uint8_t>(std::clamp(sum >> detail::kWeightBits, 0, 255));
+    return static_cast<std::uint8_t>(std::clamp(sum >> image::detail::kWeightBits, 0, 255));
   };
   Rng rng(8);
   for (int round = 0; round < 200; ++round) {
@@ -81,7 +82,7 @@ TEST_CASE("resizing is the weighted sums, for every size and number of channels"
     for (const Filter filter : {Filter::bilinear, Filter::bicubic}) {
       Image expected = image;
       if (to_w != w) {
-        const auto weights = detail::resize_weights(detail::Axis::whole(w, to_w), filter);
+        const auto weights = image::detail::resize_weights(image::detail::Axis::whole(w, to_w), filter);
         expected = make_image(to_w, h, channels);
         for (int y = 0; y < h; ++y)
           for (int i = 0; i < to_w * channels; ++i)
@@ -90,7 +91,7 @@ TEST_CASE("resizing is the weighted sums, for every size and number of channels"
       }
       if (to_h != h) {
         const Image narrow = expected;
-        const auto weights = detail::resize_weights(detail::Axis::whole(h, to_h), filter);
+        const auto weights = image::detail::resize_weights(image::detail::Axis::whole(h, to_h), filter);
         expected = make_image(to_w, to_h, channels);
         for (int y = 0; y < to_h; ++y)
           for (int i = 0; i < to_w * channels; ++i)
@@ -126,7 +127,9 @@ TEST_CASE("a region of broken pixels lies where it says") {
   CHECK(resize(fixture::plain(9, 9, 4, 5, 6), Region{0.5, 0.25, 8.5, 8.75}, 3, 4, Filter::bicubic) ==
         fixture::plain(3, 4, 4, 5, 6));
   for (const Region& bad : {Region{-0.5, 0, 4, 4}, {0, 0, 0, 4}, {97, 0, 3.5, 4}, {0, 1, 4, NAN}})
-    CHECK(message_of<ShapeError>([&] { resize(ramp, bad, 2, 2, Filter::bicubic); }).starts_with("resize: "));
+    CHECK(message_of<ShapeError>([&] {
+            return resize(ramp, bad, 2, 2, Filter::bicubic);
+          }).starts_with("resize: "));
 }
 
 TEST_CASE("crop and flip") {
@@ -144,18 +147,20 @@ TEST_CASE("crop and flip") {
 TEST_CASE("sizes that make no sense are refused") {
   const Image image = fixture::noise(7, 5);
   for (const Filter filter : {Filter::nearest, Filter::bicubic}) {
-    CHECK(message_of<ShapeError>([&] { resize(image, 0, 4, filter); }) ==
+    CHECK(message_of<ShapeError>([&] { return resize(image, 0, 4, filter); }) ==
           "resize: size is 0x4, expected at least 1x1 and at most 64000000 pixels");
     CHECK(message_of<ShapeError>([&] {
-            resize(image, 1 << 20, 1 << 20, filter);
+            return resize(image, 1 << 20, 1 << 20, filter);
           }).starts_with("resize: size is 1048576x"));
   }
-  CHECK(message_of<ShapeError>([&] { crop(image, 4, 0, 4, 5); }) ==
+  CHECK(message_of<ShapeError>([&] { return crop(image, 4, 0, 4, 5); }) ==
         "crop: 4x5 at (4, 0) is not within an image of 7x5");
-  CHECK(message_of<ShapeError>([&] { crop(image, -1, 0, 4, 5); }).starts_with("crop: 4x5 at (-1, 0)"));
-  CHECK(message_of<ShapeError>([&] { crop(image, 0, 0, 2147483647, 5); }).starts_with("crop: 2147483647x5"));
+  CHECK(message_of<ShapeError>([&] { return crop(image, -1, 0, 4, 5); }).starts_with("crop: 4x5 at (-1, 0)"));
+  CHECK(message_of<ShapeError>([&] {
+          return crop(image, 0, 0, 2147483647, 5);
+        }).starts_with("crop: 2147483647x5"));
   CHECK(message_of<ShapeError>([] {
-          resize(Image{}, 3, 3, Filter::bilinear);
+          return resize(Image{}, 3, 3, Filter::bilinear);
         }).starts_with("resize: image of 0x0"));
-  CHECK(message_of<ShapeError>([] { flip(Image{}); }).starts_with("flip: image of 0x0"));
+  CHECK(message_of<ShapeError>([] { return flip(Image{}); }).starts_with("flip: image of 0x0"));
 }

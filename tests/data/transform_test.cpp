@@ -11,8 +11,37 @@
 #include "fixture.hpp"
 
 using namespace minivit;
+using namespace minivit::image;
 
 namespace {
+
+// Image to image: adds a random number to every value.
+struct Brighter {
+  int most = 50;
+  void validate() const {
+    check<ConfigError>(most >= 1, "brighter: most is ", most, ", expected at least 1");
+  }
+  Image operator()(const Image& image, Rng& rng) const {
+    Image out = image;
+    const auto by = static_cast<std::uint8_t>(rng.below(static_cast<std::uint32_t>(most)));
+    for (auto& value : out.pixels) value = static_cast<std::uint8_t>(value + by);
+    return out;
+  }
+};
+
+// Image to planes, with nothing but what the concept asks for.
+struct FirstPixel {
+  Shape sample_shape() const { return {3, 1, 1}; }
+  void operator()(const Image& image, Rng&, float* out) const {
+    for (std::size_t c = 0; c < 3; ++c) out[c] = image.pixels[c];
+  }
+};
+
+static_assert(ImageTransform<Brighter> && !PlaneTransform<Brighter>);
+static_assert(PlaneTransform<FirstPixel> && !ImageTransform<FirstPixel>);
+static_assert(ImageTransform<Image (*)(const Image&, Rng&)>);
+static_assert(ImageTransform<Chain<Brighter, Brighter>> && !PlaneTransform<Chain<Brighter, Brighter>>);
+static_assert(PlaneTransform<Chain<Brighter, FirstPixel>>);
 
 std::vector<float> run(const TrainTransform& transform, const Image& image, std::uint64_t seed) {
   std::vector<float> out(static_cast<std::size_t>(3 * transform.base.height * transform.base.width));
@@ -37,7 +66,7 @@ TEST_CASE("to_tensor writes normalized planes") {
 
 TEST_CASE("squashing keeps a share of the edges, too, as DeiT's image processor does") {
   const Preprocess p{.height = 16, .width = 16, .fit = Preprocess::Fit::squash, .crop_pct = 0.8};
-  CHECK(detail::size_before_crop(100, 50, p) == std::array{20, 20});
+  CHECK(image::detail::size_before_crop(100, 50, p) == std::array{20, 20});
   const Image image = make_image(40, 60);
   const Image whole = fit_image(image, {.height = 20, .width = 20}), part = fit_image(image, p);
   for (int y = 0; y < 16; ++y)
@@ -78,7 +107,7 @@ TEST_CASE("crop geometry is timm's") {
   // The sizes of torchvision's Resize(shortest edge): the longer one is cut, not rounded.
   const auto size = [](int w, int h, int target_w, int target_h) {
     const Preprocess q{.height = target_h, .width = target_w, .fit = Preprocess::Fit::crop};
-    return detail::size_before_crop(make_image(w, h), q);
+    return image::detail::size_before_crop(make_image(w, h), q);
   };
   CHECK(size(223, 301, 248, 248) == std::array{248, 334});
   CHECK(size(301, 223, 248, 248) == std::array{334, 248});
@@ -87,9 +116,9 @@ TEST_CASE("crop geometry is timm's") {
   CHECK(size(300, 200, 100, 50) == std::array{100, 67});
   CHECK(size(200, 300, 100, 50) == std::array{100, 150});
   // Halves go to the even neighbor.
-  CHECK(detail::center_start(5, 4) == 0);
-  CHECK(detail::center_start(7, 4) == 2);
-  CHECK(detail::center_start(8, 4) == 2);
+  CHECK(image::detail::center_start(5, 4) == 0);
+  CHECK(image::detail::center_start(7, 4) == 2);
+  CHECK(image::detail::center_start(8, 4) == 2);
 }
 
 TEST_CASE("squash geometry is one resize") {
@@ -183,7 +212,7 @@ TEST_CASE("one pass gives what mirroring, augmenting and normalizing one after t
   const Image image = fixture::noise(24, 20);
   const TrainTransform t{
       .base = {.height = 20, .width = 24}, .scale_min = 1, .scale_max = 1, .trivial_augment = true};
-  std::set<std::pair<AugmentOp, bool>> seen;
+  std::set<std::pair<const AugmentOp*, bool>> seen;
   for (std::uint64_t seed = 0; seed < 400; ++seed) {
     Rng rng(seed);
     const bool mirrored = rng.uniform() < 0.5f;
@@ -196,7 +225,7 @@ TEST_CASE("one pass gives what mirroring, augmenting and normalizing one after t
         REQUIRE(found[c * 480 + i] ==
                 (static_cast<float>(expected.pixels[i * 3 + c]) / 255.0f - t.base.mean[c]) / t.base.std[c]);
   }
-  CHECK(seen.size() == 2 * kAugmentOps);
+  CHECK(seen.size() == 2 * kTrivialAugmentWide.size());
 }
 
 TEST_CASE("a center crop is cut out of the resized image") {
@@ -205,10 +234,10 @@ TEST_CASE("a center crop is cut out of the resized image") {
       const Image image = fixture::noise(w, h);
       const Preprocess p{
           .height = 30, .width = 30, .fit = Preprocess::Fit::crop, .crop_pct = 0.8, .filter = filter};
-      const auto [to_w, to_h] = detail::size_before_crop(image, p);
+      const auto [to_w, to_h] = image::detail::size_before_crop(image, p);
       const Image resized = resize(image, to_w, to_h, filter);
-      CHECK(fit_image(image, p) ==
-            crop(resized, detail::center_start(to_w, 30), detail::center_start(to_h, 30), 30, 30));
+      CHECK(fit_image(image, p) == crop(resized, image::detail::center_start(to_w, 30),
+                                        image::detail::center_start(to_h, 30), 30, 30));
     }
 }
 
@@ -222,6 +251,17 @@ TEST_CASE("settings and images out of range are refused") {
   CHECK(invalid([](auto& t) { t.base.crop_pct = 0; }) ==
         "preprocess: crop_pct is 0, expected more than 0 and at most 1");
   CHECK(invalid([](auto& t) { t.base.crop_pct = NAN; }).starts_with("preprocess: crop_pct is nan"));
+  for (const double tiny : {1e-4, 1e-9, 1e-300, 5e-324})
+    for (const auto fit : {Preprocess::Fit::squash, Preprocess::Fit::crop}) {
+      const Preprocess p{.fit = fit, .crop_pct = tiny};
+      CHECK(
+          message_of<ConfigError>([&] { p.validate(); }) ==
+          str_cat("preprocess: crop_pct is ", tiny, ", which cuts 224x224 out of more than 64000000 pixels"));
+    }
+  for (const double bad : {0.0, -1e-300, 1e300, static_cast<double>(NAN), 1e-300})
+    CHECK(message_of<ConfigError>([&] {
+            return decode_reduction(100, 100, Preprocess{.crop_pct = bad});
+          }).starts_with("preprocess: crop_pct is "));
   CHECK(invalid([](auto& t) {
           t.base.std[1] = 0;
         }).starts_with("preprocess: mean 0.456 and std 0 of channel 1"));
@@ -237,4 +277,51 @@ TEST_CASE("settings and images out of range are refused") {
         "preprocess: image has 1 channels, expected 3 (RGB)");
   CHECK(message_of<ShapeError>([&] { preprocess(make_image(20000, 1), p, out.data()); }) ==
         "preprocess: an image of 20000x1 would become 4480000x224, more than 64000000 pixels");
+}
+
+TEST_CASE("a chain is its transforms one after the other, from one stream") {
+  const Image image = fixture::noise(12, 9);
+  const Preprocess p{.height = 9, .width = 12};
+  const Chain chain{Brighter{}, Chain{trivial_augment, p}};
+  CHECK(chain.sample_shape() == Shape{3, 9, 12});
+  std::vector<float> expected(324), found(324);
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    Rng rng(seed), same(seed);
+    const Image brighter = Brighter{}(image, rng);
+    preprocess(trivial_augment(brighter, rng), p, expected.data());
+    chain(image, same, found.data());
+    REQUIRE(found == expected);
+  }
+  CHECK(message_of<ConfigError>([] {
+          Transform(Chain{Brighter{0}, FirstPixel{}});
+        }) == "brighter: most is 0, expected at least 1");
+  CHECK(message_of<ConfigError>([] {
+          Transform(Chain{Brighter{}, Preprocess{.width = 0}});
+        }).starts_with("preprocess: size is 0x224"));
+}
+
+TEST_CASE("a Transform does what it was made from does") {
+  const Image image = fixture::noise(40, 30);
+  const TrainTransform random{.base = {.height = 8, .width = 8}, .trivial_augment = true};
+  TrainTransform fixed = random;
+  fixed.scale_min = 1;
+  const auto run_any = [&](const Transform& any, std::uint64_t seed) {
+    std::vector<float> out(static_cast<std::size_t>(any.sample_shape().numel()));
+    Decoded decoded{image, image.width, image.height, 1, false};
+    any.prepare(decoded);
+    Rng rng(seed);
+    any.finish(decoded, rng, out.data());
+    return out;
+  };
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    CHECK(run_any(random, seed) == run(random, image, seed));
+    CHECK(run_any(fixed, seed) == run(fixed, image, seed));
+    Rng rng(seed), same(seed);
+    CHECK(Transform(random).decode_reduction(400, 300, rng) == random.decode_reduction(400, 300, same));
+  }
+  std::vector<float> expected(192);
+  preprocess(image, random.base, expected.data());
+  CHECK(run_any(random.base, 1) == expected);
+  CHECK(run_any(FirstPixel{}, 1) == std::vector<float>(image.pixels.begin(), image.pixels.begin() + 3));
+  CHECK(Transform(FirstPixel{}).decode_reduction(4000, 3000, Rng()) == 1);
 }

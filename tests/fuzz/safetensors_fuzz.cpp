@@ -21,33 +21,35 @@ void require(bool ok) {
 }
 
 void fuzz_safetensors(std::span<const unsigned char> file) {
-  const minivit::SafetensorsLimits limits;
+  const minivit::io::SafetensorsLimits limits;
   const std::uint64_t length =
-      minivit::detail::SafetensorsHeader::length(file.first<kPrefix>(), file.size(), "fuzz", limits);
+      minivit::io::detail::SafetensorsHeader::length(file.first<kPrefix>(), file.size(), "fuzz", limits);
   require(length <= file.size() - kPrefix);
   const auto text = file.subspan(kPrefix, static_cast<std::size_t>(length));
   const std::uint64_t data_bytes = file.size() - kPrefix - length;
-  const minivit::detail::SafetensorsHeader header({text.begin(), text.end()}, data_bytes, "fuzz", limits);
+  const minivit::io::detail::SafetensorsHeader header(
+      {reinterpret_cast<const char*>(text.data()), text.size()}, data_bytes, "fuzz", limits);
 
   // What was accepted keeps what the format promises: the tensors tile the data and are found by their names.
   std::uint64_t end = 0;
-  for (const minivit::SafetensorsInfo& info : header.tensors()) {
+  for (const minivit::io::SafetensorsInfo& info : header.tensors()) {
     require(info.offset == end && info.bytes <= data_bytes - end);
     end += info.bytes;
     std::uint64_t bytes = info.type->bytes;
     for (const std::int64_t extent : info.shape())
       require(extent >= 0 && !__builtin_mul_overflow(bytes, extent, &bytes));
     require(bytes == info.bytes);
-    require(info.name.size() <= limits.max_name_bytes && info.name.find('\0') == std::string_view::npos);
+    require(info.name.size() <= limits.max_name_bytes && info.name.find('\0') == std::string::npos);
     require(header.find(info.name) == &info);
   }
   require(end == data_bytes);
 }
 
 void fuzz_json(std::string_view text) {
-  const minivit::Json value = minivit::parse_json(text, "fuzz");
-  require(minivit::parse_json(value.dump(), "fuzz") == value);
-  require(minivit::parse_json(value.dump(2), "fuzz", {.max_bytes = SIZE_MAX}) == value);
+  const minivit::io::Json value = minivit::io::parse_json(text, "fuzz");
+  require(minivit::io::parse_json(minivit::io::json_text(value), "fuzz") == value);
+  require(minivit::io::parse_json(minivit::io::json_text(value, 2), "fuzz", {.max_bytes = SIZE_MAX}) ==
+          value);
 }
 
 /// Anything may be refused, but by a message that names the file and is short: what it quotes is cut.

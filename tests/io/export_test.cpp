@@ -15,6 +15,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using namespace minivit::io;
 namespace fs = std::filesystem;
 
 namespace {
@@ -40,7 +41,8 @@ std::set<std::string> names_in(const fs::path& folder) {
 bool same_preparation(Preprocess a, const Preprocess& b) {
   bool same = true;
   for (const auto& [width, height] : {std::pair{100, 70}, {70, 100}, {20, 20}})
-    same = same && detail::size_before_crop(width, height, a) == detail::size_before_crop(width, height, b);
+    same = same && image::detail::size_before_crop(width, height, a) ==
+                       image::detail::size_before_crop(width, height, b);
   a.crop_pct = b.crop_pct;
   return same && a == b;
 }

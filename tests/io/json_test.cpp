@@ -7,7 +7,10 @@
 
 #include <cstring>
 
+#include "minivit/core/utf8.hpp"
+
 using namespace minivit;
+using namespace minivit::io;
 using namespace std::string_view_literals;
 
 namespace {
@@ -26,123 +29,134 @@ std::string refusal(std::string_view text) {
 
 TEST_CASE("json: values of every kind are read") {
   CHECK(parse("null").is_null());
-  CHECK(parse(" true\n").boolean());
-  CHECK(parse("false") == Json(false));
-  CHECK(parse("-12") == Json(-12));
-  CHECK(parse("0") == Json(0));
-  CHECK(parse("9223372036854775807").get<std::int64_t>() == INT64_MAX);
-  CHECK(parse("-9223372036854775808").get<std::int64_t>() == INT64_MIN);
-  CHECK(parse("1.0") == Json(1.0));
-  CHECK_FALSE(parse("1.0") == Json(1));
-  CHECK(parse("-1.25e-2").get<double>() == -0.0125);
-  CHECK(parse("1E+2").get<double>() == 100);
-  CHECK(parse("5e-324").get<double>() == 5e-324);
-  CHECK(parse("1.7976931348623157e308").get<double>() == std::numeric_limits<double>::max());
-  CHECK(parse("\"\"").text().empty());
-  CHECK(parse("[]").elements().empty());
+  CHECK(parse(" true\n") == true);
+  CHECK(parse("false") == false);
+  CHECK(parse("-12") == -12);
+  CHECK(parse("0") == 0);
+  CHECK(json_as<std::int64_t>(parse("9223372036854775807")) == INT64_MAX);
+  CHECK(json_as<std::int64_t>(parse("-9223372036854775808")) == INT64_MIN);
+  CHECK(json_as<std::uint64_t>(parse("18446744073709551615")) == UINT64_MAX);
+  CHECK(json_as<double>(parse("1.0")) == 1.0);
+  CHECK_FALSE(json_as<int>(parse("1.0")));
+  CHECK(json_as<double>(parse("-1.25e-2")) == -0.0125);
+  CHECK(json_as<double>(parse("1E+2")) == 100);
+  CHECK(json_as<double>(parse("5e-324")) == 5e-324);
+  CHECK(json_as<double>(parse("1e-999")) == 0);
+  CHECK(json_as<double>(parse("1.7976931348623157e308")) == std::numeric_limits<double>::max());
+  CHECK(json_as<double>(parse("2.2250738585072011e-308")) == 2.2250738585072011e-308);
+  CHECK(json_as<double>(parse("9007199254740993.0")) == 9007199254740992.0);
+  CHECK(json_as<double>(parse("9007199254740993.00000000000000000000000000001")) == 9007199254740994.0);
+  CHECK(parse("\"\"") == "");
+  CHECK(parse("[]") == Json::array());
   CHECK(parse("{}") == Json::object());
+  CHECK(parse("\xEF\xBB\xBF{}") == Json::object());  // a byte order mark
   CHECK(parse("\t[1 , [ ] ,\r\n{\"a\":null}]") ==
         Json::array({1, Json::array(), Json::object({{"a", Json()}})}));
   const Json object = parse(R"({"b": 1, "a": [2]})");
-  CHECK(object.keys() == std::vector<std::string>{"b", "a"});  // the order of the text
-  CHECK(object.find("a")->elements()[0] == Json(2));
-  CHECK(object.find("c") == nullptr);
+  CHECK(object.begin().key() == "b");  // the order of the text
+  CHECK(object.at("a") == Json::array({2}));
+  CHECK_FALSE(object.contains("c"));
 }
 
 TEST_CASE("json: strings are decoded") {
-  CHECK(parse(R"("\"\\\/\b\f\n\r\t")").text() == "\"\\/\b\f\n\r\t");
-  CHECK(parse(R"("\u0041\u00e9\u20AC\ud83d\uDE00")").text() == "A\u00e9\u20ac\U0001F600");
-  CHECK(parse("\"\u00e9\u20ac\U0001F600\x7f\"").text() == "\u00e9\u20ac\U0001F600\x7f");
-  CHECK(parse(R"("a\u0000b")").text() == std::string("a\0b", 3));
-  CHECK(parse(R"("\ud7ff\ue000\udbff\udfff")").text() == "\ud7ff\ue000\U0010FFFF");
+  CHECK(parse(R"("\"\\\/\b\f\n\r\t")") == "\"\\/\b\f\n\r\t");
+  CHECK(parse(R"("\u0041\u00e9\u20AC\ud83d\uDE00")") == "A\u00e9\u20ac\U0001F600");
+  CHECK(parse("\"\u00e9\u20ac\U0001F600\x7f\"") == "\u00e9\u20ac\U0001F600\x7f");
+  CHECK(parse(R"("a\u0000b")") == std::string("a\0b", 3));
+  CHECK(parse(R"("\ud7ff\ue000\udbff\udfff")") == "\ud7ff\ue000\U0010FFFF");
 }
 
-TEST_CASE("json: what is no JSON is refused, with file, byte and reason") {
+TEST_CASE("json: what is no JSON is refused, with file, place and reason") {
   struct Case {
     std::string_view text, reason;
   };
   static constexpr Case kCases[] = {
-      {"", "byte 0: The document is empty."},
-      {"  ", "byte 2: The document is empty."},
-      {"\0"sv, "byte 0: The document is empty."},
-      {"x", "byte 0: Invalid value."},
-      {"\xEF\xBB\xBF{}", "byte 0: Invalid value."},
-      {"nul", "byte 3: Invalid value."},
-      {"True", "Invalid value."},
-      {"NaN", "Invalid value."},
-      {"Infinity", "Invalid value."},
-      {"-Infinity", "byte 1: Invalid value."},
-      {"[-NaN]", "Invalid value."},
-      {"'a'", "Invalid value."},
-      {"1 2", "byte 2: The document root must not be followed by other values."},
-      {"nullnull", "byte 4: The document root must not be followed"},
-      {"{}]", "byte 2: The document root must not be followed"},
-      {"1\0"sv, "byte 1: expected the end, found a NUL character"},
-      {"[1] \0 2"sv, "byte 4: expected the end, found a NUL character"},
-      {"[1,\0 2]"sv, "byte 3: Invalid value."},
-      {"01", "byte 1: The document root must not be followed"},
-      {"-01", "The document root must not be followed"},
-      {"+1", "Invalid value."},
-      {"-", "byte 1: Invalid value."},
-      {".5", "Invalid value."},
-      {"1.", "byte 2: Miss fraction part in number."},
-      {"1.e3", "byte 2: Miss fraction part in number."},
-      {"1e", "byte 2: Miss exponent in number."},
-      {"1e+", "byte 3: Miss exponent in number."},
-      {"0x10", "The document root must not be followed"},
-      {"9223372036854775808", "byte 19: number is out of the range of 64-bit integers"},
+      {"", "unexpected end of input; expected '[', '{', or a literal"},
+      {"  ", "unexpected end of input; expected '[', '{', or a literal"},
+      {"\0"sv, "byte 0 is a NUL character, expected JSON"},
+      {"x", "invalid literal"},
+      {"nul", "invalid literal"},
+      {"True", "invalid literal"},
+      {"NaN", "invalid literal"},
+      {"Infinity", "invalid literal"},
+      {"-Infinity", "invalid number; expected digit after '-'"},
+      {"[-NaN]", "invalid number; expected digit after '-'"},
+      {"'a'", "invalid literal"},
+      {"1 2",
+       "line 1, column 3: syntax error while parsing value - unexpected number literal; expected end of "
+       "input"},
+      {"nullnull", "unexpected null literal; expected end of input"},
+      {"{}]", "unexpected ']'; expected end of input"},
+      {"1\0"sv, "byte 1 is a NUL character, expected JSON"},
+      {"[1] \0 2"sv, "byte 4 is a NUL character, expected JSON"},
+      {"[1,\0 2]"sv, "byte 3 is a NUL character, expected JSON"},
+      {"01", "unexpected number literal; expected end of input"},
+      {"-01",
+       "line 1, column 3: syntax error while parsing value - unexpected number literal; expected end of "
+       "input"},
+      {"+1", "invalid literal"},
+      {"-", "invalid number; expected digit after '-'"},
+      {".5", "invalid literal"},
+      {"1.", "invalid number; expected digit after '.'"},
+      {"1.e3", "invalid number; expected digit after '.'"},
+      {"1e", "invalid number; expected '+', '-', or digit after exponent"},
+      {"1e+", "invalid number; expected digit after exponent sign"},
+      {"0x10", "invalid literal"},
       {"-9223372036854775809", "number is out of the range of 64-bit integers"},
       {"18446744073709551616", "number is out of the range of 64-bit integers"},
-      {"1e309", "byte 0: Number too big to be stored in double."},
-      {"-1e999999999999", "Number too big to be stored in double."},
-      {"10e308", "byte 6: number is out of the range of double precision"},
-      {"1e-999", "number is out of the range of double precision"},
-      {"1e-99999999999999999999", "number is out of the range of double precision"},
-      {"0.1e-2147483647", "number is out of the range of double precision"},
-      {"[", "byte 1: Invalid value."},
-      {"[1", "byte 2: Missing a comma or ']' after an array element."},
-      {"[1,]", "byte 3: Invalid value."},
-      {"[,1]", "byte 1: Invalid value."},
-      {"[1 2]", "byte 3: Missing a comma or ']' after an array element."},
-      {"[1}", "Missing a comma or ']' after an array element."},
-      {"{", "byte 1: Missing a name for object member."},
-      {"{a:1}", "byte 1: Missing a name for object member."},
-      {"{1:1}", "Missing a name for object member."},
-      {"{\"a\"}", "byte 4, in \"a\": Missing a colon after a name of object member."},
-      {"{\"a\" 1}", "Missing a colon after a name of object member."},
-      {"{\"a\":}", "byte 5, in \"a\": Invalid value."},
-      {"{\"a\":1,}", "byte 7: Missing a name for object member."},
-      {"{\"a\":1 \"b\":2}", "byte 7: Missing a comma or '}' after an object member."},
-      {"{\"a\":{\"b\":[tru]}}", "byte 14, in \"a\" > \"b\": Invalid value."},
-      {"[{\"a\":[1,{\"\":[]}, x]}]", "in \"a\": Invalid value."},
-      {"{\"a\":[{\"\":x}]}", "in \"a\" > \"\": Invalid value."},
-      {"// c\n1", "Invalid value."},
-      {"1 /* c */", "The document root must not be followed"},
-      {"\"a", "byte 2: Missing a closing quotation mark in string."},
-      {"\"a\nb\"", "byte 2: Invalid escape character in string."},
-      {"\"a\0\""sv, "byte 2: Missing a closing quotation mark in string."},
-      {"\"\\x\"", "byte 1: Invalid escape character in string."},
-      {"\"\\", "Invalid escape character in string."},
-      {"\"\\u12g4\"", "byte 1: Incorrect hex digit after \\u escape in string."},
-      {"\"\\u12", "Incorrect hex digit after \\u escape in string."},
-      {"\"\\ud800\"", "The surrogate pair in string is invalid."},
-      {"\"\\ud800\\u0041\"", "The surrogate pair in string is invalid."},
-      {"\"\\ud800\\ud800\"", "The surrogate pair in string is invalid."},
-      {"\"\\ud800x\\udc00\"", "The surrogate pair in string is invalid."},
-      {"\"\\ud800\\", "The surrogate pair in string is invalid."},
-      {"\"\\udc00\"", "byte 8: string is not valid UTF-8"},
-      {"{\"\\udfff\":1}", "string is not valid UTF-8"},
-      {"\"\x80\"", "byte 3: string is not valid UTF-8"},
-      {"\"\xC3\"", "not valid UTF-8"},
-      {"\"\xC3\\u00a9\"", "not valid UTF-8"},
-      {"\"\xC0\x80\"", "not valid UTF-8"},          // overlong NUL
-      {"\"\xE0\x80\x80\"", "not valid UTF-8"},      // overlong
-      {"\"\xED\xA0\x80\"", "not valid UTF-8"},      // surrogate
-      {"\"\xF0\x80\x80\x80\"", "not valid UTF-8"},  // overlong
-      {"\"\xF4\x90\x80\x80\"", "not valid UTF-8"},  // over U+10FFFF
-      {"\"\xF5\x80\x80\x80\"", "not valid UTF-8"},
-      {"\"\xE2\x82", "Missing a closing quotation mark in string."},
-      {"{\"a\":1,\"b\":2,\"a\":3}", "byte 19: key \"a\" appears twice"},
+      {"1e309", "number is out of the range of double precision"},
+      {"-1e999999999999", "number is out of the range of double precision"},
+      {"10e308", "number is out of the range of double precision"},
+      {"[", "unexpected end of input; expected '[', '{', or a literal"},
+      {"[1", "unexpected end of input; expected ']'"},
+      {"[1,]", "unexpected ']'; expected '[', '{', or a literal"},
+      {"[,1]", "unexpected ','; expected '[', '{', or a literal"},
+      {"[1 2]", "unexpected number literal; expected ']'"},
+      {"[1}", "unexpected '}'; expected ']'"},
+      {"{", "unexpected end of input; expected string literal"},
+      {"{a:1}", "invalid literal"},
+      {"{1:1}", "unexpected number literal; expected string literal"},
+      {"{\"a\"}",
+       R"(line 1, column 5, in "a": syntax error while parsing object separator - unexpected '}'; expected ':')"},
+      {"{\"a\" 1}",
+       R"(line 1, column 6, in "a": syntax error while parsing object separator - unexpected number literal; expected ':')"},
+      {"{\"a\":}",
+       R"(line 1, column 6, in "a": syntax error while parsing value - unexpected '}'; expected '[', '{', or a literal)"},
+      {"{\"a\":1,}", "unexpected '}'; expected string literal"},
+      {"{\"a\":1 \"b\":2}", "unexpected string literal; expected '}'"},
+      {"{\"a\":{\"b\":[tru]}}",
+       R"(line 1, column 15, in "a" > "b": syntax error while parsing value - invalid literal)"},
+      {"[{\"a\":[1,{\"\":[]}, x]}]",
+       R"(line 1, column 19, in "a": syntax error while parsing value - invalid literal)"},
+      {"{\"a\":[{\"\":x}]}",
+       R"(line 1, column 11, in "a" > "": syntax error while parsing value - invalid literal)"},
+      {"// c\n1", "invalid literal"},
+      {"1 /* c */", "invalid literal"},
+      {"\"a", "invalid string: missing closing quote"},
+      {"\"a\nb\"", "invalid string: control character U+000A"},
+      {"\"a\0\""sv, "byte 2 is a NUL character, expected JSON"},
+      {"\"\\x\"", "invalid string: forbidden character after backslash"},
+      {"\"\\", "invalid string: forbidden character after backslash"},
+      {"\"\\u12g4\"", R"(invalid string: '\u' must be followed by 4 hex digits)"},
+      {"\"\\u12", R"(invalid string: '\u' must be followed by 4 hex digits)"},
+      {"\"\\ud800\"", "invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF"},
+      {"\"\\ud800\\u0041\"", "invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF"},
+      {"\"\\ud800\\ud800\"", "invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF"},
+      {"\"\\ud800x\\udc00\"", "invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF"},
+      {"\"\\ud800\\", "invalid string: surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF"},
+      {"\"\\udc00\"", "invalid string: surrogate U+DC00..U+DFFF must follow U+D800..U+DBFF"},
+      {"{\"\\udfff\":1}", "invalid string: surrogate U+DC00..U+DFFF must follow U+D800..U+DBFF"},
+      {"\"\x80\"", "invalid string: ill-formed UTF-8 byte"},
+      {"\"\xC3\"", "invalid string: ill-formed UTF-8 byte"},
+      {"\"\xC3\\u00a9\"", "invalid string: ill-formed UTF-8 byte"},
+      {"\"\xC0\x80\"", "invalid string: ill-formed UTF-8 byte"},          // overlong NUL
+      {"\"\xE0\x80\x80\"", "invalid string: ill-formed UTF-8 byte"},      // overlong
+      {"\"\xED\xA0\x80\"", "invalid string: ill-formed UTF-8 byte"},      // surrogate
+      {"\"\xF0\x80\x80\x80\"", "invalid string: ill-formed UTF-8 byte"},  // overlong
+      {"\"\xF4\x90\x80\x80\"", "invalid string: ill-formed UTF-8 byte"},  // over U+10FFFF
+      {"\"\xF5\x80\x80\x80\"", "invalid string: ill-formed UTF-8 byte"},
+      {"\"\xE2\x82", "invalid string: ill-formed UTF-8 byte"},
+      {"{\"a\":1,\"b\":2,\"a\":3}", R"(key "a" appears twice)"},
       {"{\"x\":{\"a\":1,\"\\u0061\":1}}", "in \"x\": key \"a\" appears twice"},
       {"{\"\":1,\"\":2}", "key \"\" appears twice"},
   };
@@ -150,22 +164,18 @@ TEST_CASE("json: what is no JSON is refused, with file, byte and reason") {
     const std::string message = refusal(item.text);
     INFO(item.text, " -> ", message);
     const bool as_expected =
-        message.starts_with("test.json: byte ") && message.find(item.reason) != std::string::npos;
+        message.starts_with("test.json: ") && message.find(item.reason) != std::string::npos;
     CHECK(as_expected);
   }
 }
 
-TEST_CASE("json: numbers at the edges of what RapidJSON 1.1.0 gets right") {
+TEST_CASE("json: numbers of many digits") {
   const std::string zeros(100000, '0'), nines(100000, '9');
-  CHECK(refusal("0." + zeros + "1e-2147483639").find("out of the range") != std::string::npos);
-  CHECK(parse("0." + zeros + "1e100001").get<double>() == 1);
-  CHECK(parse("1.5" + zeros + "e0").get<double>() == 1.5);
-  CHECK(parse("0.1" + zeros).get<double>() == 0.1);
-  CHECK(parse("-0." + nines).get<double>() == -1);
-  CHECK(refusal(nines).find("Number too big") != std::string::npos);
-  CHECK(parse("2.2250738585072011e-308").get<double>() == 2.2250738585072011e-308);
-  CHECK(parse("9007199254740993.0").get<double>() == 9007199254740992.0);
-  CHECK(parse("9007199254740993.00000000000000000000000000001").get<double>() == 9007199254740994.0);
+  CHECK(json_as<double>(parse("0." + zeros + "1e100001")) == 1);
+  CHECK(json_as<double>(parse("1.5" + zeros + "e0")) == 1.5);
+  CHECK(json_as<double>(parse("0.1" + zeros)) == 0.1);
+  CHECK(json_as<double>(parse("-0." + nines)) == -1);
+  CHECK(refusal(nines).find("number is out of the range of double precision") != std::string::npos);
 }
 
 TEST_CASE("json: each UTF-8 sequence of up to three bytes is judged as the formula of Unicode says") {
@@ -189,7 +199,7 @@ TEST_CASE("json: each UTF-8 sequence of up to three bytes is judged as the formu
         for (std::size_t size = 1; size <= 3; ++size) {
           const bool is_one_sequence = size == 1 || (size == 2 ? a >= 0x80 : a >= 0xE0);
           if (is_one_sequence)
-            wrong += detail::is_utf8({reinterpret_cast<const char*>(bytes), size}) != valid[size - 1];
+            wrong += minivit::detail::is_utf8({reinterpret_cast<const char*>(bytes), size}) != valid[size - 1];
         }
       }
   CHECK(wrong == 0);
@@ -198,22 +208,26 @@ TEST_CASE("json: each UTF-8 sequence of up to three bytes is judged as the formu
 TEST_CASE("json: limits hold") {
   const auto nested = [](int depth) { return std::string(static_cast<std::size_t>(depth), '['); };
   CHECK(refusal(nested(64) + std::string(64, ']')).empty());
-  CHECK(refusal(nested(65) + std::string(65, ']')) == "test.json: byte 65: nested deeper than 64 levels");
+  CHECK(refusal(nested(65) + std::string(65, ']')) == "test.json: nested deeper than 64 levels");
   JsonLimits limits;
   limits.max_bytes = 3;
   CHECK_NOTHROW(parse_json("[1]", "x", limits));
   CHECK_THROWS_WITH_AS(parse_json("[12]", "x", limits), "x: it has 4 bytes, at most 3 are accepted",
                        FileError);
+  const auto text = [](std::size_t bytes) { return "\"" + std::string(bytes, 'x') + "\""; };
+  CHECK(refusal(text(1 << 20)).empty());
+  CHECK(refusal(text((1 << 20) + 1))
+            .find("begins a string, number or white space of more than 1048576 bytes") != std::string::npos);
   limits = {};
   limits.max_values = 3;
   CHECK_NOTHROW(parse_json("[1,2]", "x", limits));
-  CHECK_THROWS_WITH_AS(parse_json("[1,2,3]", "x", limits), "x: byte 6: more than 3 values", FileError);
+  CHECK_THROWS_WITH_AS(parse_json("[1,2,3]", "x", limits), "x: more than 3 values", FileError);
 }
 
 TEST_CASE("json: a large object is read, and duplicates found, in less than quadratic time") {
   std::string text = "{";
   for (int i = 0; i < 100000; ++i) text += str_cat("\"", i, "\":0,");
-  CHECK(parse(text + "\"x\":0}").keys().size() == 100001);
+  CHECK(parse(text + "\"x\":0}").size() == 100001);
   CHECK(refusal(text + "\"77\":0}").find("key \"77\" appears twice") != std::string::npos);
 }
 
@@ -252,7 +266,7 @@ TEST_CASE("json: 4 MiB of hostile text takes little memory") {
       const rlimit limit{allowed, allowed};
       ::setrlimit(RLIMIT_AS, &limit);
       try {
-        parse_json(text, "hostile", {.max_bytes = std::size_t{5} << 20});
+        static_cast<void>(parse_json(text, "hostile", {.max_bytes = std::size_t{5} << 20}));
         ::_exit(2);
       } catch (const FileError&) { ::_exit(0); } catch (...) {
         ::_exit(3);
@@ -279,7 +293,7 @@ TEST_CASE("json: any prefix and any changed byte of a text is read or refused, n
       changed[i] = static_cast<char>(byte);
       if (!refusal(changed).empty()) continue;
       const Json value = parse(changed);
-      CHECK(parse(value.dump()) == value);
+      CHECK(parse(json_text(value)) == value);
     }
   }
   CHECK(accepted == 0);
@@ -291,47 +305,49 @@ TEST_CASE("json: what is written is read back equal") {
                              {"empty", Json::array()},
                              {"none", Json()},
                              {"yes", true},
-                             {"mean", Json::array(std::vector<float>{0.485f, 0.1f, 1e-12f, 16777216.f})},
+                             {"mean", std::vector<float>{0.485f, 0.1f, 1e-12f, 16777216.f}},
                              {"whole", 1.0},
                              {"small", 5e-324},
                              {"huge", -1.7976931348623157e308},
-                             {"labels", Json::array(std::vector<std::string>{"x", "y"})}});
-  value.set("id2label", Json::object({{"0", "cat"}})).set("yes", false);
-  value.set("list", Json().push_back(1).push_back(INT64_MIN));
-  for (const int indent : {0, 1, 2}) CHECK(parse(value.dump(indent)) == value);
-  CHECK(Json::object({{"a", 1}, {"b", Json::array({1, "x"})}}).dump() == R"({"a":1,"b":[1,"x"]})");
-  CHECK(Json::object({{"a", 1}, {"b", Json::array({1.0, 0.485f})}, {"c", Json::object()}}).dump(2) ==
+                             {"labels", std::vector<std::string>{"x", "y"}}});
+  value["id2label"] = Json::object({{"0", "cat"}});
+  value["yes"] = false;
+  value["list"] = Json::array({1, INT64_MIN, UINT64_MAX});
+  for (const int indent : {0, 1, 2}) CHECK(parse(json_text(value, indent)) == value);
+  CHECK(json_text(Json::object({{"a", 1}, {"b", Json::array({1, "x"})}})) == R"({"a":1,"b":[1,"x"]})");
+  CHECK(json_text(Json::object({{"a", 1}, {"b", Json::array({1.0, 0.485f})}, {"c", Json::object()}}), 2) ==
         "{\n  \"a\": 1,\n  \"b\": [\n    1.0,\n    0.485\n  ],\n  \"c\": {}\n}");
-  CHECK(Json("\x1f\x7f").dump() == "\"\\u001F\x7f\"");
-  CHECK(Json("\"\\/\b\f\n\r\t").dump() == R"("\"\\/\b\f\n\r\t")");
-  CHECK(Json(std::string("\0\x01\xC3\xA9", 4)).dump() == "\"\\u0000\\u0001\xC3\xA9\"");
+  CHECK(json_text("\x1f\x7f") == "\"\\u001f\x7f\"");
+  CHECK(json_text("\"\\/\b\f\n\r\t") == R"("\"\\/\b\f\n\r\t")");
+  CHECK(json_text(std::string("\0\x01\xC3\xA9", 4)) == "\"\\u0000\\u0001\xC3\xA9\"");
   for (int code = 0; code < 128; ++code) {
     const std::string text(1, static_cast<char>(code));
     CAPTURE(code);
-    CHECK(parse(Json(text).dump()) == Json(text));
+    CHECK(parse(json_text(text)) == text);
   }
   // Numbers as Python writes them.
-  CHECK(Json::array({-3.0, 0.5, 1e-6, 1e30, 1e15, -0.0, 7}).dump() == "[-3.0,0.5,1e-06,1e+30,1e+15,-0.0,7]");
+  CHECK(json_text(Json::array({-3.0, 0.5, 1e-6, 1e30, 1e14, -0.0, 7})) ==
+        "[-3.0,0.5,1e-06,1e+30,100000000000000.0,-0.0,7]");
 }
 
 TEST_CASE("json: what JSON cannot say is not written") {
-  CHECK_THROWS_AS(Json(std::numeric_limits<double>::infinity()).dump(), Error);
-  CHECK_THROWS_AS(Json(std::nanf("")).dump(), Error);
-  CHECK_THROWS_AS(Json("\xFF").dump(), Error);
-  CHECK_THROWS_AS(Json::object({{"\xC3", 1}}).dump(), Error);
-  CHECK_THROWS_AS(Json(UINT64_MAX), Error);
-  CHECK_THROWS_AS(Json(1).set("a", 2), Error);
-  CHECK_THROWS_AS(Json(1).push_back(2), Error);
+  CHECK_THROWS_AS(Json(std::numeric_limits<double>::infinity()), Error);
+  CHECK_THROWS_AS(Json(std::nanf("")), Error);
+  CHECK_THROWS_AS(Json(std::vector<float>{1.0f, std::nanf("")}), Error);
+  CHECK_THROWS_AS(json_text("\xFF"), Error);
+  CHECK_THROWS_AS(json_text(Json::object({{"\xC3", 1}})), Error);
 }
 
 TEST_CASE("json: a float is written shortly and narrows back to itself") {
+  CHECK(json_text(0.1f) == "0.1");
+  CHECK(json_text(std::vector<float>{0.1f, 1e-6f, 1.0f}) == "[0.1,1e-06,1.0]");
   int wrong = 0;
   std::uint32_t bits = 1;
   for (int i = 0; i < 100000; ++i) {
     bits = bits * 1664525u + 1013904223u;
     float value;
     std::memcpy(&value, &bits, sizeof value);
-    if (std::isfinite(value)) wrong += parse(Json(value).dump()).get<float>() != value;
+    if (std::isfinite(value)) wrong += json_as<float>(parse(json_text(value))) != value;
   }
   CHECK(wrong == 0);
 }
@@ -390,8 +406,10 @@ TEST_CASE("json: one of several names, or all of them in the error") {
 
 TEST_CASE("json: long and strange keys do not flood or break error messages") {
   const std::string message = refusal("{\"" + std::string(100000, 'k') + "\\u001b[31m\\n\": x}");
-  CHECK(message.size() < 200);
-  CHECK(refusal("{\"\\u001b[31m\\n\": x}").find("\"\\u001B[31m\\n\"") != std::string::npos);
+  CHECK(message.size() < 300);
+  CHECK(refusal("{\"\\u001b[31m\\n\": x}").find("\"\\u001b[31m\\n\"") != std::string::npos);
+  CHECK(refusal(std::string(100000, 'x')).size() < 300);
+  CHECK(refusal("{\"\x1b[31m\":1}").find('\x1b') == std::string::npos);
 }
 
 TEST_CASE("json: files") {

@@ -22,6 +22,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using namespace minivit::io;
 namespace fs = std::filesystem;
 namespace onnx = minivit::detail::onnx;
 using fixture::TemporaryFolder;
@@ -385,7 +386,7 @@ TEST_CASE("onnx: an input, an output, the weights and what is said about them") 
         std::vector<float>(kPreprocess.mean.begin(), kPreprocess.mean.end()));
   CHECK(fields.get<std::vector<float>>("std") ==
         std::vector<float>(kPreprocess.std.begin(), kPreprocess.std.end()));
-  CHECK(parse_json(model.metadata.at("labels"), "labels").get<std::vector<std::string>>() == kLabels);
+  CHECK(parse_json(model.metadata.at("labels"), "labels") == Json(kLabels));
   const Json architecture = parse_json(model.metadata.at("architecture"), "architecture");
   CHECK(JsonFields(architecture, "architecture").get<int>("embedding_dim") == 16);
 

@@ -17,6 +17,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using namespace minivit::io;
 namespace fs = std::filesystem;
 
 namespace {
@@ -285,8 +286,11 @@ TEST_CASE("safetensors: files whose header has a wrong length are refused") {
                  "its header would have 18446744073709551615 bytes");
   expect_refusal(folder / "evil", raw<std::uint64_t>({wraps}) + "{}", "its header would have");
   expect_refusal(folder / "evil", file_of("{}", "", (16 << 20) + 1), "its header would have 16777217 bytes");
-  expect_refusal(folder / "evil", file_of(good, data, 10), "byte 10");
-  const std::string big = "{" + std::string((16 << 20) + 10, ' ') + "}";
+  expect_refusal(folder / "evil", file_of(good, data, 10), "line 1, column 11");
+  std::string big = "{\"__metadata__\":{";
+  for (int i = 0; i < 17; ++i)
+    big += (i > 0 ? ",\"" : "\"") + std::to_string(i) + "\":\"" + std::string(1 << 20, 'x') + "\"";
+  big += "}}";
   expect_refusal(folder / "evil", file_of(big), "at most 16777216");
   CHECK(refusal(folder / "evil", file_of(big), {.max_header_bytes = 100'000'000}) == "");
   expect_error([&] { SafetensorsFile{folder.path}; }, "expected a file, found a folder");
@@ -350,8 +354,8 @@ TEST_CASE("safetensors: a disk that is full leaves the earlier file") {
 
 namespace {
 
-/// Checks that opening a file of these bytes takes no more memory than its size and 16 MiB, in a process of
-/// its own that gets no more, and that it is refused for this reason; accepted, if there is none.
+/// Checks that opening a file of these bytes takes no more memory than twice its size and 16 MiB, in a
+/// process of its own that gets no more, and that it is refused for this reason; accepted, if there is none.
 void expect_frugal(const fs::path& path, const std::string& bytes, std::string_view reason) {
   enum Exit { as_expected, out_of_memory, another_result, no_statm };
   write(path, bytes);
@@ -363,7 +367,7 @@ void expect_frugal(const fs::path& path, const std::string& bytes, std::string_v
     char pages[64] = {};
     if (::read(fd, pages, sizeof pages - 1) <= 0) ::_exit(no_statm);
     const rlim_t now = std::strtoull(pages, nullptr, 10) * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
-    const rlim_t allowed = now + bytes.size() + (rlim_t{16} << 20);
+    const rlim_t allowed = now + 2 * bytes.size() + (rlim_t{16} << 20);
     const rlimit limit{allowed, allowed};
     ::setrlimit(RLIMIT_AS, &limit);
     std::string message;
@@ -385,7 +389,7 @@ void expect_frugal(const fs::path& path, const std::string& bytes, std::string_v
 
 }  // namespace
 
-TEST_CASE("safetensors: opening takes less memory than the file's size and 16 MiB") {
+TEST_CASE("safetensors: opening takes less memory than twice the file's size and 16 MiB") {
   const TemporaryFolder folder;
   constexpr std::size_t kHeader = std::size_t{16} << 20;
   const auto expect = [&](const std::string& header, std::string_view reason, std::int64_t length = -1) {
@@ -421,16 +425,19 @@ TEST_CASE("safetensors: opening takes less memory than the file's size and 16 Mi
   expect(filled("{\"w\":{\"shape\":[0", ",0", "]}}"), "more than 8 numbers");
   expect(filled("{\"w\":{\"data_offsets\":[0", ",0", "]}}"), "more than 8 numbers");
   // so long
-  expect(filled("{\"", "n", "\":{}}"), "at most 1024 are accepted");
-  expect(filled("{\"", "\\u006e", "\":{}}"), "at most 1024 are accepted");
-  expect(filled("{\"", "n", ""), "Missing a closing quotation mark");
-  expect(filled("{\"w\":{\"", "k", "\":1}}"), "unknown key");
-  expect(filled("{\"w\":{\"dtype\":\"", "F", "\"}}"), "is not supported");
-  expect(filled("{\"w\":{\"shape\":[", "9", "]}}"), "Number too big");
-  expect(filled("{\"__metadata__\":{\"", "k", "\":\"\"}}"), "");
-  expect(filled("{\"__metadata__\":{\"k\":\"", "\\n", "\"}}"), "");
-  expect(filled("{\"__metadata__\":{\"", "k", "\":1}}"), "expected a string, found a number");
-  expect(filled("{", " ", "}"), "");
+  constexpr std::string_view kLong = "begins a string, number or white space of more than 1048576 bytes";
+  expect(filled("{\"", "n", "\":{}}"), kLong);
+  expect(filled("{\"", "\\u006e", "\":{}}"), kLong);
+  expect(filled("{\"", "n", ""), kLong);
+  expect(filled("{\"w\":{\"", "k", "\":1}}"), kLong);
+  expect(filled("{\"w\":{\"dtype\":\"", "F", "\"}}"), kLong);
+  expect(filled("{\"w\":{\"shape\":[", "9", "]}}"), kLong);
+  expect(filled("{\"__metadata__\":{\"", "k", "\":\"\"}}"), kLong);
+  expect(filled("{\"__metadata__\":{\"k\":\"", "\\n", "\"}}"), kLong);
+  expect(filled("{\"__metadata__\":{\"", "k", "\":1}}"), kLong);
+  expect("{\"__metadata__\":{\"k\":\"" + std::string(1 << 20, 'v') + "\"}}", "");
+  expect("{\"" + std::string(1 << 20, 'n') + "\":{}}", "at most 1024 are accepted");
+  expect(filled("{", " ", "}"), kLong);
   // so deep
   expect(filled("{\"w\":", "[", ""), "expected an object, found an array");
   expect(filled("{\"w\":{\"shape\":", "[", ""), "nested deeper than 3 levels");

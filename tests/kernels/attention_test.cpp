@@ -1,3 +1,4 @@
+// Attention of one head, as its kernels see it.
 #include "minivit/kernels/attention.hpp"
 
 #include <doctest/doctest.h>
@@ -6,6 +7,7 @@
 #include <vector>
 
 using namespace minivit;
+using namespace minivit::kernels;
 
 // What the operation does not show: rows that lie further apart than they are long, and what is between them.
 TEST_CASE("attention kernels touch their rows and nothing else") {

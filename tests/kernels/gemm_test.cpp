@@ -1,3 +1,4 @@
+// Matrix products of all shapes, layouts and epilogues, against loops in double precision.
 #include "minivit/kernels/gemm.hpp"
 
 #include <doctest/doctest.h>
@@ -12,6 +13,7 @@
 #include "minivit/core/rng.hpp"
 
 using namespace minivit;
+using namespace minivit::kernels;
 
 namespace {
 
@@ -121,8 +123,8 @@ TEST_CASE("gemm is the sum of products, in every form and with every epilogue") 
     check_all_forms(3, 4, n);
     check_all_forms(n, n, n);
   }
-  using gemm_detail::kDepth;
-  constexpr std::int64_t kBlock = gemm_detail::kBlockTiles * kTileRows;
+  using kernels::detail::kDepth;
+  constexpr std::int64_t kBlock = kernels::detail::kBlockTiles * kTileRows;
   for (const std::int64_t m : {kTileRows - 1, kTileRows, kTileRows + 1, 2 * kTileRows - 1, 8 * kTileRows + 1})
     check_all_forms(m, 5, 6);
   for (const std::int64_t m : {kBlock - 1, kBlock, kBlock + 1, 8 * kBlock + 1}) check_all_forms(m, 5, 6);
@@ -182,7 +184,7 @@ TEST_CASE(
     std::int64_t M, N, K, groups;
     float scale;  // 1: A is packed by the tiles that multiply it first
   };
-  constexpr std::int64_t kDepth = gemm_detail::kDepth;
+  constexpr std::int64_t kDepth = kernels::detail::kDepth;
   for (const Case& given : {Case{53, 37, 2 * kDepth - 1, 1, 1}, Case{53, 37, 2 * kDepth, 2, 1},
                             Case{53, 37, 4 * kDepth + 1, 4, 0.5f}, Case{53, 37, 8 * kDepth + 104, 4, 1},
                             Case{1100, 37, 2 * kDepth + 5, 2, 1}, Case{53, 613, 2 * kDepth + 5, 2, 1},
@@ -193,7 +195,7 @@ TEST_CASE(
     CAPTURE(N);
     CAPTURE(K);
     CAPTURE(given.scale);
-    CHECK(gemm_detail::groups_of(M, N, K) == given.groups);
+    CHECK(kernels::detail::groups_of(M, N, K) == given.groups);
     const Matrix a(M, K, true, 2, 1), b(K, N, false, 2, 2);
     MatrixView B = b.view;
     B.row_map = {&PlusPlace::map, nullptr};
@@ -328,7 +330,7 @@ TEST_CASE("gemm with what its epilogue adds, maps and sums, and with rows that g
       }
       if (form & 1) {
         std::vector<float> alone = before;
-        add_sums(M, gemm_detail::kPartialFloats, K, A, alone.data());  // so many columns: not in groups
+        add_sums(M, kernels::detail::kPartialFloats, K, A, alone.data());  // so many columns: not in groups
         CHECK(same_bits(alone, sums));
       }
       CHECK(worst <= 1);

@@ -1,3 +1,4 @@
+// Functions of vectors, against the C library.
 #include "minivit/kernels/math.hpp"
 
 #include <doctest/doctest.h>
@@ -9,6 +10,7 @@
 #include <limits>
 
 using namespace minivit;
+using namespace minivit::kernels;
 
 namespace {
 

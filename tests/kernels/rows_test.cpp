@@ -12,6 +12,7 @@
 #include "minivit/kernels/softmax.hpp"
 
 using namespace minivit;
+using namespace minivit::kernels;
 
 namespace {
 

@@ -15,8 +15,8 @@ using namespace minivit;
 
 namespace {
 
-const SafetensorsFile& references() {
-  static const SafetensorsFile file(std::filesystem::path(MINIVIT_TEST_DATA) / "resample.safetensors");
+const io::SafetensorsFile& references() {
+  static const io::SafetensorsFile file(std::filesystem::path(MINIVIT_TEST_DATA) / "resample.safetensors");
   return file;
 }
 

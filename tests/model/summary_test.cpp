@@ -14,7 +14,7 @@ namespace {
 
 std::int64_t mult_adds(const VisionTransformer& net, std::int64_t batch = 1) {
   std::int64_t total = 0;
-  for (const LayerSummary& row : summarize(net, batch)) total += row.mult_adds;
+  for (const LayerSummary& row : summary(net, batch).layers) total += row.mult_adds;
   return total;
 }
 
@@ -42,14 +42,14 @@ TEST_CASE("the parts add up to the model") {
     }
     const VisionTransformer net(config);
     std::int64_t parameters = 0;
-    for (const LayerSummary& row : summarize(net)) parameters += row.parameters;
+    for (const LayerSummary& row : summary(net).layers) parameters += row.parameters;
     CHECK(parameters == parameter_count(net));
     CHECK(mult_adds(net, 7) == 7 * mult_adds(net));
   }
 }
 
 TEST_CASE("every layer with its output and its work") {
-  const std::vector<LayerSummary> rows = summarize(VisionTransformer(kSmall), 2);
+  const std::vector<LayerSummary> rows = summary(VisionTransformer(kSmall), 2).layers;
   struct Expected {
     std::string name;
     Shape output;
@@ -92,7 +92,7 @@ TEST_CASE("multiply-adds are the published ones") {
 
 TEST_CASE("the table is aligned and ends with the totals") {
   const VisionTransformer net(kSmall);
-  const std::string table = summary(net);
+  const std::string table = summary(net).str();
   std::vector<std::string> lines;
   for (std::size_t begin = 0, end; (end = table.find('\n', begin)) != std::string::npos; begin = end + 1)
     lines.push_back(table.substr(begin, end - begin));

@@ -36,7 +36,7 @@ const ViTConfig kSmall{.image_height = 8,
 }  // namespace
 
 TEST_CASE("names and shapes are timm's") {
-  const SafetensorsFile file(MINIVIT_TEST_DATA "/vit_timm/model.safetensors");
+  const io::SafetensorsFile file(MINIVIT_TEST_DATA "/vit_timm/model.safetensors");
   const VisionTransformer net({.image_height = 32,
                                .image_width = 32,
                                .patch_size = 8,
@@ -45,7 +45,7 @@ TEST_CASE("names and shapes are timm's") {
                                .num_layers = 3,
                                .num_heads = 3});
   Names expected, found = names(net);
-  for (const SafetensorsInfo& tensor : file.tensors())
+  for (const io::SafetensorsInfo& tensor : file.tensors())
     expected.push_back(minivit::str_cat(tensor.name, " ", tensor.shape_text()));
   CHECK(found.size() == 44);
   std::ranges::sort(expected);

@@ -79,6 +79,7 @@ TEST_CASE("a slot is where its parameter's value and gradient are") {
 TEST_CASE("backward writes into the arena, and changes of the arena are the model's") {
   Encoder net(1, kBlock), twin = net;
   ParameterArena arena = flatten(net);
+  require_grad(twin);
   const Tensor x = Tensor::from({1, 2, 6}, {1, 2, -3, 4, 5, 6, -7, 8, 9, 1, 2, 3});
   backward(sum(square(net(x))));
   backward(sum(square(twin(x))));

@@ -234,5 +234,4 @@ TEST_CASE("the MLP drops after both layers, attention its probabilities") {
   const Tensor with = attention(x).value();
   attention.dropout = 0.0f;
   CHECK_FALSE(same_bits(with, attention(x).value()));
-  Tape::local().clear();
 }

@@ -111,6 +111,7 @@ TEST_CASE("gradients add up until zero_grad; frozen parameters get none") {
   Linear layer(2, 1);
   const Tensor x = Tensor::from({1, 2}, {3, 5});
   CHECK_FALSE(layer.weight.grad.defined());
+  require_grad(layer);
   backward(sum(layer(x)));
   CHECK(layer.weight.grad(0, 0) == 3.0f);
   CHECK(layer.bias.grad(0) == 1.0f);
@@ -129,17 +130,22 @@ TEST_CASE("gradients add up until zero_grad; frozen parameters get none") {
   CHECK_FALSE(never_used.weight.grad.defined());
 }
 
-TEST_CASE("prediction makes no gradients") {
-  const Linear layer(2, 1);
-  {
-    const NoGrad values_only;
-    layer(Tensor::zeros({1, 2}));
-  }
+TEST_CASE("a module records nothing until its parameters have gradients") {
+  Linear layer(2, 1);
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(layer(Tensor::zeros({1, 2})).requires_grad());
   CHECK_FALSE(layer.weight.grad.defined());
+  layer.bias.trainable = false;
+  require_grad(layer);
+  CHECK(layer.weight.grad.defined());
+  CHECK_FALSE(layer.bias.grad.defined());
+  CHECK(layer(Tensor::zeros({1, 2})).requires_grad());
+  const Linear copy = layer;  // a copy begins without
+  CHECK_FALSE(copy(Tensor::zeros({1, 2})).requires_grad());
 }
 
 TEST_CASE("a copied module has weights of its own, a moved one keeps them") {
   Encoder original(2, kBlock);
+  require_grad(original);
   backward(sum(original(Tensor::full({1, 2, 4}, 1.0f))));
   const Encoder copy = original;
   const Tensor &weight = original.blocks[1].mlp.fc1.weight.value,

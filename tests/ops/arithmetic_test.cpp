@@ -1,3 +1,4 @@
+// Sums, differences, products and quotients with broadcasting, against double precision.
 #include "minivit/ops/arithmetic.hpp"
 
 #include <doctest/doctest.h>
@@ -8,6 +9,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using kernels::kLanes;
 using op_test::check_op;
 using op_test::in;
 using op_test::Input;
@@ -142,6 +144,6 @@ TEST_CASE("shapes that do not fit are named") {
   const std::string rest =
       ": shapes (2, 3) and (4, 2, 4) do not broadcast: axis -1 is 3 and 4, expected equal or 1";
   for (const Operation& o : kOperations) CHECK(message_of<ShapeError>([&] { o.op(a, b); }) == o.name + rest);
-  CHECK(message_of<ShapeError>([&] { add(Tensor::zeros({0}), Tensor::zeros({2})); }) ==
+  CHECK(message_of<ShapeError>([&] { return add(Tensor::zeros({0}), Tensor::zeros({2})); }) ==
         "add: shapes (0) and (2) do not broadcast: axis -1 is 0 and 2, expected equal or 1");
 }

@@ -1,3 +1,4 @@
+// Multi-head attention, against the formula in double precision.
 #include "minivit/ops/attention.hpp"
 
 #include <doctest/doctest.h>
@@ -185,7 +186,7 @@ TEST_CASE("large scores do not overflow, NaN stays in its head") {
 
 TEST_CASE("attention says what does not fit") {
   const auto message = [](const Shape& qkv, std::int64_t heads) {
-    return message_of<ShapeError>([&] { attention(Tensor::zeros(qkv), heads); });
+    return message_of<ShapeError>([&] { return attention(Tensor::zeros(qkv), heads); });
   };
   CHECK(message({2, 6}, 1) == "attention: qkv is (2, 6), expected (B, T, 3C) with C divisible by 1 heads");
   CHECK(message({1, 2, 12}, 3) ==
@@ -195,18 +196,23 @@ TEST_CASE("attention says what does not fit") {
   CHECK(message({1, 2, 12}, -2) ==
         "attention: qkv is (1, 2, 12), expected (B, T, 3C) with C divisible by -2 heads");
   CHECK(message_of<ShapeError>([] {
-          attention_map(Tensor::zeros({1, 2, 12}), 3);
+          return attention_map(Tensor::zeros({1, 2, 12}), 3);
         }) == "attention_map: qkv is (1, 2, 12), expected (B, T, 3C) with C divisible by 3 heads");
   for (const float p : {-0.1f, 1.0f, std::numeric_limits<float>::quiet_NaN()})
     CHECK(message_of<ConfigError>([&] {
-            attention(Tensor::zeros({1, 2, 12}), 2, p);
+            return attention(Tensor::zeros({1, 2, 12}), 2, p);
           }) == str_cat("attention: dropout is ", p, ", expected 0 ≤ p < 1"));
+}
+
+TEST_CASE("attention_map of nothing") {
+  CHECK(message_of<ShapeError>([] { return attention_map(Tensor(), 1); }) ==
+        "attention_map: qkv is empty, expected a tensor");
 }
 
 TEST_CASE("attention refuses a number of heads of which three times as many overflow") {
   const std::int64_t many = std::numeric_limits<std::int64_t>::max();
   CHECK(message_of<ShapeError>([&] {
-          attention(Tensor::zeros({1, 2, 12}), many);
+          return attention(Tensor::zeros({1, 2, 12}), many);
         }) ==
         str_cat("attention: qkv is (1, 2, 12), expected (B, T, 3C) with C divisible by ", many, " heads"));
 }

@@ -1,3 +1,4 @@
+// Dropout and drop path: masks, rates, gradients.
 #include "minivit/ops/dropout.hpp"
 
 #include <doctest/doctest.h>
@@ -122,13 +123,23 @@ TEST_CASE("another mask each time, the same after manual_seed") {
   }
 }
 
+TEST_CASE("dropout and drop_path of nothing, in training or not") {
+  for (const bool training : {false, true}) {
+    const Training scope(training);
+    CHECK(message_of<ShapeError>([] { return dropout({}, 0.5f); }) ==
+          "dropout: x is empty, expected a tensor");
+    CHECK(message_of<ShapeError>([] { return drop_path({}, 0.5f); }) ==
+          "drop_path: x is empty, expected a tensor");
+  }
+}
+
 TEST_CASE("dropout and drop_path say what is out of range") {
   for (const float p : {-0.5f, 1.0f, 2.0f, std::numeric_limits<float>::quiet_NaN()}) {
-    CHECK(message_of<ConfigError>([&] { dropout(Tensor::zeros({3}), p); }) ==
+    CHECK(message_of<ConfigError>([&] { return dropout(Tensor::zeros({3}), p); }) ==
           str_cat("dropout: p is ", p, ", expected 0 ≤ p < 1"));
-    CHECK(message_of<ConfigError>([&] { drop_path(Tensor::zeros({3}), p); }) ==
+    CHECK(message_of<ConfigError>([&] { return drop_path(Tensor::zeros({3}), p); }) ==
           str_cat("drop_path: p is ", p, ", expected 0 ≤ p < 1"));
   }
-  CHECK(message_of<ShapeError>([] { drop_path(Tensor::zeros({}), 0.5f); }) ==
+  CHECK(message_of<ShapeError>([] { return drop_path(Tensor::zeros({}), 0.5f); }) ==
         "drop_path: x is (), expected (B, ...)");
 }

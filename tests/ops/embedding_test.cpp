@@ -1,3 +1,4 @@
+// Rows of a table, against double precision.
 #include "minivit/ops/embedding.hpp"
 
 #include <doctest/doctest.h>
@@ -45,7 +46,8 @@ TEST_CASE("embedding, with ids that repeat and ids that are missing") {
 
 TEST_CASE("embedding names what does not fit") {
   const auto message = [](const Shape& table, int id) {
-    return message_of<ShapeError>([&] { embedding(Tensor::zeros(table), std::span<const int>(&id, 1)); });
+    return message_of<ShapeError>(
+        [&] { return embedding(Tensor::zeros(table), std::span<const int>(&id, 1)); });
   };
   CHECK(message({3}, 0) == "embedding: table is (3), expected (V, C)");
   CHECK(message({3, 2}, 3) == "embedding: id 3 is out of range for a table of 3 rows");

@@ -1,3 +1,4 @@
+// Layer normalization, against the formula in double precision.
 #include "minivit/ops/layer_norm.hpp"
 
 #include <doctest/doctest.h>
@@ -9,6 +10,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using kernels::kLanes;
 using op_test::check_op;
 using op_test::in;
 using reference::Array;
@@ -81,7 +83,7 @@ TEST_CASE("NaN fills its row and no other") {
 TEST_CASE("layer_norm names shapes that do not fit") {
   const auto message = [](const Shape& x, const Shape& gamma, const Shape& beta) {
     return message_of<ShapeError>(
-        [&] { layer_norm(Tensor::zeros(x), Tensor::zeros(gamma), Tensor::zeros(beta)); });
+        [&] { return layer_norm(Tensor::zeros(x), Tensor::zeros(gamma), Tensor::zeros(beta)); });
   };
   CHECK(message({}, {1}, {1}) == "layer_norm: x is (), expected (..., C)");
   CHECK(message({2, 3}, {2}, {3}) == "layer_norm: gamma is (2), expected (3) to match x (2, 3)");

@@ -1,5 +1,4 @@
-// Each fused operation is held against what it stands for: the separate operations, in double precision and
-// as they are.
+// Fused operations against what they stand for: the separate operations, in double precision and as they are.
 #include "minivit/ops/linear_fused.hpp"
 
 #include <doctest/doctest.h>
@@ -12,6 +11,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using kernels::kLanes, kernels::kTileColumns;
 using op_test::check_op;
 using op_test::in;
 using reference::Array;
@@ -48,18 +48,23 @@ void check_norm_linear(const Shape& shape, std::int64_t N) {
             [](const std::vector<Var>& x) { return norm_linear(x[0], x[1], x[2], 0.1f, x[3], x[4]); },
             [](const std::vector<Array>& x) {
               return linear_reference(reference::layer_norm(x[0], x[1], x[2], 0.1f), x[3], &x[4]);
-            }});
+            },
+            1e-5,
+            1e-4,
+            {4}});
 }
 
 void check_gelu_linear(const Shape& shape, std::int64_t N) {
   const std::int64_t C = shape[-1];
   const Shape result = shape.with(-1, N);
-  check_op({str_cat("gelu_linear ", shape, " to ", N),
-            {in(shape, -3, 3), in({N, C}), in({N}), in(result)},
-            [](const std::vector<Var>& x) { return gelu_linear(x[0], x[1], x[2], x[3]); },
-            [](const std::vector<Array>& x) {
-              return linear_reference(gelu_reference(x[0]), x[1], &x[2], &x[3]);
-            }});
+  check_op(
+      {str_cat("gelu_linear ", shape, " to ", N),
+       {in(shape, -3, 3), in({N, C}), in({N}), in(result)},
+       [](const std::vector<Var>& x) { return gelu_linear(x[0], x[1], x[2], x[3]); },
+       [](const std::vector<Array>& x) { return linear_reference(gelu_reference(x[0]), x[1], &x[2], &x[3]); },
+       1e-5,
+       1e-4,
+       {2, 3}});
 }
 
 void check_patch_linear(const Shape& images, std::int64_t P, std::int64_t C) {
@@ -82,7 +87,10 @@ void check_patch_linear(const Shape& images, std::int64_t P, std::int64_t C) {
                     y[(b * y.shape[1] + n) * C + o] = sum;
                   }
               return y;
-            }});
+            },
+            1e-5,
+            1e-4,
+            {2}});
 }
 
 }  // namespace
@@ -92,7 +100,10 @@ TEST_CASE("linear adds a residual") {
     check_op({str_cat("linear with residual, width ", n),
               {in({2, 3, 5}), in({n, 5}), in({n}), in({2, 3, n})},
               [](const std::vector<Var>& x) { return linear(x[0], x[1], x[2], x[3]); },
-              [](const std::vector<Array>& x) { return linear_reference(x[0], x[1], &x[2], &x[3]); }});
+              [](const std::vector<Array>& x) { return linear_reference(x[0], x[1], &x[2], &x[3]); },
+              1e-5,
+              1e-4,
+              {2, 3}});
 }
 
 TEST_CASE("a residual that is the input gets both gradients") {
@@ -151,29 +162,29 @@ TEST_CASE("fused operations equal the separate ones") {
 
 TEST_CASE("fused operations: shapes that do not fit") {
   const Var x(Tensor::zeros({2, 3})), v(Tensor::zeros({3})), w(Tensor::zeros({4, 3})), b(Tensor::zeros({4}));
-  CHECK(message_of<ShapeError>([&] { norm_linear(x, b, v, 1e-6f, w); }) ==
+  CHECK(message_of<ShapeError>([&] { return norm_linear(x, b, v, 1e-6f, w); }) ==
         "norm_linear: gamma is (4), expected (3) to match x (2, 3)");
-  CHECK(message_of<ShapeError>([&] { norm_linear(x, v, b, 1e-6f, w); }) ==
+  CHECK(message_of<ShapeError>([&] { return norm_linear(x, v, b, 1e-6f, w); }) ==
         "norm_linear: beta is (4), expected (3) to match x (2, 3)");
   CHECK(message_of<ShapeError>([&] {
-          norm_linear(x, v, v, 1e-6f, Var(Tensor::zeros({4, 2})));
+          return norm_linear(x, v, v, 1e-6f, Var(Tensor::zeros({4, 2})));
         }) == "norm_linear: weight is (4, 2), expected (*, 3) to match x (2, 3)");
-  CHECK(message_of<ShapeError>([&] { norm_linear(x, v, v, 1e-6f, w, v); }) ==
+  CHECK(message_of<ShapeError>([&] { return norm_linear(x, v, v, 1e-6f, w, v); }) ==
         "norm_linear: bias is (3), expected (4) to match weight (4, 3)");
-  CHECK(message_of<ShapeError>([&] { gelu_linear(x, w, b, x); }) ==
+  CHECK(message_of<ShapeError>([&] { return gelu_linear(x, w, b, x); }) ==
         "gelu_linear: residual is (2, 3), expected (2, 4) to match x (2, 3) and weight (4, 3)");
-  CHECK(message_of<ShapeError>([&] { linear(x, w, b, x); }) ==
+  CHECK(message_of<ShapeError>([&] { return linear(x, w, b, x); }) ==
         "linear: residual is (2, 3), expected (2, 4) to match x (2, 3) and weight (4, 3)");
-  CHECK(message_of<ShapeError>([&] { gelu_linear(x, Var(Tensor::zeros({3}))); }) ==
+  CHECK(message_of<ShapeError>([&] { return gelu_linear(x, Var(Tensor::zeros({3}))); }) ==
         "gelu_linear: weight is (3), expected (*, 3) to match x (2, 3)");
   const Var images(Tensor::zeros({1, 3, 4, 6}));
-  CHECK(message_of<ShapeError>([&] { patch_linear(images, w); }) ==
+  CHECK(message_of<ShapeError>([&] { return patch_linear(images, w); }) ==
         "patch_linear: weight is (4, 3), expected (C, channels, P, P)");
   CHECK(message_of<ShapeError>([&] {
-          patch_linear(images, Var(Tensor::zeros({2, 3, 4, 4})));
+          return patch_linear(images, Var(Tensor::zeros({2, 3, 4, 4})));
         }) ==
         "patch_linear: x is (1, 3, 4, 6), expected (B, C, H, W) with H and W divisible by the patch size 4");
   CHECK(message_of<ShapeError>([&] {
-          patch_linear(images, Var(Tensor::zeros({2, 1, 2, 2})));
+          return patch_linear(images, Var(Tensor::zeros({2, 1, 2, 2})));
         }) == "patch_linear: weight is (2, 1, 2, 2), expected (*, 3, P, P) to match images (1, 3, 4, 6)");
 }

@@ -1,3 +1,4 @@
+// Losses, against their formulas in double precision.
 #include "minivit/ops/losses.hpp"
 
 #include <doctest/doctest.h>
@@ -258,35 +259,40 @@ TEST_CASE("losses name what does not fit") {
   const int labels[] = {0, 3}, negative[] = {-1, 0}, good[] = {0, 1}, three[] = {0, 1, 2};
   const float weights[] = {1, 2};
   const auto shape = [](const std::function<void()>& f) { return message_of<ShapeError>(f); };
-  CHECK(shape([&] { cross_entropy(z, labels); }) ==
+  CHECK(shape([&] { return cross_entropy(z, labels); }) ==
         "cross_entropy: label 3 of sample 1 is out of range for 3 classes");
-  CHECK(shape([&] { cross_entropy(z, negative); }) ==
+  CHECK(shape([&] { return cross_entropy(z, negative); }) ==
         "cross_entropy: label -1 of sample 0 is out of range for 3 classes");
-  CHECK(shape([&] { cross_entropy(z, three); }) ==
+  CHECK(shape([&] { return cross_entropy(z, three); }) ==
         "cross_entropy: logits are (2, 3), expected (3, K) to match 3 labels");
-  CHECK(shape([&] { cross_entropy(Tensor::zeros({2}), good); }) ==
+  CHECK(shape([&] { return cross_entropy(Tensor::zeros({2}), good); }) ==
         "cross_entropy: logits are (2), expected (2, K) to match 2 labels");
   CHECK(shape([&] {
-          cross_entropy(z, Tensor::zeros({3, 2}));
+          return cross_entropy(z, Tensor::zeros({3, 2}));
         }) == "cross_entropy: targets are (3, 2), expected (B, K) to match logits (2, 3)");
   CHECK(shape([&] {
-          cross_entropy(z, good, {0, weights});
+          return cross_entropy(z, good, {0, weights});
         }) == "cross_entropy: 2 class weights given for 3 classes");
   CHECK(shape([&] {
-          cross_entropy(z, Tensor::zeros({2, 3}), {0, weights});
+          return cross_entropy(z, Tensor::zeros({2, 3}), {0, weights});
         }) == "cross_entropy: 2 class weights given for 3 classes");
   CHECK(shape([&] {
-          cross_entropy(Tensor::zeros({0, 3}), std::span<const int>());
+          return cross_entropy(Tensor::zeros({0, 3}), std::span<const int>());
         }) == "cross_entropy: logits are (0, 3), expected at least one sample and class");
   CHECK(shape([&] {
-          cross_entropy(Tensor::zeros({2, 0}), Tensor::zeros({2, 0}));
+          return cross_entropy(Tensor::zeros({2, 0}), Tensor::zeros({2, 0}));
         }) == "cross_entropy: logits are (2, 0), expected at least one sample and class");
-  CHECK(shape([&] { mse(z, Tensor::zeros({6})); }) == "mse: target is (6), expected (2, 3)");
+  CHECK(shape([&] { return mse(z, Tensor::zeros({6})); }) == "mse: target is (6), expected (2, 3)");
   CHECK(shape([&] {
-          binary_cross_entropy_with_logits(z, Tensor::zeros({3, 2}));
+          return binary_cross_entropy_with_logits(z, Tensor::zeros({3, 2}));
         }) == "binary_cross_entropy_with_logits: targets are (3, 2), expected (2, 3)");
+  CHECK(shape([&] { return cross_entropy(z, Tensor()); }) ==
+        "cross_entropy: targets is empty, expected a tensor");
+  CHECK(shape([&] { return mse(z, Tensor()); }) == "mse: target is empty, expected a tensor");
+  CHECK(shape([&] { return binary_cross_entropy_with_logits(z, Tensor()); }) ==
+        "binary_cross_entropy_with_logits: targets is empty, expected a tensor");
   for (const float smoothing : {-0.1f, 1.5f, kNan})
     CHECK(message_of<ConfigError>([&] {
-            cross_entropy(z, good, {smoothing, {}});
+            return cross_entropy(z, good, {smoothing, {}});
           }) == str_cat("cross_entropy: label smoothing is ", smoothing, ", expected 0 to 1"));
 }

@@ -39,6 +39,6 @@ TEST_CASE("low_rank_sum: odd sizes") {
 
 TEST_CASE("low_rank_sum says what does not fit") {
   CHECK(message_of<ShapeError>([] {
-          low_rank_sum(Tensor::zeros({4, 3}), Tensor::zeros({4, 2}), Tensor::zeros({1, 3}), 1.0f);
+          return low_rank_sum(Tensor::zeros({4, 3}), Tensor::zeros({4, 2}), Tensor::zeros({1, 3}), 1.0f);
         }) == "low_rank_sum: weight is (4, 3), b (4, 2), a (1, 3), expected (N, C), (N, R), (R, C)");
 }

@@ -1,3 +1,4 @@
+// Matrix products and linear layers, against loops in double precision.
 #include "minivit/ops/matmul.hpp"
 
 #include <doctest/doctest.h>
@@ -59,7 +60,10 @@ void check_linear(const Shape& x, std::int64_t N) {
   check_op({str_cat("linear ", x, " -> ", N),
             {in(x), in({N, C}), in({N})},
             [](const std::vector<Var>& v) { return linear(v[0], v[1], v[2]); },
-            linear_reference});
+            linear_reference,
+            1e-5,
+            1e-4,
+            {2}});
   check_op({str_cat("linear without bias ", x, " -> ", N),
             {in(x), in({N, C})},
             [](const std::vector<Var>& v) { return linear(v[0], v[1]); },
@@ -130,7 +134,7 @@ TEST_CASE("NaN stays in its row and column") {
 
 TEST_CASE("matmul names shapes that do not fit") {
   const auto message = [](const Shape& a, const Shape& b, bool ta = false, bool tb = false) {
-    return message_of<ShapeError>([&] { matmul(Tensor::zeros(a), Tensor::zeros(b), ta, tb); });
+    return message_of<ShapeError>([&] { return matmul(Tensor::zeros(a), Tensor::zeros(b), ta, tb); });
   };
   CHECK(message({2}, {2, 3}) == "matmul: a is (2) and b is (2, 3), expected at least two axes each");
   CHECK(message({2, 3}, {}) == "matmul: a is (2, 3) and b is (), expected at least two axes each");
@@ -146,7 +150,7 @@ TEST_CASE("matmul names shapes that do not fit") {
 TEST_CASE("linear names shapes that do not fit") {
   const auto message = [](const Shape& x, const Shape& weight, const Shape& bias) {
     return message_of<ShapeError>(
-        [&] { linear(Tensor::zeros(x), Tensor::zeros(weight), Tensor::zeros(bias)); });
+        [&] { return linear(Tensor::zeros(x), Tensor::zeros(weight), Tensor::zeros(bias)); });
   };
   CHECK(message({8, 65, 384}, {768, 192}, {768}) ==
         "linear: weight is (768, 192), expected (*, 384) to match x (8, 65, 384)");

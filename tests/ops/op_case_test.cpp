@@ -1,4 +1,4 @@
-// The driver behind op_case.hpp, and proof that it finds what it is to find.
+// The driver behind op_case.hpp, and its own tests with operations that are wrong.
 #include "ops/op_case.hpp"
 
 #include <doctest/doctest.h>
@@ -8,11 +8,14 @@
 #include <cstring>
 #include <limits>
 #include <numeric>
+#include <regex>
+#include <set>
 
 #include "minivit/autograd/gradcheck.hpp"
 #include "minivit/autograd/tape.hpp"
 #include "minivit/core/parallel.hpp"
 #include "minivit/ops/arithmetic.hpp"
+#include "minivit/ops/defined.hpp"
 #include "minivit/ops/unary.hpp"
 
 using namespace minivit;
@@ -42,7 +45,8 @@ struct Run {
 };
 
 /// `times` passes forward and backward. `wanted` is the only input that gets a gradient, -1: all do.
-Run run(const Op& f, const std::vector<Tensor>& inputs, int times = 1, int wanted = -1) {
+/// `retain`: each recording is run backwards twice.
+Run run(const Op& f, const std::vector<Tensor>& inputs, int times = 1, int wanted = -1, bool retain = false) {
   std::vector<Var> x;
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const bool leaf = wanted < 0 || wanted == static_cast<int>(k);
@@ -55,6 +59,7 @@ Run run(const Op& f, const std::vector<Tensor>& inputs, int times = 1, int wante
     poison(y.shape());
     for (const Tensor& input : inputs) poison(input.shape());
     result.y = y.value().clone();
+    if (retain) backward(y, weights(y.shape()), Retain{});
     if (y.requires_grad()) backward(y, weights(y.shape()));
   }
   for (const Var& leaf : x) result.gradients.push_back(leaf.requires_grad() ? leaf.grad() : Tensor());
@@ -106,6 +111,8 @@ class Driver {
       gradients();
       accumulation();
       one_gradient();
+      one_variable_twice();
+      empty_arguments();
       threads();
       no_grad();
       differences_of_floats();
@@ -113,7 +120,6 @@ class Driver {
     for (std::size_t k = 0; k < inputs_.size(); ++k)
       if (!same_bits(inputs_[k], before[k])) complain("input ", k, " has been changed");
     if (Tape::local().size() != 0) complain("the tape is not empty at the end");
-    Tape::local().clear();
     return std::move(problems_);
   }
 
@@ -214,6 +220,7 @@ class Driver {
     const auto twice = [&](const std::vector<Var>& x) { return add(f(x), f(x)); };
     expect_gradients("f(x) + f(x)", run(twice, inputs_), 2);
     expect_gradients("backward twice", run(f, inputs_, 2), 2);
+    expect_gradients("backward, retained, then again", run(f, inputs_, 1, -1, true), 2);
     expect_gradients("f of results", run([&](const std::vector<Var>& x) { return f(results(x)); }, inputs_),
                      1);
     expect_gradients("f(u) + f(u) of results",
@@ -232,6 +239,63 @@ class Driver {
     for (std::size_t k = 0; k < inputs_.size(); ++k)
       if (!same_bits(run(c_.op, inputs_, 1, static_cast<int>(k)).gradients[k], plain_.gradients[k]))
         complain("the gradient of input ", k, " depends on others being wanted");
+  }
+
+  /// One variable in place of two inputs, for every pair of the same shape: a leaf, and a result.
+  void one_variable_twice() {
+    for (std::size_t i = 0; i < inputs_.size(); ++i)
+      for (std::size_t j = i + 1; j < inputs_.size(); ++j) {
+        if (!(inputs_[i].shape() == inputs_[j].shape())) continue;
+        std::vector<Tensor> values = inputs_;
+        values[i] = values[j];
+        const Run separate = run(c_.op, values);
+        for (const bool leaf : {true, false}) {
+          const Run together = run(
+              [&](std::vector<Var> x) {
+                if (!leaf) x[j] = x[j] * 1.0f;
+                x[i] = x[j];
+                return c_.op(x);
+              },
+              values);
+          const Tensor &a = separate.gradients[i], &b = separate.gradients[j], &found = together.gradients[j];
+          double scale = 1e-2;
+          for (std::int64_t e = 0; e < a.numel(); ++e)
+            for (const float g : {a.data()[e], b.data()[e]})
+              if (std::isfinite(g)) scale = std::max(scale, std::fabs(double{g}));
+          for (std::int64_t e = 0; e < a.numel(); ++e)
+            if (const double sum = double{a.data()[e]} + b.data()[e];
+                !near(found.data()[e], sum, 1e-5 * scale)) {
+              complain("one ", leaf ? "leaf" : "result", " as inputs ", i, " and ", j,
+                       ": gradient of element ", e, " is ", found.data()[e], ", expected ", sum);
+              break;
+            }
+        }
+      }
+  }
+
+  /// "op: argument is empty, expected a tensor", with a name of its own for each argument.
+  void empty_arguments() {
+    static const std::regex kExpected("[a-z_]+: [a-z_]+(\\[[0-9]+\\])? is empty, expected a tensor");
+    std::set<std::string> messages;
+    for (std::size_t k = 0; k < inputs_.size(); ++k) {
+      std::vector<Var> x(inputs_.begin(), inputs_.end());
+      x[k] = Var();
+      const bool optional = std::find(c_.optional.begin(), c_.optional.end(), k) != c_.optional.end();
+      try {
+        c_.op(x);
+        if (!optional) complain("input ", k, " may be empty, expected an error");
+      } catch (const ShapeError& e) {
+        const std::string message = e.what();
+        if (optional) {  // without it something else may not fit
+          if (message.find("is empty") != std::string::npos)
+            complain("input ", k, " may not be empty: ", message);
+        } else if (!std::regex_match(message, kExpected)) {
+          complain("input ", k, " empty: the error says \"", message, "\"");
+        } else if (!messages.insert(message).second) {
+          complain("input ", k, " empty: the error names another input: \"", e.what(), "\"");
+        }
+      }
+    }
   }
 
   void threads() {
@@ -255,7 +319,10 @@ class Driver {
     for (const Tensor& input : inputs_) x.push_back(variable(input));
     const Var y = c_.op(x);
     if (!same_bits(y.value(), plain_.y)) complain("values differ under NoGrad");
-    if (y.requires_grad() || Tape::local().size() != 0) complain("something is recorded under NoGrad");
+    // The result may be an input itself, a leaf.
+    const bool input = std::any_of(x.begin(), x.end(), [&](const Var& v) { return v.data() == y.data(); });
+    if ((y.requires_grad() && !input) || Tape::local().size() != 0)
+      complain("something is recorded under NoGrad");
   }
 
   /// The library's own check, where it does not take long.
@@ -278,7 +345,6 @@ class Driver {
 }  // namespace
 
 namespace op_test {
-
 std::vector<std::string> problems(const OpCase& c) { return Driver(c).problems(); }
 
 void check_op(const OpCase& c) {
@@ -318,6 +384,7 @@ struct WrongSquare {
 
   Var operator()(const std::vector<Var>& inputs) const {
     const Var& x = inputs[0];
+    detail::check_defined("square", "x", x);
     Tensor y = Tensor::empty(x.shape());
     for (std::int64_t i = 0; i < x.numel(); ++i) y.data()[i] = value_factor * x.data()[i] * x.data()[i];
     if (spoils_input) Tensor(x.value()).data()[0] = 0;
@@ -331,6 +398,19 @@ struct WrongSquare {
     });
   }
 };
+
+/// y = a + b, taking both sinks before it fills one, without a look at what it gets.
+Var careless_sum(const std::vector<Var>& inputs) {
+  const Var &a = inputs[0], &b = inputs[1];
+  Tensor y = Tensor::empty(a.shape());
+  for (std::int64_t i = 0; i < a.numel() && b.value().defined(); ++i) y.data()[i] = a.data()[i] + b.data()[i];
+  return Tape::local().record(std::move(y), {&a, &b}, [a, b](Tape& tape, const Tensor& dy) {
+    const Sink da = tape.sink(a), db = tape.sink(b);
+    for (std::int64_t i = 0; i < dy.numel(); ++i)
+      for (const Sink& d : {db, da})
+        if (d) d.data[i] = d.add ? d.data[i] + dy.data()[i] : dy.data()[i];
+  });
+}
 
 std::string problems_of(const WrongSquare& op) {
   const OpCase c{"square", {op_test::in({5}, 0.5f, 1)}, op, [](const std::vector<Array>& x) {
@@ -363,6 +443,29 @@ TEST_CASE("the driver finds a gradient that overwrites") {
   CHECK(contains(found, "backward twice: gradient"));
   CHECK(contains(found, "f(u) + f(u) of results: gradient"));
   CHECK_FALSE(contains(found, "f of results: gradient"));
+}
+
+TEST_CASE("the driver finds an operation that takes two sinks before it fills one") {
+  const OpCase c{"sum", {op_test::in({5}), op_test::in({5})}, careless_sum, [](const std::vector<Array>& x) {
+                   Array y = x[0];
+                   for (std::size_t i = 0; i < y.values.size(); ++i) y.values[i] += x[1].values[i];
+                   return y;
+                 }};
+  std::string all;
+  for (const std::string& problem : op_test::problems(c)) all += problem + "\n";
+  CHECK(contains(all, "sum: one result as inputs 0 and 1: gradient of element 0 is"));
+  CHECK_FALSE(contains(all, "one leaf"));
+  CHECK(contains(all, "sum: input 1 may be empty, expected an error"));
+}
+
+TEST_CASE("the driver finds an error that does not say what is empty") {
+  const Op op = [](const std::vector<Var>& x) {
+    check<ShapeError>(x[0].value().defined(), "wrong input");
+    return x[0] * 1.0f;
+  };
+  const OpCase c{"copy", {op_test::in({5})}, op, [](const std::vector<Array>& x) { return x[0]; }};
+  CHECK(op_test::problems(c) ==
+        std::vector<std::string>{"copy: input 0 empty: the error says \"wrong input\""});
 }
 
 TEST_CASE("the driver finds other values under NoGrad") {

@@ -1,4 +1,4 @@
-// Against what PyTorch computed: outputs, and gradients of the inputs given those of the outputs.
+// Comparison with PyTorch: outputs, and gradients of the inputs given those of the outputs.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -15,8 +15,8 @@ using namespace minivit;
 
 namespace {
 
-const SafetensorsFile& fixtures() {
-  static const SafetensorsFile file(MINIVIT_TEST_DATA "/ops.fixtures.safetensors");
+const io::SafetensorsFile& fixtures() {
+  static const io::SafetensorsFile file(MINIVIT_TEST_DATA "/ops.fixtures.safetensors");
   return file;
 }
 

@@ -1,3 +1,4 @@
+// Patches of images, against their definition and against a convolution.
 #include "minivit/ops/patchify.hpp"
 
 #include <doctest/doctest.h>
@@ -7,6 +8,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using kernels::kLanes;
 using op_test::check_op;
 using op_test::in;
 using reference::Array;
@@ -71,7 +73,7 @@ TEST_CASE("a linear layer on patches is a convolution") {
 
 TEST_CASE("patchify names what does not fit") {
   const auto message = [](const Shape& x, std::int64_t P) {
-    return message_of<ShapeError>([&] { patchify(Tensor::zeros(x), P); });
+    return message_of<ShapeError>([&] { return patchify(Tensor::zeros(x), P); });
   };
   const std::string rest = ", expected (B, C, H, W) with H and W divisible by the patch size ";
   CHECK(message({3, 4, 4}, 2) == "patchify: x is (3, 4, 4)" + rest + "2");

@@ -1,14 +1,18 @@
+// Rearrangements of elements, against index arithmetic.
 #include "minivit/ops/rearrange.hpp"
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <limits>
 #include <span>
+#include <vector>
 
 #include "ops/op_case.hpp"
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using kernels::kLanes;
 using op_test::check_op;
 using op_test::in;
 using reference::Array;
@@ -73,7 +77,7 @@ void check_slice(const Shape& shape, int axis, std::int64_t begin, std::int64_t 
 void check_concat(const std::vector<Shape>& shapes, int axis) {
   op_test::OpCase c{str_cat("concat of ", shapes.size(), " ", shapes[0], " axis ", axis), {}, {}, {}};
   for (const Shape& s : shapes) c.inputs.push_back(in(s));
-  c.op = [=](const std::vector<Var>& x) { return minivit::concat(std::span<const Var>(x), axis); };
+  c.op = [=](const std::vector<Var>& x) { return concat(std::span<const Var>(x), axis); };
   c.reference = [=](const std::vector<Array>& x) {
     const auto a = static_cast<std::size_t>(axis < 0 ? axis + static_cast<int>(x[0].shape.size()) : axis);
     Extents out = x[0].shape;
@@ -162,7 +166,7 @@ TEST_CASE("concat") {
   check_op({"concat of x and x",
             {in({2, 3})},
             [](const std::vector<Var>& x) {
-              return minivit::concat({x[0], x[0]}, 0);
+              return concat({x[0], x[0]}, 0);
             },
             [](const std::vector<Array>& x) {
               Array y({4, 3});
@@ -171,29 +175,47 @@ TEST_CASE("concat") {
             }});
 }
 
+TEST_CASE("concat takes what holds variables") {
+  const Var x = Tensor::from({2}, {1, 2}), y = Tensor::from({1}, {3});
+  const std::vector<Var> vector{x, y};
+  const std::array<Var, 2> array{x, y};
+  const Var plain[] = {x, y};
+  for (const Var& z :
+       {concat(vector, 0), concat(std::vector<Var>{x, y}, 0), concat(array, 0), concat(plain, 0),
+        concat(std::span(vector), 0), concat(std::span(plain), 0), concat({x, y}, 0)}) {
+    CHECK(z.shape() == Shape{3});
+    CHECK(z.value()(0) + 10 * z.value()(1) + 100 * z.value()(2) == 321);
+  }
+}
+
 TEST_CASE("rearranging says what does not fit") {
   const Var x = Tensor::zeros({2, 3, 4});
   const auto message = [](const std::function<void()>& f) { return message_of<ShapeError>(f); };
-  CHECK(message([&] { reshape(x, Shape{5, 5}); }) == "reshape: (2, 3, 4) has 24 elements, (5, 5) has 25");
-  CHECK(message([&] { reshape(x, {5, -1}); }) == "reshape: (2, 3, 4) has 24 elements, (5, 4) has 20");
-  CHECK(message([&] { permute(x, {0, 1}); }) == "permute: 2 axes given, x is (2, 3, 4)");
-  CHECK(message([&] { permute(x, {0, 1, -2}); }) == "permute: axis -2 is named twice");
-  CHECK(message([&] { permute(x, {0, 1, 3}); }) == "axis 3 is out of range for shape (2, 3, 4)");
-  CHECK(message([&] { transpose(x, 0, 3); }) == "axis 3 is out of range for shape (2, 3, 4)");
-  CHECK(message([&] { slice(x, 1, 2, 1); }) == "slice: [2, 1) of axis 1 is out of range for x (2, 3, 4)");
-  CHECK(message([&] { slice(x, -2, 0, 4); }) == "slice: [0, 4) of axis 1 is out of range for x (2, 3, 4)");
-  CHECK(message([&] { slice(x, 1, -4, 1); }) == "slice: [-4, 1) of axis 1 is out of range for x (2, 3, 4)");
-  CHECK(message([&] { slice(x, 3, 0, 1); }) == "axis 3 is out of range for shape (2, 3, 4)");
+  CHECK(message([&] {
+          return reshape(x, Shape{5, 5});
+        }) == "reshape: (2, 3, 4) has 24 elements, (5, 5) has 25");
+  CHECK(message([&] { return reshape(x, {5, -1}); }) == "reshape: (2, 3, 4) has 24 elements, (5, 4) has 20");
+  CHECK(message([&] { return permute(x, {0, 1}); }) == "permute: 2 axes given, x is (2, 3, 4)");
+  CHECK(message([&] { return permute(x, {0, 1, -2}); }) == "permute: axis -2 is named twice");
+  CHECK(message([&] { return permute(x, {0, 1, 3}); }) == "axis 3 is out of range for shape (2, 3, 4)");
+  CHECK(message([&] { return transpose(x, 0, 3); }) == "axis 3 is out of range for shape (2, 3, 4)");
+  CHECK(message([&] { return slice(x, 1, 2, 1); }) ==
+        "slice: [2, 1) of axis 1 is out of range for x (2, 3, 4)");
+  CHECK(message([&] { return slice(x, -2, 0, 4); }) ==
+        "slice: [0, 4) of axis 1 is out of range for x (2, 3, 4)");
+  CHECK(message([&] { return slice(x, 1, -4, 1); }) ==
+        "slice: [-4, 1) of axis 1 is out of range for x (2, 3, 4)");
+  CHECK(message([&] { return slice(x, 3, 0, 1); }) == "axis 3 is out of range for shape (2, 3, 4)");
   constexpr auto kMin = std::numeric_limits<std::int64_t>::min(),
                  kMax = std::numeric_limits<std::int64_t>::max();
-  CHECK(message([&] { slice(x, 0, kMin, kMax); }) ==
-        minivit::str_cat("slice: [", kMin, ", ", kMax, ") of axis 0 is out of range for x (2, 3, 4)"));
-  CHECK(message([&] { minivit::concat(std::span<const Var>(), 0); }) == "concat: no tensors given");
+  CHECK(message([&] { return slice(x, 0, kMin, kMax); }) ==
+        str_cat("slice: [", kMin, ", ", kMax, ") of axis 0 is out of range for x (2, 3, 4)"));
+  CHECK(message([&] { return concat(std::span<const Var>(), 0); }) == "concat: no tensors given");
   CHECK(message([&] {
-          minivit::concat({x, Tensor::zeros({2, 3, 5})}, 1);
+          return concat({x, Tensor::zeros({2, 3, 5})}, 1);
         }) == "concat: x is (2, 3, 5), expected (2, 3, 4) but for axis 1");
   CHECK(message([&] {
-          minivit::concat({x, Tensor::zeros({2, 3})}, 1);
+          return concat({x, Tensor::zeros({2, 3})}, 1);
         }) == "concat: x is (2, 3), expected (2, 3, 4) but for axis 1");
-  CHECK(message([&] { minivit::concat({x, x}, 3); }) == "axis 3 is out of range for shape (2, 3, 4)");
+  CHECK(message([&] { return concat({x, x}, 3); }) == "axis 3 is out of range for shape (2, 3, 4)");
 }

@@ -1,3 +1,4 @@
+// Reductions, against loops in double precision.
 #include "minivit/ops/reductions.hpp"
 
 #include <doctest/doctest.h>
@@ -9,6 +10,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using kernels::kLanes;
 using op_test::check_op;
 using op_test::in;
 using op_test::spread;
@@ -142,11 +144,11 @@ TEST_CASE("max passes NaN on, wherever it stands") {
 
 TEST_CASE("reductions say what does not fit") {
   const Var x = Tensor::zeros({2, 3});
-  CHECK(message_of<ShapeError>([&] { sum(x, {0, -2}); }) == "sum: axis -2 is named twice");
-  CHECK(message_of<ShapeError>([&] { mean(x, {1, 1}); }) == "mean: axis 1 is named twice");
-  CHECK(message_of<ShapeError>([&] { max(x, {1, 1}); }) == "max: axis 1 is named twice");
-  CHECK(message_of<ShapeError>([&] { sum(x, {2}); }) == "axis 2 is out of range for shape (2, 3)");
+  CHECK(message_of<ShapeError>([&] { return sum(x, {0, -2}); }) == "sum: axis -2 is named twice");
+  CHECK(message_of<ShapeError>([&] { return mean(x, {1, 1}); }) == "mean: axis 1 is named twice");
+  CHECK(message_of<ShapeError>([&] { return max(x, {1, 1}); }) == "max: axis 1 is named twice");
+  CHECK(message_of<ShapeError>([&] { return sum(x, {2}); }) == "axis 2 is out of range for shape (2, 3)");
   CHECK(message_of<ShapeError>([&] {
-          max(Tensor::zeros({2, 0}), {1});
+          return max(Tensor::zeros({2, 0}), {1});
         }) == "max: x is (2, 0), expected at least one element along the reduced axes");
 }

@@ -22,14 +22,18 @@ void check_residual(const Shape& shape, bool scaled) {
   const std::int64_t C = shape[-1];
   std::vector<op_test::Input> inputs{in(shape), in(shape)};
   if (scaled) inputs.push_back(in({C}));
-  check_op({str_cat("residual ", shape, scaled ? " with gamma" : ""), inputs,
+  check_op({str_cat("residual ", shape, scaled ? " with gamma" : ""),
+            inputs,
             [=](const std::vector<Var>& x) { return residual(x[0], x[1], scaled ? x[2] : Var(), 0.3f); },
             [=](const std::vector<Array>& x) {
               Array y = x[0];
               for (std::size_t i = 0; i < y.values.size(); ++i)
                 y.values[i] += x[1].values[i] * (scaled ? x[2].values[i % static_cast<std::size_t>(C)] : 1.0);
               return y;
-            }});
+            },
+            1e-5,
+            1e-4,
+            {2}});
 }
 
 }  // namespace
@@ -39,6 +43,7 @@ TEST_CASE("residual: x + gamma branch, odd sizes") {
     for (const std::int64_t C : op_test::odd_sizes())
       if (C > 0) check_residual({3, 2, C}, scaled);
     check_residual({4, 5}, scaled);
+    check_residual({1, 5}, scaled);
     check_residual({0, 3, 4}, scaled);
     check_residual({7, 65, 48}, scaled);
   }
@@ -72,9 +77,12 @@ TEST_CASE("residual in training is what its parts are, with the same mask") {
 TEST_CASE("residual says what does not fit") {
   const Var x = Tensor::zeros({2, 3, 4});
   CHECK(message_of<ShapeError>([&] {
-          residual(x, Tensor::zeros({2, 3, 5}), {}, 0.0f);
+          return residual(x, Tensor::zeros({2, 3, 5}), {}, 0.0f);
         }) == "residual: branch is (2, 3, 5), expected (2, 3, 4) to match x");
-  CHECK(message_of<ShapeError>([&] { residual(x, x, Tensor::zeros({3}), 0.0f); }) ==
+  CHECK(message_of<ShapeError>([&] { return residual(x, x, Tensor::zeros({3}), 0.0f); }) ==
         "residual: gamma is (3), expected (4) to match x (2, 3, 4)");
-  CHECK(message_of<ConfigError>([&] { residual(x, x, {}, 1.0f); }) == "residual: p is 1, expected 0 ≤ p < 1");
+  CHECK(message_of<ShapeError>([&] { return residual(Tensor::zeros({5}), Tensor::zeros({5}), {}, 0.0f); }) ==
+        "residual: x is (5), expected (B, ..., C)");
+  CHECK(message_of<ConfigError>([&] { return residual(x, x, {}, 1.0f); }) ==
+        "residual: p is 1, expected 0 ≤ p < 1");
 }

@@ -1,3 +1,4 @@
+// Softmax and its logarithm, against double precision.
 #include "minivit/ops/softmax.hpp"
 
 #include <doctest/doctest.h>
@@ -9,6 +10,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using kernels::kLanes;
 using op_test::check_op;
 using op_test::in;
 using reference::Array;
@@ -82,8 +84,9 @@ TEST_CASE("infinities and NaN, as in PyTorch") {
 }
 
 TEST_CASE("softmax needs an axis") {
-  CHECK(message_of<ShapeError>([] { softmax(Tensor::zeros({})); }) == "axis -1 is out of range for shape ()");
+  CHECK(message_of<ShapeError>([] { return softmax(Tensor::zeros({})); }) ==
+        "axis -1 is out of range for shape ()");
   CHECK(message_of<ShapeError>([] {
-          log_softmax(Tensor::zeros({2, 3}), 2);
+          return log_softmax(Tensor::zeros({2, 3}), 2);
         }) == "axis 2 is out of range for shape (2, 3)");
 }

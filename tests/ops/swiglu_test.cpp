@@ -38,6 +38,6 @@ TEST_CASE("swiglu: silu(a) b, odd sizes") {
 
 TEST_CASE("swiglu wants two halves") {
   CHECK(message_of<ShapeError>([] {
-          swiglu(Tensor::zeros({2, 5}));
+          return swiglu(Tensor::zeros({2, 5}));
         }) == "swiglu: x is (2, 5), expected an even number of columns");
 }

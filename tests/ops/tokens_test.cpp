@@ -7,13 +7,14 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using kernels::kLanes;
 using op_test::check_op;
 using op_test::in;
 using reference::Array;
 
 namespace {
 
-/// Tokens of B images: `first` and `second` of any number in front, positions added.
+/// Tokens of B images: `first` and `second` of any number in front, positions added to all
 /// or to the patches alone.
 void check_assemble(std::int64_t B, std::int64_t N, std::int64_t C, std::int64_t first, std::int64_t second,
                     bool all = true) {
@@ -22,7 +23,8 @@ void check_assemble(std::int64_t B, std::int64_t N, std::int64_t C, std::int64_t
   if (first > 0) inputs.push_back(in({1, first, C}));
   if (second > 0) inputs.push_back(in({1, second, C}));
   const std::size_t at_second = first > 0 ? 3 : 2;
-  check_op({str_cat("assemble_tokens ", Shape{B, N, C}, " behind ", first, " and ", second), inputs,
+  check_op({str_cat("assemble_tokens ", Shape{B, N, C}, " behind ", first, " and ", second),
+            inputs,
             [=](const std::vector<Var>& x) {
               return assemble_tokens(x[0], first > 0 ? x[2] : Var(), second > 0 ? x[at_second] : Var(), x[1]);
             },
@@ -38,7 +40,10 @@ void check_assemble(std::int64_t B, std::int64_t N, std::int64_t C, std::int64_t
                     y[i++] = token + (t < S ? 0.0 : x[1][(t - S) * C + c]);
                   }
               return y;
-            }});
+            },
+            1e-5,
+            1e-4,
+            {2, 3}});
 }
 
 void check_pool(std::int64_t B, std::int64_t T, std::int64_t C, std::int64_t begin, std::int64_t count,
@@ -72,20 +77,21 @@ TEST_CASE("assemble_tokens: any number of tokens, odd sizes") {
   }
   check_assemble(0, 3, 4, 1, 2);
   check_assemble(1, 1, 7, 2, 2);
+  check_assemble(1, 2, 5, 2, 2, false);  // four inputs of one shape
   check_assemble(9, 64, 48, 1, 4);
 }
 
 TEST_CASE("assemble_tokens says what does not fit") {
   const Var x = Tensor::zeros({2, 3, 4});
   CHECK(message_of<ShapeError>([&] {
-          assemble_tokens(Tensor::zeros({3, 4}), {}, {}, x);
+          return assemble_tokens(Tensor::zeros({3, 4}), {}, {}, x);
         }) == "assemble_tokens: patches are (3, 4), expected (B, N, C)");
   CHECK(message_of<ShapeError>([&] {
-          assemble_tokens(x, Tensor::zeros({1, 1, 5}), {}, x);
+          return assemble_tokens(x, Tensor::zeros({1, 1, 5}), {}, x);
         }) == "assemble_tokens: a token is (1, 1, 5), expected (1, p, 4)");
   CHECK(
       message_of<ShapeError>([&] {
-        assemble_tokens(x, Tensor::zeros({1, 1, 4}), {}, Tensor::zeros({1, 2, 4}));
+        return assemble_tokens(x, Tensor::zeros({1, 1, 4}), {}, Tensor::zeros({1, 2, 4}));
       }) ==
       "assemble_tokens: positions are (1, 2, 4), expected (1, 4, 4) or (1, 3, 4) for patches (2, 3, 4) and 1 "
       "tokens");
@@ -103,11 +109,11 @@ TEST_CASE("pool_tokens: one, some, all") {
   check_pool(0, 3, 4, 1, 2);
   check_pool(17, 65, 48, 1, 64);
   const Var x = Tensor::zeros({2, 3, 4});
-  CHECK(message_of<ShapeError>([&] { pool_tokens(x, 2, 2); }) ==
+  CHECK(message_of<ShapeError>([&] { return pool_tokens(x, 2, 2); }) ==
         "pool_tokens: 2 tokens from 2 on of x (2, 3, 4)");
-  CHECK(message_of<ShapeError>([&] { pool_tokens(x, 0, 0); }).starts_with("pool_tokens: 0 tokens"));
+  CHECK(message_of<ShapeError>([&] { return pool_tokens(x, 0, 0); }).starts_with("pool_tokens: 0 tokens"));
   CHECK(message_of<ShapeError>([&] {
-          pool_tokens(Tensor::zeros({3, 4}), 0);
+          return pool_tokens(Tensor::zeros({3, 4}), 0);
         }) == "pool_tokens: x is (3, 4), expected (B, T, C)");
 }
 
@@ -122,6 +128,6 @@ TEST_CASE("mean_of: half the sum") {
                 return y;
               }});
   CHECK(message_of<ShapeError>([] {
-          mean_of(Tensor::zeros({2, 3}), Tensor::zeros({3, 2}));
+          return mean_of(Tensor::zeros({2, 3}), Tensor::zeros({3, 2}));
         }) == "mean_of: a is (2, 3), b (3, 2), expected the same shape");
 }

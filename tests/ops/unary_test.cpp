@@ -1,3 +1,4 @@
+// Element-wise functions, against the C library in double precision.
 #include "minivit/ops/unary.hpp"
 
 #include <doctest/doctest.h>
@@ -10,6 +11,7 @@
 #include "ops/op_case.hpp"
 
 using namespace minivit;
+using kernels::kLanes;
 using op_test::check_op;
 using op_test::in;
 using reference::Array;

@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 
+#include "minivit/model/packed_vit.hpp"
 #include "minivit/ops/losses.hpp"
 #include "minivit/train/optimizer.hpp"
 #include "support/distance.hpp"
@@ -163,11 +164,9 @@ TEST_CASE("adapters change nothing at first, and are one with the weights after 
   CHECK(named_parameters(merged).size() == named_parameters(net).size() - 3 * 4);
   CHECK(distance(with, before) > 1e-3);
   CHECK(distance(merged(images()).value(), with) == 0.0);
-  // Ready to predict or not, an adapter counts.
-  net.prepare();
-  CHECK(distance(net(images()).value(), with) < 1e-5);
-  merged.prepare();
-  CHECK(distance(merged(images()).value(), with) < 1e-5);
+  // Packed or not, an adapter counts.
+  CHECK(distance(PackedViT(net)(images()), with) < 1e-5);
+  CHECK(distance(PackedViT(merged)(images()), with) < 1e-5);
 }
 
 TEST_CASE("fine-tuning: settings out of range are refused") {

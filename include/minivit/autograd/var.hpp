@@ -5,38 +5,30 @@
 #include <utility>
 
 #include "minivit/autograd/mode.hpp"
+#include "minivit/autograd/node.hpp"
 #include "minivit/tensor/tensor.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
-class Tape;
-
-/// Where the gradient of a value goes: a leaf's gradient, a place on the tape, or nowhere. Operations capture
-/// the edge of an input whose value they do not need, so that the value's memory can be used again.
+/// Where the gradient of a value goes: to a leaf's gradient, to a recorded operation, or nowhere. Operations
+/// capture the edge of an input whose value they do not need, so that the value's memory can be used again.
 class Edge {
  public:
   Edge() = default;
-  [[gnu::noinline]] Edge(const Edge&) = default;
-  [[gnu::noinline]] Edge(Edge&&) noexcept = default;
-  [[gnu::noinline]] Edge& operator=(const Edge&) = default;
-  [[gnu::noinline]] Edge& operator=(Edge&&) noexcept = default;
-  [[gnu::noinline]] ~Edge() = default;
 
   /// Shape of the value and of its gradient.
-  const Shape& shape() const { return shape_; }
+  const Shape& shape() const noexcept { return shape_; }
 
   /// True if a gradient is wanted here.
-  bool requires_grad() const { return leaf_.defined() || tape_ != nullptr; }
+  bool requires_grad() const noexcept { return leaf_.defined() || node_; }
 
  private:
   friend class Var;
   friend class Tape;
 
   Shape shape_;
-  Tensor leaf_;                   // leaf: its gradient
-  const Tape* tape_ = nullptr;    // result of an operation: the tape that recorded it,
-  std::uint64_t generation_ = 0;  // which of the tape's recordings,
-  std::uint32_t node_ = 0;        // and its place in it
+  Tensor leaf_;              // leaf: its gradient
+  detail::NodeHandle node_;  // result of an operation: that operation
 };
 
 /// A value in a differentiable computation: a constant, a leaf whose gradient is wanted, or the result of a
@@ -44,52 +36,47 @@ class Edge {
 class Var {
  public:
   Var() = default;
-  [[gnu::noinline]] Var(const Var&) = default;
-  [[gnu::noinline]] Var(Var&&) noexcept = default;
-  [[gnu::noinline]] Var& operator=(const Var&) = default;
-  [[gnu::noinline]] Var& operator=(Var&&) noexcept = default;
-  [[gnu::noinline]] ~Var() = default;
 
   /// A constant: no gradient flows into it.
-  [[gnu::noinline]] Var(Tensor value) : value_(std::move(value)) {
+  Var(Tensor value) : value_(std::move(value)) {
     edge_.shape_ = value_.shape();
   }  // NOLINT: tensors are values
 
-  /// A leaf: `backward` adds its gradient to `grad`. Under `NoGrad` a constant. Throws ShapeError if the
-  /// shapes differ.
-  [[gnu::noinline]] static Var leaf(Tensor value, Tensor grad) {
+  /// A leaf: `backward` adds its gradient to `grad`. Throws ShapeError if the shapes differ.
+  [[nodiscard]] static Var leaf(Tensor value, Tensor grad) {
     check<ShapeError>(grad.shape() == value.shape(), "leaf: gradient has shape ", grad.shape(), ", expected ",
                       value.shape());
     Var x(std::move(value));
-    if (grad_enabled()) x.edge_.leaf_ = std::move(grad);
+    x.edge_.leaf_ = std::move(grad);
     return x;
   }
 
-  const Tensor& value() const { return value_; }
-  const Shape& shape() const { return value_.shape(); }
-  int rank() const { return value_.rank(); }
+  const Tensor& value() const noexcept { return value_; }
+  const Shape& shape() const noexcept { return value_.shape(); }
+  bool defined() const noexcept { return value_.defined(); }
+  int rank() const noexcept { return value_.rank(); }
   std::int64_t size(int axis) const { return value_.size(axis); }
   std::int64_t numel() const { return value_.numel(); }
-  const float* data() const { return value_.data(); }
+  const float* data() const noexcept { return value_.data(); }
 
   /// The only element. Throws ShapeError if there is not exactly one.
   float item() const { return value_.item(); }
 
   /// True if `backward` passes a gradient to or through this value.
-  bool requires_grad() const { return edge_.requires_grad(); }
+  bool requires_grad() const noexcept { return edge_.requires_grad(); }
 
   /// Where its gradient goes.
-  const Edge& edge() const { return edge_; }
+  const Edge& edge() const noexcept { return edge_; }
 
   /// The gradient summed up so far. Throws Error unless this is a leaf.
   const Tensor& grad() const {
     check(edge_.leaf_.defined(),
-          "grad: only leaves (made by `variable` or from a parameter) keep a gradient");
+          "grad: only leaves (made by `variable` or from a parameter with a gradient) keep a gradient");
     return edge_.leaf_;
   }
 
   /// The same value as a constant.
-  Var detach() const { return Var(value_); }
+  [[nodiscard]] Var detach() const { return Var(value_); }
 
  private:
   friend class Tape;
@@ -98,8 +85,9 @@ class Var {
   Edge edge_;
 };
 
-/// A leaf with a gradient of its own, 0 at first: `x.grad()` is filled by `backward`.
-inline Var variable(Tensor value) {
+/// A leaf with a gradient of its own, 0 at first: `x.grad()` is filled by `backward`. Also under `NoGrad`,
+/// where what is computed from it is not recorded.
+[[nodiscard]] inline Var variable(Tensor value) {
   Tensor grad = Tensor::zeros(value.shape());
   return Var::leaf(std::move(value), std::move(grad));
 }

@@ -4,12 +4,60 @@
 // place by one rename. A full disk, an error or a kill in between leaves what was there before. POSIX only.
 //
 // What a kill can leave behind is a hidden entry `.NAME.minivit-PID-TIME.tmp` beside NAME. The next
-// AtomicFile or AtomicFolder for the same NAME removes it. Whether its owner still lives is asked through a
-// lock that the system drops with the process: unlike a test of the process number this also holds between
-// containers that share a folder.
+// AtomicFile or AtomicDirectory for the same NAME removes it. Whether its owner still lives is asked through
+// a lock that the system drops with the process: unlike a test of the process number this also holds between
+// containers that share a directory.
 #pragma once
 
-#include <dirent.h>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string_view>
+
+#include "minivit/core/file.hpp"
+
+namespace minivit::inline MINIVIT_ABI::io {
+
+/// Writes a file under a temporary name and lets it take its place at `commit`. Without `commit`, and after
+/// any failure, the temporary is removed and an earlier file is as it was.
+class AtomicFile {
+ public:
+  /// path: a new or existing regular file in an existing directory; a symbolic link is followed. Throws
+  /// FileError if something else is there or the directory cannot be written to.
+  explicit AtomicFile(const std::filesystem::path& path);
+
+  AtomicFile(AtomicFile&&) = delete;
+  ~AtomicFile() { discard(); }
+
+  /// Appends `bytes` bytes. Throws FileError if they cannot be written.
+  void write(const void* data, std::size_t bytes);
+  void write(std::string_view text) { write(text.data(), text.size()); }
+
+  /// Writes over what was written before, from byte `offset` on: a header that counts what follows it. What
+  /// `write` appends goes on at the end. Throws FileError if it cannot be written.
+  void rewrite(std::uint64_t offset, std::string_view text);
+
+  /// Forces the file to the disk and renames it. Afterwards nothing more can be written. Throws FileError if
+  /// it cannot.
+  void commit();
+
+ private:
+  void check_open() const;
+  void discard() noexcept;
+  [[noreturn]] void fail(std::string_view why);
+
+  std::filesystem::path path_, target_, temporary_;
+  detail::FileDescriptor fd_;
+};
+
+/// Makes `content` the content of the file `path`, see AtomicFile. Throws FileError.
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> content);
+void write_file_atomically(const std::filesystem::path& path, std::string_view content);
+
+}  // namespace minivit::inline MINIVIT_ABI::io
+
+#if MINIVIT_DEFINITIONS
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -18,21 +66,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstddef>
-#include <cstdint>
 #include <cstdio>
-#include <filesystem>
-#include <memory>
-#include <span>
 #include <string>
-#include <string_view>
 #include <system_error>
-#include <utility>
 #include <vector>
 
-#include "minivit/core/file.hpp"
-
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::io {
 
 namespace detail {
 
@@ -43,41 +82,39 @@ inline std::filesystem::path destination(const std::filesystem::path& path) {
   std::filesystem::path target = std::filesystem::canonical(path, error);
   if (error) target = std::filesystem::absolute(path, error);
   if (!target.has_filename()) target = target.parent_path();  // "runs/best/" is "runs/best"
-  check<FileError>(target.has_filename(), "cannot write \"", path.native(), "\": it names no file or folder");
+  check<FileError>(target.has_filename(), "cannot write \"", path.native(),
+                   "\": it names no file or directory");
   return target;
 }
 
 /// How the names of everything temporary that belongs to `target` begin. Cut, since a name has at most 255
 /// bytes.
 inline std::string temporary_prefix(const std::filesystem::path& target) {
-  const std::string_view path = target.native(), name = path.substr(path.rfind('/') + 1);
-  return str_cat(".", name.substr(0, 180), ".minivit-");
+  return str_cat(".", target.filename().string().substr(0, 180), ".minivit-");
 }
 
 /// A name beside `target` that no other process or time has used.
 inline std::filesystem::path temporary_beside(const std::filesystem::path& target, std::string_view suffix) {
   const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
-  return inside(target.parent_path(), str_cat(temporary_prefix(target), ::getpid(), "-", now, suffix));
+  return target.parent_path() / str_cat(temporary_prefix(target), ::getpid(), "-", now, suffix);
 }
 
 /// The entries beside `target` that are named like its temporaries and end in `suffix`.
-inline std::vector<std::string> temporaries_of(const std::filesystem::path& target, std::string_view suffix) {
-  std::vector<std::string> found;
+inline std::vector<std::filesystem::path> temporaries_of(const std::filesystem::path& target,
+                                                         std::string_view suffix) {
+  std::vector<std::filesystem::path> found;
   const std::string prefix = temporary_prefix(target);
-  const std::string folder = target.parent_path().string();
-  struct Close {
-    void operator()(DIR* entries) const { ::closedir(entries); }
-  };
-  const std::unique_ptr<DIR, Close> entries(::opendir(folder.c_str()));
-  while (const dirent* entry = entries ? ::readdir(entries.get()) : nullptr) {
-    const std::string_view name = entry->d_name;
-    if (name.starts_with(prefix) && name.ends_with(suffix)) found.push_back(str_cat(folder, "/", name));
+  std::error_code error;
+  std::filesystem::directory_iterator entry(target.parent_path(), error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name.starts_with(prefix) && name.ends_with(suffix)) found.push_back(entry->path());
   }
   return found;
 }
 
 /// True if `path` still names what `fd` has open.
-inline bool same_file(const FileDescriptor& fd, const std::string& path) {
+inline bool same_file(const FileDescriptor& fd, const std::filesystem::path& path) {
   struct stat opened {
   }, named{};
   return ::fstat(fd.get(), &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
@@ -99,110 +136,93 @@ inline void remove_stale_temporaries(const std::filesystem::path& target) {
 /// Takes the lock that says "in use" for the new temporary `path`; false if another process, seeing it
 /// unlocked for a moment, has tidied it away. File systems without locks are fine: nothing can be found stale
 /// there either.
-inline bool claim(const FileDescriptor& fd, const std::string& path) {
+inline bool claim(const FileDescriptor& fd, const std::filesystem::path& path) {
   retried([&] { return ::flock(fd.get(), LOCK_EX); });
   return same_file(fd, path);
 }
 
+inline constexpr std::size_t kMaxWrite = std::size_t{1} << 30;  // in one call
+
 }  // namespace detail
 
-/// Writes a file under a temporary name and lets it take its place at `commit`. Without `commit`, and after
-/// any failure, the temporary is removed and an earlier file is as it was.
-class AtomicFile {
- public:
-  /// path: a new or existing regular file in an existing folder; a symbolic link is followed. Throws
-  /// FileError if something else is there or the folder cannot be written to.
-  explicit AtomicFile(const std::filesystem::path& path) : path_(path), target_(detail::destination(path)) {
-    std::error_code error;
-    const auto status = std::filesystem::status(target_, error);
-    if (!error && !std::filesystem::is_regular_file(status) && std::filesystem::exists(status))
-      fail("expected a regular file or nothing of that name, found something else");
-    detail::remove_stale_temporaries(target_);
-    do {
-      temporary_ = detail::temporary_beside(target_, ".tmp");
-      fd_ = detail::FileDescriptor(detail::retried(
-          [&] { return ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); }));
-      if (!fd_ && errno != EEXIST) fail(detail::reason(errno));
-    } while (!fd_ || !detail::claim(fd_, temporary_.native()));
+MINIVIT_INLINE AtomicFile::AtomicFile(const std::filesystem::path& path)
+    : path_(path), target_(detail::destination(path)) {
+  std::error_code error;
+  const auto status = std::filesystem::status(target_, error);
+  if (!error && !std::filesystem::is_regular_file(status) && std::filesystem::exists(status))
+    fail("expected a regular file or nothing of that name, found something else");
+  detail::remove_stale_temporaries(target_);
+  do {
+    temporary_ = detail::temporary_beside(target_, ".tmp");
+    fd_ = detail::FileDescriptor(detail::retried(
+        [&] { return ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); }));
+    if (!fd_ && errno != EEXIST) fail(detail::reason(errno));
+  } while (!fd_ || !detail::claim(fd_, temporary_));
+}
+
+MINIVIT_INLINE void AtomicFile::write(const void* data, std::size_t bytes) {
+  check_open();
+  const char* in = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const std::size_t step = std::min(bytes, detail::kMaxWrite);
+    const ssize_t n = detail::retried([&] { return ::write(fd_.get(), in, step); });
+    if (n < 0) fail(detail::reason(errno));
+    in += n;
+    bytes -= static_cast<std::size_t>(n);
   }
+}
 
-  AtomicFile(AtomicFile&&) = delete;
-  ~AtomicFile() { discard(); }
-
-  /// Appends `bytes` bytes. Throws FileError if they cannot be written.
-  void write(const void* data, std::size_t bytes) {
-    check_open();
-    const char* in = static_cast<const char*>(data);
-    while (bytes > 0) {
-      const std::size_t step = std::min(bytes, kMaxStep);
-      const ssize_t n = detail::retried([&] { return ::write(fd_.get(), in, step); });
-      if (n < 0) fail(detail::reason(errno));
-      in += n;
-      bytes -= static_cast<std::size_t>(n);
-    }
+MINIVIT_INLINE void AtomicFile::rewrite(std::uint64_t offset, std::string_view text) {
+  check_open();
+  while (!text.empty()) {
+    const std::size_t step = std::min(text.size(), detail::kMaxWrite);
+    const ssize_t n =
+        detail::retried([&] { return ::pwrite(fd_.get(), text.data(), step, static_cast<off_t>(offset)); });
+    if (n < 0) fail(detail::reason(errno));
+    text.remove_prefix(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
   }
-  void write(std::string_view text) { write(text.data(), text.size()); }
+}
 
-  /// Writes over what was written before, from byte `offset` on: a header that counts what follows it. What
-  /// `write` appends goes on at the end. Throws FileError if it cannot be written.
-  void rewrite(std::uint64_t offset, std::string_view text) {
-    check_open();
-    while (!text.empty()) {
-      const ssize_t n = detail::retried([&] {
-        return ::pwrite(fd_.get(), text.data(), std::min(text.size(), kMaxStep), static_cast<off_t>(offset));
-      });
-      if (n < 0) fail(detail::reason(errno));
-      text.remove_prefix(static_cast<std::size_t>(n));
-      offset += static_cast<std::uint64_t>(n);
-    }
-  }
+MINIVIT_INLINE void AtomicFile::commit() {
+  check_open();
+  if (const int error = detail::sync(fd_.get())) fail(detail::reason(error));
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(detail::reason(errno));
+  fd_.close();
+  const int error = detail::sync(target_.parent_path());
+  check<FileError>(error == 0, "wrote ", path_.native(),
+                   ", but cannot sync its directory: ", detail::reason(error));
+}
 
-  /// Forces the file to the disk and renames it. Afterwards nothing more can be written. Throws FileError if
-  /// it cannot.
-  void commit() {
-    check_open();
-    if (const int error = detail::sync(fd_.get())) fail(detail::reason(error));
-    if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(detail::reason(errno));
-    fd_.close();
-    const int error = detail::sync(target_.parent_path());
-    check<FileError>(error == 0, "wrote ", path_.native(),
-                     ", but cannot sync its folder: ", detail::reason(error));
-  }
+MINIVIT_INLINE void AtomicFile::check_open() const {
+  check<FileError>(bool(fd_), "cannot write ", path_.native(),
+                   ": it was committed before, or an earlier write failed");
+}
 
- private:
-  static constexpr std::size_t kMaxStep = std::size_t{1} << 30;
+MINIVIT_INLINE void AtomicFile::discard() noexcept {
+  if (!fd_) return;
+  ::unlink(temporary_.c_str());
+  fd_.close();
+}
 
-  void check_open() const {
-    check<FileError>(bool(fd_), "cannot write ", path_.native(),
-                     ": it was committed before, or an earlier write failed");
-  }
+MINIVIT_INLINE void AtomicFile::fail(std::string_view why) {
+  discard();  // so that nobody can commit a file with a hole
+  std::error_code error;
+  const bool earlier = std::filesystem::is_regular_file(target_, error);
+  throw FileError(
+      str_cat("cannot write ", path_.native(), ": ", why, earlier ? "; the earlier file is untouched" : ""));
+}
 
-  void discard() {
-    if (!fd_) return;
-    ::unlink(temporary_.c_str());
-    fd_.close();
-  }
-
-  [[noreturn]] void fail(std::string_view why) {
-    discard();  // so that nobody can commit a file with a hole
-    std::error_code error;
-    const bool earlier = std::filesystem::is_regular_file(target_, error);
-    throw FileError(str_cat("cannot write ", path_.native(), ": ", why,
-                            earlier ? "; the earlier file is untouched" : ""));
-  }
-
-  std::filesystem::path path_, target_, temporary_;
-  detail::FileDescriptor fd_;
-};
-
-/// Makes `content` the content of the file `path`, see AtomicFile. Throws FileError.
-inline void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> content) {
+MINIVIT_INLINE void write_file_atomically(const std::filesystem::path& path,
+                                          std::span<const std::byte> content) {
   AtomicFile file(path);
   file.write(content.data(), content.size());
   file.commit();
 }
-inline void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
+
+MINIVIT_INLINE void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
   write_file_atomically(path, std::as_bytes(std::span(content)));
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::io
+#endif  // MINIVIT_DEFINITIONS

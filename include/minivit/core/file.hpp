@@ -1,42 +1,27 @@
 // Open files: closed at their end, read as they are asked for, forced to the disk. POSIX only.
 #pragma once
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "minivit/core/check.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::io {
 
 namespace detail {
 
-static_assert(sizeof(off_t) == 8,
-              "files over 2 GiB need 64-bit offsets: compile with -D_FILE_OFFSET_BITS=64");
-
 /// The system's words for an error number, for example "No space left on device".
-inline std::string reason(int error) { return std::error_code(error, std::generic_category()).message(); }
-
-/// folder / name. Not inlined: joining paths is a lot of code wherever it happens.
-[[gnu::noinline]] inline std::filesystem::path inside(const std::filesystem::path& folder,
-                                                      std::string_view name) {
-  return folder / name;
-}
+[[nodiscard]] std::string reason(int error);
 
 /// Owns an open file; closes it at its end.
 class FileDescriptor {
  public:
-  explicit FileDescriptor(int fd = -1) : fd_(fd) {}
+  explicit FileDescriptor(int fd = -1) noexcept : fd_(fd) {}
   FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   FileDescriptor& operator=(FileDescriptor&& other) noexcept {
     std::swap(fd_, other.fd_);
@@ -44,11 +29,9 @@ class FileDescriptor {
   }
   ~FileDescriptor() { close(); }
 
-  explicit operator bool() const { return fd_ >= 0; }
-  int get() const { return fd_; }
-  void close() {
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-  }
+  explicit operator bool() const noexcept { return fd_ >= 0; }
+  [[nodiscard]] int get() const noexcept { return fd_; }
+  void close() noexcept;
 
  private:
   int fd_;
@@ -62,62 +45,29 @@ auto retried(const Call& call) {
   return result;
 }
 
-/// Forces a file's content, or a folder's list of names, to the disk. Returns 0 or the error number.
-inline int sync(int fd) {
-  if (retried([&] { return ::fsync(fd); }) == 0) return 0;
-  return errno == EINVAL ? 0 : errno;  // EINVAL: this kind of file has nothing to sync
-}
-
-inline int sync(const std::filesystem::path& path) {
-  const FileDescriptor fd(retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW); }));
-  return fd ? sync(fd.get()) : errno;
-}
+/// Forces a file's content, or a directory's list of names, to the disk. Returns 0 or the error number.
+int sync(int fd);
+int sync(const std::filesystem::path& path);
 
 }  // namespace detail
 
 /// A regular file opened for reading at any position. Reading is thread-safe.
 class InputFile {
  public:
-  /// Throws FileError if the file cannot be opened or is not a regular file (a folder, a pipe, a device).
-  explicit InputFile(const std::filesystem::path& path) : path_(path) {
-    // Non-blocking, since opening a pipe that nobody writes to would wait for ever.
-    fd_ = detail::FileDescriptor(
-        detail::retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); }));
-    struct stat status {};
-    if (!fd_ || ::fstat(fd_.get(), &status) != 0) fail(detail::reason(errno));
-    if (S_ISDIR(status.st_mode)) fail("expected a file, found a folder");
-    if (!S_ISREG(status.st_mode)) fail("expected a regular file, found a device, pipe or socket");
-    size_ = static_cast<std::uint64_t>(status.st_size);
-  }
+  /// Throws FileError if the file cannot be opened or is not a regular file (a directory, a pipe, a device).
+  explicit InputFile(const std::filesystem::path& path);
 
-  const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
   /// Bytes in the file when it was opened.
-  std::uint64_t size() const { return size_; }
+  [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
   /// Reads exactly `bytes` bytes from position `offset` on. Throws FileError if they cannot all be read, for
   /// example because the file has become shorter since it was opened.
-  void read_at(std::uint64_t offset, void* into, std::size_t bytes) const {
-    char* out = static_cast<char*>(into);
-    while (bytes > 0) {
-      const std::size_t step = std::min(bytes, kMaxStep);
-      const ssize_t n =
-          detail::retried([&] { return ::pread(fd_.get(), out, step, static_cast<off_t>(offset)); });
-      if (n < 0) fail(detail::reason(errno));
-      if (n == 0) fail(str_cat("it ends at byte ", offset, ", ", bytes, " more were expected"));
-      out += n;
-      offset += static_cast<std::uint64_t>(n);
-      bytes -= static_cast<std::size_t>(n);
-    }
-  }
+  void read_at(std::uint64_t offset, void* into, std::size_t bytes) const;
 
  private:
-  static constexpr std::size_t kMaxStep = std::size_t{1}
-                                          << 30;  // Linux moves at most 2 GiB - 4 KiB at a time
-
-  [[noreturn]] void fail(std::string_view why) const {
-    throw FileError(str_cat("cannot read ", path_.native(), ": ", why));
-  }
+  [[noreturn]] void fail(std::string_view why) const;
 
   std::filesystem::path path_;
   detail::FileDescriptor fd_;
@@ -126,7 +76,76 @@ class InputFile {
 
 /// The content of a regular file of at most `max_bytes` bytes. Throws FileError if it cannot be read or is
 /// larger.
-inline std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) {
+[[nodiscard]] std::string read_file(const std::filesystem::path& path, std::size_t max_bytes);
+
+}  // namespace minivit::inline MINIVIT_ABI::io
+
+#if MINIVIT_DEFINITIONS
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <system_error>
+
+namespace minivit::inline MINIVIT_ABI::io {
+
+namespace detail {
+
+static_assert(sizeof(off_t) == 8,
+              "files over 2 GiB need 64-bit offsets: compile with -D_FILE_OFFSET_BITS=64");
+
+MINIVIT_INLINE std::string reason(int error) {
+  return std::error_code(error, std::generic_category()).message();
+}
+
+MINIVIT_INLINE void FileDescriptor::close() noexcept {
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+}
+
+MINIVIT_INLINE int sync(int fd) {
+  if (retried([&] { return ::fsync(fd); }) == 0) return 0;
+  return errno == EINVAL ? 0 : errno;  // EINVAL: this kind of file has nothing to sync
+}
+
+MINIVIT_INLINE int sync(const std::filesystem::path& path) {
+  const FileDescriptor fd(retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW); }));
+  return fd ? sync(fd.get()) : errno;
+}
+
+}  // namespace detail
+
+MINIVIT_INLINE InputFile::InputFile(const std::filesystem::path& path) : path_(path) {
+  // Non-blocking, since opening a pipe that nobody writes to would wait for ever.
+  fd_ = detail::FileDescriptor(
+      detail::retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); }));
+  struct stat status {};
+  if (!fd_ || ::fstat(fd_.get(), &status) != 0) fail(detail::reason(errno));
+  if (S_ISDIR(status.st_mode)) fail("expected a file, found a directory");
+  if (!S_ISREG(status.st_mode)) fail("expected a regular file, found a device, pipe or socket");
+  size_ = static_cast<std::uint64_t>(status.st_size);
+}
+
+MINIVIT_INLINE void InputFile::read_at(std::uint64_t offset, void* into, std::size_t bytes) const {
+  constexpr std::size_t kMaxStep = std::size_t{1} << 30;  // Linux moves at most 2 GiB - 4 KiB at a time
+  char* out = static_cast<char*>(into);
+  while (bytes > 0) {
+    const std::size_t step = std::min(bytes, kMaxStep);
+    const ssize_t n =
+        detail::retried([&] { return ::pread(fd_.get(), out, step, static_cast<off_t>(offset)); });
+    if (n < 0) fail(detail::reason(errno));
+    if (n == 0) fail(str_cat("it ends at byte ", offset, ", ", bytes, " more were expected"));
+    out += n;
+    offset += static_cast<std::uint64_t>(n);
+    bytes -= static_cast<std::size_t>(n);
+  }
+}
+
+MINIVIT_INLINE void InputFile::fail(std::string_view why) const {
+  throw FileError(str_cat("cannot read ", path_.native(), ": ", why));
+}
+
+MINIVIT_INLINE std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) {
   const InputFile file(path);
   check<FileError>(file.size() <= max_bytes, "cannot read ", path.native(), ": it has ", file.size(),
                    " bytes, at most ", max_bytes, " are accepted");
@@ -135,4 +154,5 @@ inline std::string read_file(const std::filesystem::path& path, std::size_t max_
   return text;
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::io
+#endif  // MINIVIT_DEFINITIONS

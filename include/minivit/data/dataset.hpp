@@ -1,8 +1,7 @@
-// What a data set is, and the simple ones.
+// The concept of a data set, and data sets in memory.
 #pragma once
 
 #include <algorithm>
-#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -12,12 +11,11 @@
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/rng.hpp"
-#include "minivit/core/sort.hpp"
 #include "minivit/tensor/tensor.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// Labelled samples of one shape that can be loaded in any order, by several threads at once:
+/// Labeled samples of one shape that can be loaded in any order, by several threads at once:
 ///  - `size()`: how many;
 ///  - `sample_shape()`: the shape of one, (C, H, W);
 ///  - `load(index, rng, out)`: writes sample `index` to `out` and returns its label, 0 or more; what is
@@ -47,10 +45,10 @@ class TensorDataset {
     for (const int label : labels_) check(label >= 0, "TensorDataset: label ", label, ", expected 0 or more");
   }
 
-  std::size_t size() const { return labels_.size(); }
-  Shape sample_shape() const { return {images_.size(1), images_.size(2), images_.size(3)}; }
-  const std::vector<int>& labels() const { return labels_; }
-  std::string name(std::size_t index) const { return str_cat("sample ", index); }
+  [[nodiscard]] std::size_t size() const noexcept { return labels_.size(); }
+  [[nodiscard]] Shape sample_shape() const { return {images_.size(1), images_.size(2), images_.size(3)}; }
+  [[nodiscard]] const std::vector<int>& labels() const noexcept { return labels_; }
+  [[nodiscard]] std::string name(std::size_t index) const { return str_cat("sample ", index); }
 
   /// Copies sample `index` to `out` and returns its label. Throws Error if there is no such sample.
   int load(std::size_t index, Rng&, float* out) const {
@@ -78,10 +76,10 @@ class Subset {
   }
   Subset(const D&&, std::vector<std::size_t>) = delete;  // would dangle
 
-  std::size_t size() const { return indices_.size(); }
-  Shape sample_shape() const { return dataset_->sample_shape(); }
-  const std::vector<std::size_t>& indices() const { return indices_; }
-  std::string name(std::size_t index) const { return dataset_->name(indices_.at(index)); }
+  [[nodiscard]] std::size_t size() const noexcept { return indices_.size(); }
+  [[nodiscard]] Shape sample_shape() const { return dataset_->sample_shape(); }
+  [[nodiscard]] const std::vector<std::size_t>& indices() const noexcept { return indices_; }
+  [[nodiscard]] std::string name(std::size_t index) const { return dataset_->name(indices_.at(index)); }
 
   /// Loads sample indices()[index] of the data set beneath. Throws Error if there is no such sample, and as
   /// that does.
@@ -115,12 +113,24 @@ void shuffle(std::vector<T>& items, Rng rng) {
 /// Splits samples with these labels into (training, validation), both in ascending order. Of a class of n
 /// samples, round(fraction · n) are for validation, at least one on either side if n ≥ 2; a single one is for
 /// training. Which ones depends on labels and seed alone. Throws ConfigError unless 0 < fraction < 1.
-inline std::pair<std::vector<std::size_t>, std::vector<std::size_t>> stratified_split(
+[[nodiscard]] std::pair<std::vector<std::size_t>, std::vector<std::size_t>> stratified_split(
+    const std::vector<int>& labels, double fraction, std::uint64_t seed);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include <cmath>
+#include <numeric>
+
+namespace minivit::inline MINIVIT_ABI {
+
+MINIVIT_INLINE std::pair<std::vector<std::size_t>, std::vector<std::size_t>> stratified_split(
     const std::vector<int>& labels, double fraction, std::uint64_t seed) {
   check<ConfigError>(fraction > 0 && fraction < 1, "stratified_split: fraction is ", fraction,
                      ", expected more than 0 and less than 1");
-  const auto by_class = sorted_positions(
-      labels.size(), [&](std::uint32_t i, std::uint32_t j) { return labels[i] < labels[j]; });
+  std::vector<std::size_t> by_class(labels.size());
+  std::iota(by_class.begin(), by_class.end(), std::size_t{0});
+  std::ranges::stable_sort(by_class, {}, [&](std::size_t i) { return labels[i]; });
   std::vector<char> held_out(labels.size());
   std::vector<std::size_t> samples;  // of one class
   for (std::size_t i = 0; i < by_class.size();) {
@@ -139,3 +149,4 @@ inline std::pair<std::vector<std::size_t>, std::vector<std::size_t>> stratified_
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

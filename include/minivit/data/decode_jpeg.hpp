@@ -1,15 +1,34 @@
 // JPEG to RGB, by libjpeg-turbo where the build found it, else by stb_image.
 #pragma once
 
-#include <cstdint>
-#include <span>
 #include <string_view>
 
-#include "minivit/data/image_type.hpp"
+#include "minivit/data/image_format.hpp"
+#include "minivit/data/jpeg_markers.hpp"
 
+namespace minivit::inline MINIVIT_ABI::image {
+
+namespace detail {
+
+inline bool is_jpeg(EncodedImage bytes) { return has_at(bytes, 0, "\xFF\xD8\xFF"); }
+
+/// Decodes a JPEG to RGB; with libjpeg at 1 / `choose(width, height)` of its size. Throws FileError, and as
+/// `choose`.
+Decoded decode_jpeg(EncodedImage bytes, std::string_view name, const ChooseReduction& choose);
+
+}  // namespace detail
+
+/// JPEG, except arithmetic coding where the library at hand cannot.
+inline constexpr ImageFormat kJpeg{
+    "JPEG", {".jpg", ".jpeg"}, detail::is_jpeg, detail::jpeg_size, detail::decode_jpeg};
+
+}  // namespace minivit::inline MINIVIT_ABI::image
+
+#if MINIVIT_DEFINITIONS
 #if defined(MINIVIT_WITH_LIBJPEG)
 
 #include <csetjmp>
+#include <cstdint>
 #include <cstdio>  // jpeglib.h needs it first
 #include <cstring>
 #include <vector>
@@ -18,7 +37,7 @@
 
 #include <jerror.h>
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -35,8 +54,8 @@ class JpegReader {
     };
     errors_.output_message = [](j_common_ptr) {};
     progress_.progress_monitor = [](j_common_ptr info) {
-      // A small progressive file can ask for thousands of passes over a large image.
-      if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxScans)
+      // Asked between the scans, should libjpeg find others than `jpeg_size` did.
+      if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxJpegScans)
         self(info).fail("too many scans");
     };
   }
@@ -45,7 +64,7 @@ class JpegReader {
   JpegReader& operator=(const JpegReader&) = delete;
 
   /// Reads up to the first scan: width(), height() and channels() are known then. False: see message().
-  bool open(std::span<const std::uint8_t> bytes) {
+  bool open(EncodedImage bytes) {
     if (setjmp(jump_) != 0) return false;
     jpeg_create_decompress(&info_);
     info_.progress = &progress_;
@@ -82,8 +101,6 @@ class JpegReader {
   const char* message() const { return message_; }
 
  private:
-  static constexpr int kMaxScans = 500;
-
   static JpegReader& self(j_common_ptr info) { return *static_cast<JpegReader*>(info->client_data); }
 
   // libjpeg only warns of these and paints the rest of the image gray.
@@ -107,13 +124,10 @@ class JpegReader {
   char message_[JMSG_LENGTH_MAX] = {};
 };
 
-/// Decodes a JPEG image to RGB, at 1 / `choose(width, height)` of its size. Throws FileError, and as
-/// `choose`.
-inline Decoded decode_jpeg(std::span<const std::uint8_t> bytes, std::string_view name,
-                           const ChooseReduction& choose) {
+MINIVIT_INLINE Decoded decode_jpeg(EncodedImage bytes, std::string_view name, const ChooseReduction& choose) {
   JpegReader reader;
   check<FileError>(reader.open(bytes), name, ": damaged JPEG: ", reader.message());
-  check_decoded_size(name, reader.width(), reader.height());  // the file's size, whatever is made of it
+  check_decoded_size(name, reader.width(), reader.height());  // should libjpeg find another one
   Decoded decoded{{}, static_cast<int>(reader.width()), static_cast<int>(reader.height()), 1, true};
   decoded.reduction = choose(decoded.width, decoded.height);
   check(decoded.reduction == 1 || decoded.reduction == 2 || decoded.reduction == 4 || decoded.reduction == 8,
@@ -146,61 +160,24 @@ inline Decoded decode_jpeg(std::span<const std::uint8_t> bytes, std::string_view
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #else
 
 #include "minivit/data/stb.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
-/// Throws FileError for a JPEG that stb_image would paint gray or read out of bounds for: one without its end
-/// marker, or with more than 255 codes in a Huffman table (stb_image 2.27 overruns its table with more than
-/// 256, and takes the last of 256 for "not in the fast table").
-inline void check_jpeg_markers(std::span<const std::uint8_t> bytes, std::string_view name) {
-  constexpr int kStart = 0xD8, kEnd = 0xD9, kHuffman = 0xC4, kScan = 0xDA;
-  const auto in_scan = [](int marker) {
-    return marker == 0x00 || marker == 0xFF || (marker >= 0xD0 && marker <= 0xD7);
-  };
-  std::size_t at = 2;
-  while (at + 1 < bytes.size()) {
-    if (bytes[at] != 0xFF || in_scan(bytes[at + 1])) {
-      ++at;
-      continue;
-    }
-    const int marker = bytes[at + 1];
-    at += 2;
-    if (marker == kEnd) return;
-    if (marker == kStart || marker == 0x01) continue;
-    if (at + 2 > bytes.size()) break;
-    const std::size_t length = std::size_t{bytes[at]} << 8 | bytes[at + 1];
-    if (length < 2 || length > bytes.size() - at) break;
-    if (marker == kHuffman) {
-      for (std::size_t table = at + 2; table < at + length;) {
-        check<FileError>(table + 17 <= at + length, name, ": damaged JPEG: incomplete Huffman table");
-        std::size_t codes = 0;
-        for (std::size_t i = 1; i <= 16; ++i) codes += bytes[table + i];
-        check<FileError>(codes <= 255, name, ": damaged JPEG: Huffman table of ", codes, " codes");
-        table += 17 + codes;
-      }
-    }
-    at += length;
-    if (marker == kScan) continue;  // entropy-coded data follow, up to the next marker
-  }
-  throw FileError(str_cat(name, ": damaged JPEG: it ends early"));
-}
-
-/// Decodes a JPEG image to RGB, always at its full size. Throws FileError.
-inline Decoded decode_jpeg(std::span<const std::uint8_t> bytes, std::string_view name,
-                           const ChooseReduction&) {
-  check_jpeg_markers(bytes, name);
-  return not_reduced(decode_with_stb(bytes, name, "JPEG"));
+MINIVIT_INLINE Decoded decode_jpeg(EncodedImage bytes, std::string_view name, const ChooseReduction&) {
+  check_jpeg_for_stb(bytes, name);
+  return not_reduced(decode_with_stb(bytes, name, "JPEG", jpeg_size(bytes, name)));
 }
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #endif
+#endif  // MINIVIT_DEFINITIONS

@@ -1,11 +1,60 @@
 // PNG to RGB, by libpng where the build found it, else by stb_image.
 #pragma once
 
-#include <cstdint>
-#include <span>
 #include <string_view>
 
-#include "minivit/data/image_type.hpp"
+#include "minivit/data/image_format.hpp"
+
+namespace minivit::inline MINIVIT_ABI::image {
+
+namespace detail {
+
+inline bool is_png(EncodedImage bytes) { return has_at(bytes, 0, "\x89PNG\r\n\x1A\n"); }
+
+/// The size of a PNG. Throws FileError as ImageFormat::size does.
+ImageSize png_size(EncodedImage bytes, std::string_view name);
+
+/// Decodes a PNG to RGB. Throws FileError.
+Decoded decode_png(EncodedImage bytes, std::string_view name, const ChooseReduction& choose);
+
+}  // namespace detail
+
+/// PNG: all color types and depths, interlaced or not.
+inline constexpr ImageFormat kPng{"PNG", {".png"}, detail::is_png, detail::png_size, detail::decode_png};
+
+}  // namespace minivit::inline MINIVIT_ABI::image
+
+#if MINIVIT_DEFINITIONS
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace minivit::inline MINIVIT_ABI::image {
+
+namespace detail {
+
+MINIVIT_INLINE ImageSize png_size(EncodedImage bytes, std::string_view name) {
+  // Signature (8 bytes), then the chunk IHDR: length, type, width, height, depth, color type, ...
+  check<FileError>(bytes.size() >= 33 && has_at(bytes, 8, {"\0\0\0\x0DIHDR", 8}), name,
+                   ": damaged PNG: it does not start with its header (IHDR)");
+  const auto u32 = [&](std::size_t at) {
+    return std::int64_t{bytes[at]} << 24 | bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3];
+  };
+  const ImageSize size{u32(16), u32(20)};
+  check_decoded_size(name, size.width, size.height);
+  const int depth = bytes[24], color = bytes[25];
+  const int samples = color == 2 ? 3 : color == 4 ? 2 : color == 6 ? 4 : 1;  // of a pixel
+  // A byte of deflated data holds at most 1032 (zlib's documentation: a match of 258 bytes takes two bits).
+  const std::int64_t inflated = size.width * size.height * samples * depth / 8;
+  check<FileError>(inflated / 1032 <= static_cast<std::int64_t>(bytes.size()), name,
+                   ": damaged PNG: ", bytes.size(), " bytes do not hold ", size.width, "x", size.height,
+                   " pixels");
+  return size;
+}
+
+}  // namespace detail
+
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #if defined(MINIVIT_WITH_LIBPNG)
 
@@ -14,7 +63,7 @@
 
 #include <png.h>
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -22,7 +71,7 @@ namespace detail {
 /// jumped over or out of holds an object with a destructor.
 class PngReader {
  public:
-  explicit PngReader(std::span<const std::uint8_t> bytes) : bytes_(bytes) {
+  explicit PngReader(EncodedImage bytes) : bytes_(bytes) {
     png_ = png_create_read_struct(
         PNG_LIBPNG_VER_STRING, this, [](png_structp png, png_const_charp text) { self(png).fail(text); },
         [](png_structp, png_const_charp) {});
@@ -37,9 +86,13 @@ class PngReader {
     if (!png_ || !info_) return false;
     if (setjmp(jump_) != 0) return false;
     png_set_user_limits(png_, static_cast<png_uint_32>(kMaxPixels), static_cast<png_uint_32>(kMaxPixels));
+    // Texts and profiles are passed over, not decompressed: -1 means all chunks that do not make the pixels.
+    png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
     png_set_read_fn(png_, this, [](png_structp png, png_bytep out, std::size_t count) {
       PngReader& reader = *static_cast<PngReader*>(png_get_io_ptr(png));
       if (count > reader.bytes_.size()) png_error(png, "it ends early");
+      if (count > reader.allowance_) png_error(png, "more data than pixels");
+      reader.allowance_ -= count;
       std::memcpy(out, reader.bytes_.data(), count);
       reader.bytes_ = reader.bytes_.subspan(count);
     });
@@ -60,8 +113,14 @@ class PngReader {
     if (setjmp(jump_) != 0) return false;
     const std::size_t stride = png_get_rowbytes(png_, info_);
     const std::size_t rows = png_get_image_height(png_, info_);
+    const std::size_t bytes_of_row = std::size_t{8} * png_get_image_width(png_, info_);  // or fewer
     for (int pass = 0; pass < passes_; ++pass)
-      for (std::size_t y = 0; y < rows; ++y) png_read_row(png_, out + y * stride, nullptr);
+      for (std::size_t y = 0; y < rows; ++y) {
+        // Behind the last row libpng inflates whatever there still is. No row takes so many bytes, even if
+        // each of them is a chunk of its own.
+        allowance_ = 16 * bytes_of_row + (std::size_t{64} << 10);
+        png_read_row(png_, out + y * stride, nullptr);
+      }
     return true;
   }
 
@@ -77,43 +136,43 @@ class PngReader {
     std::longjmp(jump_, 1);
   }
 
-  std::span<const std::uint8_t> bytes_;
+  EncodedImage bytes_;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
+  std::size_t allowance_ = kMaxImageFile;  // bytes that may be read before it is set anew
   int passes_ = 1;
   std::jmp_buf jump_;
   char message_[128] = "libpng cannot be started";
 };
 
-/// Decodes a PNG image to RGB. Throws FileError.
-inline Image decode_png(std::span<const std::uint8_t> bytes, std::string_view name) {
+MINIVIT_INLINE Decoded decode_png(EncodedImage bytes, std::string_view name, const ChooseReduction&) {
   PngReader reader(bytes);
   check<FileError>(reader.open(), name, ": damaged PNG: ", reader.message());
-  check_decoded_size(name, reader.width(), reader.height());
+  check_decoded_size(name, reader.width(), reader.height());  // should libpng find another one
   Image image = make_image(static_cast<int>(reader.width()), static_cast<int>(reader.height()));
   check<FileError>(reader.read(image.pixels.data()), name, ": damaged PNG: ", reader.message());
-  return image;
+  return not_reduced(std::move(image));
 }
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #else
 
 #include "minivit/data/stb.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
-/// Decodes a PNG image to RGB. Throws FileError.
-inline Image decode_png(std::span<const std::uint8_t> bytes, std::string_view name) {
-  return decode_with_stb(bytes, name, "PNG");
+MINIVIT_INLINE Decoded decode_png(EncodedImage bytes, std::string_view name, const ChooseReduction&) {
+  return not_reduced(decode_with_stb(bytes, name, "PNG", png_size(bytes, name)));
 }
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
 
 #endif
+#endif  // MINIVIT_DEFINITIONS

@@ -6,16 +6,28 @@
 
 #include "minivit/data/image_type.hpp"
 
+namespace minivit::inline MINIVIT_ABI::image {
+
+/// The bytes of a PNG file of `image` (1 or 3 channels). Throws ShapeError for any other image, FileError if
+/// it cannot be encoded.
+[[nodiscard]] std::vector<std::uint8_t> encode_png(const Image& image);
+
+}  // namespace minivit::inline MINIVIT_ABI::image
+
+#if MINIVIT_DEFINITIONS
 #if defined(MINIVIT_WITH_LIBPNG)
-
 #include <png.h>
+#else
+#include "minivit/data/stb.hpp"
+#endif
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
-namespace detail {
-
-/// The bytes of a PNG file of `image`, which has 1 or 3 channels. Throws FileError.
-inline std::vector<std::uint8_t> encode_png_bytes(const Image& image) {
+MINIVIT_INLINE std::vector<std::uint8_t> encode_png(const Image& image) {
+  detail::check_image("encode_png", image);
+  check<ShapeError>(image.channels == 1 || image.channels == 3, "encode_png: image has ", image.channels,
+                    " channels, expected 1 (gray) or 3 (RGB)");
+#if defined(MINIVIT_WITH_LIBPNG)
   png_image png{};  // libpng's simplified interface: it reports errors without jumping
   png.version = PNG_IMAGE_VERSION;
   png.width = static_cast<png_uint_32>(image.width);
@@ -28,38 +40,10 @@ inline std::vector<std::uint8_t> encode_png_bytes(const Image& image) {
       "encode_png: ", static_cast<const char*>(png.message));
   bytes.resize(size);
   return bytes;
-}
-
-}  // namespace detail
-
-}  // namespace minivit::inline MINIVIT_ABI
-
 #else
-
-#include "minivit/data/stb.hpp"
-
-namespace minivit::inline MINIVIT_ABI {
-
-namespace detail {
-
-/// The bytes of a PNG file of `image`, which has 1 or 3 channels. Throws FileError.
-inline std::vector<std::uint8_t> encode_png_bytes(const Image& image) { return encode_png_with_stb(image); }
-
-}  // namespace detail
-
-}  // namespace minivit::inline MINIVIT_ABI
-
+  return detail::encode_png_with_stb(image);
 #endif
-
-namespace minivit::inline MINIVIT_ABI {
-
-/// The bytes of a PNG file of `image` (1 or 3 channels). Throws ShapeError for any other image, FileError if
-/// it cannot be encoded.
-inline std::vector<std::uint8_t> encode_png(const Image& image) {
-  detail::check_image("encode_png", image);
-  check<ShapeError>(image.channels == 1 || image.channels == 3, "encode_png: image has ", image.channels,
-                    " channels, expected 1 (gray) or 3 (RGB)");
-  return detail::encode_png_bytes(image);
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
+#endif  // MINIVIT_DEFINITIONS

@@ -1,17 +1,15 @@
-// What an image is, and how large one may be.
+// The type of an image, and its limits.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "minivit/core/check.hpp"
+#include "minivit/core/config.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 /// Largest image that is decoded, in pixels: decoding is refused before memory is asked for.
 inline constexpr std::int64_t kMaxPixels = 64'000'000;
@@ -25,26 +23,24 @@ struct Image {
   std::vector<std::uint8_t> pixels;  ///< height · width · channels
 
   /// Bytes of one row.
-  std::size_t stride() const { return static_cast<std::size_t>(width) * static_cast<std::size_t>(channels); }
+  [[nodiscard]] std::size_t stride() const noexcept {
+    return static_cast<std::size_t>(width) * static_cast<std::size_t>(channels);
+  }
 
   /// The first byte of row y. Not checked.
-  std::uint8_t* row(int y) { return pixels.data() + static_cast<std::size_t>(y) * stride(); }
-  const std::uint8_t* row(int y) const { return pixels.data() + static_cast<std::size_t>(y) * stride(); }
+  [[nodiscard]] std::uint8_t* row(int y) noexcept {
+    return pixels.data() + static_cast<std::size_t>(y) * stride();
+  }
+  [[nodiscard]] const std::uint8_t* row(int y) const noexcept {
+    return pixels.data() + static_cast<std::size_t>(y) * stride();
+  }
 
   friend bool operator==(const Image&, const Image&) = default;
 };
 
 /// A black image. Throws ShapeError unless both sides are at least 1, they make at most kMaxPixels and there
 /// are 1 to 4 channels.
-inline Image make_image(int width, int height, int channels = 3) {
-  check<ShapeError>(width >= 1 && height >= 1 && std::int64_t{width} * height <= kMaxPixels,
-                    "image: size is ", width, "x", height, ", expected at least 1x1 and at most ", kMaxPixels,
-                    " pixels");
-  check<ShapeError>(channels >= 1 && channels <= 4, "image: ", channels, " channels, expected 1 to 4");
-  Image image{width, height, channels, {}};
-  image.pixels.resize(image.stride() * static_cast<std::size_t>(height));
-  return image;
-}
+[[nodiscard]] Image make_image(int width, int height, int channels = 3);
 
 /// An image as it came out of its file, perhaps at a part of its size: JPEG can be decoded at a half, a
 /// quarter or an eighth for a fraction of the time.
@@ -61,7 +57,42 @@ using ChooseReduction = std::function<int(int width, int height)>;
 namespace detail {
 
 /// Throws ShapeError unless the sizes of `image` are in range and fit its pixels.
-inline void check_image(std::string_view op, const Image& image) {
+void check_image(std::string_view op, const Image& image);
+
+/// Throws FileError unless an image of this size may be decoded.
+void check_decoded_size(std::string_view name, std::int64_t width, std::int64_t height);
+
+/// An image that was decoded at its full size.
+[[nodiscard]] Decoded not_reduced(Image image);
+
+}  // namespace detail
+
+}  // namespace minivit::inline MINIVIT_ABI::image
+
+namespace minivit::inline MINIVIT_ABI {
+using image::Image;
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include <utility>
+
+#include "minivit/core/check.hpp"
+
+namespace minivit::inline MINIVIT_ABI::image {
+
+MINIVIT_INLINE Image make_image(int width, int height, int channels) {
+  check<ShapeError>(width >= 1 && height >= 1 && std::int64_t{width} * height <= kMaxPixels,
+                    "image: size is ", width, "x", height, ", expected at least 1x1 and at most ", kMaxPixels,
+                    " pixels");
+  check<ShapeError>(channels >= 1 && channels <= 4, "image: ", channels, " channels, expected 1 to 4");
+  Image image{width, height, channels, {}};
+  image.pixels.resize(image.stride() * static_cast<std::size_t>(height));
+  return image;
+}
+
+namespace detail {
+
+MINIVIT_INLINE void check_image(std::string_view op, const Image& image) {
   check<ShapeError>(image.width >= 1 && image.height >= 1 && image.channels >= 1 && image.channels <= 4 &&
                         image.pixels.size() == image.stride() * static_cast<std::size_t>(image.height),
                     op, ": image of ", image.width, "x", image.height, " with ", image.channels,
@@ -69,20 +100,19 @@ inline void check_image(std::string_view op, const Image& image) {
                     " bytes, expected width x height x channels (1 to 4)");
 }
 
-/// Throws FileError unless an image of this size may be decoded.
-inline void check_decoded_size(std::string_view name, std::int64_t width, std::int64_t height) {
+MINIVIT_INLINE void check_decoded_size(std::string_view name, std::int64_t width, std::int64_t height) {
   check<FileError>(width >= 1 && height >= 1 && width <= kMaxPixels && height <= kMaxPixels &&
                        width * height <= kMaxPixels,
                    name, ": the image is ", width, "x", height, ", expected at least 1x1 and at most ",
                    kMaxPixels, " pixels");
 }
 
-/// An image that was decoded at its full size.
-inline Decoded not_reduced(Image image) {
+MINIVIT_INLINE Decoded not_reduced(Image image) {
   const int width = image.width, height = image.height;
   return {std::move(image), width, height, 1, false};
 }
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
+#endif  // MINIVIT_DEFINITIONS

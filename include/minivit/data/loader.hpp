@@ -32,6 +32,7 @@ struct Batch {
   std::size_t number = 0;            ///< of the batch in its epoch; the next one is what to resume with
 };
 
+/// Settings of a DataLoader.
 struct LoaderOptions {
   std::size_t batch_size = 32;
   bool shuffle = false;    ///< another order in every epoch
@@ -82,9 +83,9 @@ class DataLoader {
   /// Stops loading; does not wait for more than the samples that are being loaded.
   ~DataLoader() { stop(); }
 
-  const LoaderOptions& options() const { return options_; }
+  [[nodiscard]] const LoaderOptions& options() const noexcept { return options_; }
 
-  std::size_t batches_per_epoch() const {
+  [[nodiscard]] std::size_t batches_per_epoch() const noexcept {
     return options_.drop_last ? size_ / options_.batch_size : (size_ - 1) / options_.batch_size + 1;
   }
 
@@ -136,7 +137,7 @@ class DataLoader {
   }
 
   /// One message for each sample that could not be read so far, by index of the sample.
-  std::vector<std::string> skipped() const {
+  [[nodiscard]] std::vector<std::string> skipped() const {
     std::vector<std::string> messages;
     for (const auto& [index, message] : bad_) messages.push_back(message);
     return messages;

@@ -7,6 +7,38 @@
 // bytes. Method: Pillow, src/libImaging/Resample.c (8 bits per channel) and Geometry.c (nearest).
 #pragma once
 
+#include "minivit/data/image_type.hpp"
+
+namespace minivit::inline MINIVIT_ABI::image {
+
+/// How `resize` weighs the pixels around a place: Pillow's NEAREST, BILINEAR (triangle) and BICUBIC (Keys, a
+/// = -0.5).
+enum class Filter { nearest, bilinear, bicubic };
+
+/// `image` at width x height pixels, as Pillow's `Image.resize((width, height), filter)`, bit for bit.
+/// Throws ShapeError for an invalid image or a size that `make_image` refuses.
+[[nodiscard]] Image resize(const Image& image, int width, int height, Filter filter);
+
+/// A part of an image, in pixels that need not be whole.
+struct Region {
+  double left = 0, top = 0, width = 0, height = 0;
+};
+
+/// `region` of `image` at width x height pixels. Of whole pixels the same as `crop` and `resize`, bit for
+/// bit: nothing beyond the region (and the pixels that its edges cut) counts. Throws ShapeError as `resize`,
+/// and unless the region lies within the image and is not empty.
+[[nodiscard]] Image resize(const Image& image, const Region& region, int width, int height, Filter filter);
+
+/// The part of `image` of `width` x `height` pixels whose upper left corner is at (left, top).
+/// Throws ShapeError unless it lies within the image.
+[[nodiscard]] Image crop(const Image& image, int left, int top, int width, int height);
+
+/// `image` mirrored: left becomes right. Throws ShapeError for an invalid image.
+[[nodiscard]] Image flip(const Image& image);
+
+}  // namespace minivit::inline MINIVIT_ABI::image
+
+#if MINIVIT_DEFINITIONS
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -15,14 +47,10 @@
 #include <memory>
 #include <vector>
 
-#include "minivit/data/image_type.hpp"
+#include "minivit/core/check.hpp"
 #include "minivit/data/resize_kernel.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
-
-/// How `resize` weighs the pixels around a place: Pillow's NEAREST, BILINEAR (triangle) and BICUBIC (Keys, a
-/// = -0.5).
-enum class Filter { nearest, bilinear, bicubic };
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -231,24 +259,14 @@ inline void check_resized_size(int width, int height) {
 
 }  // namespace detail
 
-/// `image` at width x height pixels, as Pillow's `Image.resize((width, height), filter)`, bit for bit.
-/// Throws ShapeError for an invalid image or a size that `make_image` refuses.
-inline Image resize(const Image& image, int width, int height, Filter filter) {
+MINIVIT_INLINE Image resize(const Image& image, int width, int height, Filter filter) {
   detail::check_image("resize", image);
   detail::check_resized_size(width, height);
   return detail::resize_view(detail::View::of(image), detail::Axis::whole(image.width, width),
                              detail::Axis::whole(image.height, height), filter);
 }
 
-/// A part of an image, in pixels that need not be whole.
-struct Region {
-  double left = 0, top = 0, width = 0, height = 0;
-};
-
-/// `region` of `image` at width x height pixels. Of whole pixels the same as `crop` and `resize`, bit for
-/// bit: nothing beyond the region (and the pixels that its edges cut) counts. Throws ShapeError as `resize`,
-/// and unless the region lies within the image and is not empty.
-inline Image resize(const Image& image, const Region& region, int width, int height, Filter filter) {
+MINIVIT_INLINE Image resize(const Image& image, const Region& region, int width, int height, Filter filter) {
   detail::check_image("resize", image);
   detail::check_resized_size(width, height);
   const double right = region.left + region.width, bottom = region.top + region.height;
@@ -263,9 +281,7 @@ inline Image resize(const Image& image, const Region& region, int width, int hei
                              {region.top - y, region.height, h, height, 0, height}, filter);
 }
 
-/// The part of `image` of `width` x `height` pixels whose upper left corner is at (left, top).
-/// Throws ShapeError unless it lies within the image.
-inline Image crop(const Image& image, int left, int top, int width, int height) {
+MINIVIT_INLINE Image crop(const Image& image, int left, int top, int width, int height) {
   detail::check_image("crop", image);
   check<ShapeError>(width >= 1 && height >= 1 && left >= 0 && top >= 0 && left <= image.width - width &&
                         top <= image.height - height,
@@ -274,8 +290,7 @@ inline Image crop(const Image& image, int left, int top, int width, int height) 
   return detail::copy(detail::View::of(image).part(left, top, width, height));
 }
 
-/// `image` mirrored: left becomes right. Throws ShapeError for an invalid image.
-inline Image flip(const Image& image) {
+MINIVIT_INLINE Image flip(const Image& image) {
   detail::check_image("flip", image);
   Image out = make_image(image.width, image.height, image.channels);
   const int channels = image.channels;
@@ -290,4 +305,5 @@ inline Image flip(const Image& image) {
   return out;
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image
+#endif  // MINIVIT_DEFINITIONS

@@ -1,4 +1,4 @@
-// What resizing spends its time with: weighted sums of bytes.
+// Weighted sums of bytes, the inner loop of resizing.
 //
 // Four bytes lie in a word of 32 bits, and each has a sum in the place of that word: bytes come apart and
 // together again by shifts, and nothing changes its place. Written in vectors of GCC and Clang, which left to
@@ -12,7 +12,7 @@
 
 #include "minivit/core/config.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
@@ -76,4 +76,4 @@ inline void weighted_bytes(const std::uint8_t* in, std::size_t stride, const std
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image

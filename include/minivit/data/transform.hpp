@@ -1,301 +1,142 @@
-// From images to what a model reads: geometry, augmentation, normalization.
+// Transforms: what lies between a decoded image and the input of a model.
+//
+// A transform is any callable of one of two kinds; nothing is inherited or registered:
+//
+//   image to image:   Image operator()(const Image& image, Rng& rng) const
+//   image to planes:  void operator()(const Image& image, Rng& rng, float* out) const, and
+//                     Shape sample_shape() const, the (C, H, W) that it writes
+//
+// It is called by several threads at once, and draws what is random from `rng` alone. An ImageFolder takes
+// one of the second kind: Preprocess, TrainTransform, a Chain of yours. Members that make it faster, where
+// they are there:
+//
+//   int decode_reduction(int width, int height, Rng rng) const
+//       how much smaller (1, 2, 4 or 8) an image of this size may be decoded for the draws that `rng` is
+//       about to make; the transform is then called with a Decoded
+//   bool fixed_geometry() const
+//   Image to_size(const Decoded&) const
+//   void finish(const Image&, Rng&, float* out) const
+//       where fixed_geometry() is true the transform is `finish` of `to_size`, and what `to_size` gives is
+//       the same every time, so that it can be kept
+//   void validate() const
+//       throws ConfigError for settings that are out of range; called once
 #pragma once
 
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
+#include <concepts>
+#include <memory>
+#include <utility>
 
-#include "minivit/core/check.hpp"
 #include "minivit/core/rng.hpp"
 #include "minivit/data/augment.hpp"
 #include "minivit/data/image_type.hpp"
-#include "minivit/data/resize.hpp"
+#include "minivit/data/preprocess.hpp"
+#include "minivit/data/train_transform.hpp"
+#include "minivit/tensor/shape.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::image {
 
-/// How an image is made ready for a model when nothing is random: for evaluation, prediction, serving. Images
-/// are RGB, what the model sees may be gray.
-struct Preprocess {
-  /// squash: resized to floor(size / crop_pct), whatever its shape, center cut out (Hugging Face's ViT and
-  /// DeiT, timm's "squash" crop mode).
-  /// crop: shortest edge resized to floor(size / crop_pct), center cut out (timm's "center" crop mode).
-  enum class Fit { squash, crop };
-
-  int height = 224, width = 224;
-  int channels = 3;  ///< what the model sees: 3, or 1 for the luma (ITU-R BT.601) of the normalized channels
-  Fit fit = Fit::squash;
-  double crop_pct = 1.0;  ///< share of the resized edge that is kept, in (0, 1]
-  Filter filter = Filter::bicubic;
-  std::array<float, 3> mean{0.485f, 0.456f,
-                            0.406f};  ///< subtracted from values in [0, 1]; default: ImageNet's
-  std::array<float, 3> std{0.229f, 0.224f, 0.225f};  ///< then divided by, greater than 0
-
-  /// Throws ConfigError for a value out of range.
-  void validate() const {
-    check<ConfigError>(height >= 1 && width >= 1 && std::int64_t{height} * width <= kMaxPixels,
-                       "preprocess: size is ", width, "x", height, ", expected at least 1x1 and at most ",
-                       kMaxPixels, " pixels");
-    check<ConfigError>(channels == 1 || channels == 3, "preprocess: channels is ", channels,
-                       ", expected 3, or 1 for gray");
-    check<ConfigError>(crop_pct > 0 && crop_pct <= 1, "preprocess: crop_pct is ", crop_pct,
-                       ", expected more than 0 and at most 1");
-    for (std::size_t c = 0; c < 3; ++c)
-      check<ConfigError>(std::isfinite(mean[c]) && std::isfinite(std[c]) && std[c] > 0, "preprocess: mean ",
-                         mean[c], " and std ", std[c], " of channel ", c,
-                         ", expected finite numbers and std above 0");
-  }
-
-  friend bool operator==(const Preprocess&, const Preprocess&) = default;
+/// A transform from image to image, for example `trivial_augment`.
+template <class T>
+concept ImageTransform = std::copy_constructible<T> &&
+    requires(const T& transform, const Image& image, Rng& rng) {
+  { transform(image, rng) } -> std::convertible_to<Image>;
 };
 
-namespace detail {
-
-/// The start of the middle `part` of `whole`: half the rest, halves rounded to even as Python's round.
-inline int center_start(int whole, int part) {
-  return static_cast<int>(std::nearbyint((whole - part) / 2.0));
-}
-
-/// The size to which an image of this size is resized before the center crop.
-inline std::array<int, 2> size_before_crop(int image_width, int image_height, const Preprocess& p) {
-  const double target_w = std::floor(p.width / p.crop_pct), target_h = std::floor(p.height / p.crop_pct);
-  const double w = image_width, h = image_height;
-  std::array<double, 2> size;
-  if (p.fit == Preprocess::Fit::squash)
-    size = {target_w, target_h};
-  else if (target_w == target_h)  // torchvision's Resize: the longer edge is cut to a whole number
-    size = w <= h ? std::array{target_w, std::floor(target_w * h / w)}
-                  : std::array{std::floor(target_h * w / h), target_h};
-  else {  // timm's ResizeKeepRatio: rounded
-    const double ratio = std::min(h / target_h, w / target_w);
-    size = {std::nearbyint(w / ratio), std::nearbyint(h / ratio)};
-  }
-  check<ShapeError>(size[0] * size[1] <= static_cast<double>(kMaxPixels), "preprocess: an image of ",
-                    image_width, "x", image_height, " would become ", size[0], "x", size[1], ", more than ",
-                    kMaxPixels, " pixels");
-  return {std::max(p.width, static_cast<int>(size[0])), std::max(p.height, static_cast<int>(size[1]))};
-}
-inline std::array<int, 2> size_before_crop(const Image& image, const Preprocess& p) {
-  return size_before_crop(image.width, image.height, p);
-}
-
-/// The largest reduction (1, 2, 4 or 8) that leaves at least to_width x to_height of width x height pixels:
-/// then what follows still shrinks, and every one of its pixels has pixels of its own to be made of.
-inline int reduction_for(int width, int height, int to_width, int to_height) {
-  int reduction = 8;
-  while (reduction > 1 &&
-         (width < reduction * std::int64_t{to_width} || height < reduction * std::int64_t{to_height}))
-    reduction /= 2;
-  return reduction;
-}
-
-inline void check_rgb(const char* op, const Image& image) {
-  check_image(op, image);
-  check<ShapeError>(image.channels == 3, op, ": image has ", image.channels, " channels, expected 3 (RGB)");
-}
-
-/// What each value of each channel becomes: (v / 255 - mean) / std, and for a gray picture its part of that.
-using NormalTables = std::array<std::array<float, 256>, 3>;
-
-inline NormalTables normal_tables(const Preprocess& p) {
-  constexpr std::array<float, 3> kLuma{0.299f, 0.587f, 0.114f};
-  NormalTables tables;
-  for (std::size_t c = 0; c < 3; ++c)
-    for (int v = 0; v < 256; ++v)
-      tables[c][static_cast<std::size_t>(v)] =
-          (static_cast<float>(v) / 255.0f - p.mean[c]) / p.std[c] * (p.channels == 1 ? kLuma[c] : 1.0f);
-  return tables;
-}
-
-/// The same, each value replaced by another one first.
-inline NormalTables normal_tables(const Preprocess& p, const ChannelTables& replaced) {
-  const NormalTables plain = normal_tables(p);
-  NormalTables tables;
-  for (std::size_t c = 0; c < 3; ++c)
-    for (std::size_t v = 0; v < 256; ++v) tables[c][v] = plain[c][replaced[c][v]];
-  return tables;
-}
-
-/// Writes the image (H, W, 3) as planes (3, H, W) of what the tables say, or as their sum (1, H, W); mirrored
-/// if asked.
-inline void look_up_planes(const Image& image, const NormalTables& tables, bool mirrored, int channels,
-                           float* out) {
-  const std::size_t width = static_cast<std::size_t>(image.width),
-                    plane = width * static_cast<std::size_t>(image.height);
-  const std::ptrdiff_t step = mirrored ? -3 : 3;
-  for (int y = 0; y < image.height; ++y, out += width)
-    for (std::size_t c = 0; c < 3; ++c) {  // a row of one channel at a time: one table, one place to write to
-      const float* const table = tables[c].data();
-      const std::uint8_t* in = image.row(y) + c + (mirrored ? 3 * (width - 1) : 0);
-      float* const to = channels == 1 ? out : out + c * plane;
-      if (channels == 1 && c > 0) {
-        for (std::size_t x = 0; x < width; ++x, in += step) to[x] += table[*in];
-        continue;
-      }
-#pragma GCC unroll 8
-      for (std::size_t x = 0; x < width; ++x, in += step) to[x] = table[*in];
-    }
-}
-
-inline void check_size(const char* op, const Image& image, const Preprocess& p, const char* hint) {
-  check_rgb(op, image);
-  check<ShapeError>(image.width == p.width && image.height == p.height, op, ": image is ", image.width, "x",
-                    image.height, ", expected ", p.width, "x", p.height, hint);
-}
-
-/// `fit_image` for an image that was width x height pixels large before it was reduced.
-inline Image fit_image(const Image& image, int width, int height, int reduction, const Preprocess& p) {
-  p.validate();
-  check_rgb("preprocess", image);
-  check<ShapeError>(reduction >= 1 && (width - 1) / reduction + 1 == image.width &&
-                        (height - 1) / reduction + 1 == image.height,
-                    "preprocess: image is ", image.width, "x", image.height, ", expected 1/", reduction,
-                    " of ", width, "x", height);
-  const auto [w, h] = size_before_crop(width, height, p);
-  const double by = reduction;
-  return resize_view(View::of(image), {0, width / by, image.width, w, center_start(w, p.width), p.width},
-                     {0, height / by, image.height, h, center_start(h, p.height), p.height}, p.filter);
-}
-
-}  // namespace detail
-
-/// The image at exactly p.width x p.height pixels, by p.fit. Throws ShapeError for an image that is not RGB
-/// or so thin that resizing would make it larger than kMaxPixels, ConfigError for invalid settings.
-inline Image fit_image(const Decoded& decoded, const Preprocess& p) {
-  return detail::fit_image(decoded.image, decoded.width, decoded.height, decoded.reduction, p);
-}
-inline Image fit_image(const Image& image, const Preprocess& p) {
-  return detail::fit_image(image, image.width, image.height, 1, p);
-}
-
-/// The reduction with which an image of width x height pixels may be decoded for `fit_image`: the largest
-/// that leaves pixels enough, 1 for Filter::nearest. Throws as that.
-inline int decode_reduction(int width, int height, const Preprocess& p) {
-  if (p.filter == Filter::nearest) return 1;  // takes pixels as they are
-  const auto [w, h] = detail::size_before_crop(width, height, p);
-  return detail::reduction_for(width, height, w, h);
-}
-
-/// Writes an image of the size of `p` as planes (channels, height, width), each value (v / 255 - mean) / std.
-/// Throws ShapeError if the image has another size or is not RGB.
-inline void to_tensor(const Image& image, const Preprocess& p, float* out) {
-  detail::check_size("to_tensor", image, p, "; see fit_image");
-  detail::look_up_planes(image, detail::normal_tables(p), false, p.channels, out);
-}
-
-/// The evaluation transform: geometry, then normalization; writes (channels, p.height, p.width). Throws as
-/// `fit_image`.
-inline void preprocess(const Image& image, const Preprocess& p, float* out) {
-  to_tensor(fit_image(image, p), p, out);
-}
-
-/// A part of an image.
-struct Box {
-  int left = 0, top = 0, width = 0, height = 0;
+/// A transform from an image to the planes that a model reads.
+template <class T>
+concept PlaneTransform = std::copy_constructible<T> &&
+    requires(const T& transform, const Image& image, Rng& rng, float* out) {
+  transform(image, rng, out);
+  { transform.sample_shape() } -> std::convertible_to<Shape>;
 };
 
-/// What is done to an image in training: a random part of it at the model's size, mirrored at random,
-/// augmented, normalized.
-struct TrainTransform {
-  Preprocess base{};                                ///< size, filter and normalization
-  double scale_min = 0.8, scale_max = 1.0;          ///< share of the area; both 1: the geometry of `base`
-  double ratio_min = 3.0 / 4, ratio_max = 4.0 / 3;  ///< width : height of the part
-  double hflip = 0.5;                               ///< probability of mirroring
-  bool trivial_augment = false;                     ///< TrivialAugmentWide after mirroring
+static_assert(PlaneTransform<Preprocess> && PlaneTransform<TrainTransform>);
 
-  /// Throws ConfigError for a value out of range.
+/// One transform after the other: `Chain{trivial_augment, Preprocess{}}`. As the second, so the chain gives
+/// an image or planes.
+template <ImageTransform First, class Second>
+requires ImageTransform<Second> || PlaneTransform<Second>
+struct Chain {
+  First first;
+  Second second;
+
+  Image operator()(const Image& image, Rng& rng) const requires ImageTransform<Second> {
+    return second(first(image, rng), rng);
+  }
+  void operator()(const Image& image, Rng& rng, float* out) const requires PlaneTransform<Second> {
+    second(first(image, rng), rng, out);
+  }
+  [[nodiscard]] Shape sample_shape() const requires PlaneTransform<Second> { return second.sample_shape(); }
+  /// Throws ConfigError as the two do.
   void validate() const {
-    base.validate();
-    check<ConfigError>(0 < scale_min && scale_min <= scale_max && scale_max <= 1, "transform: scale is ",
-                       scale_min, " to ", scale_max, ", expected 0 < scale_min <= scale_max <= 1");
-    check<ConfigError>(0 < ratio_min && ratio_min <= ratio_max && ratio_max <= 1e3, "transform: ratio is ",
-                       ratio_min, " to ", ratio_max, ", expected 0 < ratio_min <= ratio_max <= 1000");
-    check<ConfigError>(0 <= hflip && hflip <= 1, "transform: hflip is ", hflip,
-                       ", expected a probability, 0 to 1");
+    if constexpr (requires { first.validate(); }) first.validate();
+    if constexpr (requires { second.validate(); }) second.validate();
+  }
+};
+template <class First, class Second>
+Chain(First, Second) -> Chain<First, Second>;
+
+/// Any PlaneTransform, as a value of one type. Copies share the transform, which is never changed.
+class Transform {
+ public:
+  /// Throws as `transform.validate()`, if it has that. (The order of the conditions matters: the second asks
+  /// whether T can be copied, which for Transform itself would ask for this constructor again.)
+  template <class T>
+  requires(!std::same_as<T, Transform> && PlaneTransform<T>) Transform(T transform) {
+    if constexpr (requires { transform.validate(); }) transform.validate();
+    self_ = std::make_shared<const Holder<T>>(std::move(transform));
   }
 
-  /// True if every image is cut as for evaluation.
-  bool fixed_geometry() const { return scale_min == 1.0 && scale_max == 1.0; }
+  /// (C, H, W).
+  [[nodiscard]] Shape sample_shape() const { return self_->sample_shape(); }
 
-  /// The part that RandomResizedCrop takes of an image, as torchvision: ten tries at a part of random area
-  /// and random (logarithmically uniform) shape, then the largest centered part within the shapes.
-  Box draw_box(int width, int height, Rng& rng) const {
-    const double area = static_cast<double>(width) * height;
-    const double log_min = std::log(ratio_min), log_max = std::log(ratio_max);
-    for (int attempt = 0; attempt < 10; ++attempt) {
-      const double target = area * (scale_min + (scale_max - scale_min) * rng.uniform());
-      const double ratio = std::exp(log_min + (log_max - log_min) * rng.uniform());
-      const double w = std::nearbyint(std::sqrt(target * ratio)),
-                   h = std::nearbyint(std::sqrt(target / ratio));
-      if (0 < w && w <= width && 0 < h && h <= height) {
-        Box box{0, 0, static_cast<int>(w), static_cast<int>(h)};
-        box.top = static_cast<int>(rng.below(static_cast<std::uint32_t>(height - box.height + 1)));
-        box.left = static_cast<int>(rng.below(static_cast<std::uint32_t>(width - box.width + 1)));
-        return box;
-      }
-    }
-    const double shape = static_cast<double>(width) / height;
-    Box box{0, 0, width, height};
-    if (shape < ratio_min)
-      box.height = std::clamp(static_cast<int>(std::nearbyint(width / ratio_min)), 1, height);
-    if (shape > ratio_max)
-      box.width = std::clamp(static_cast<int>(std::nearbyint(height * ratio_max)), 1, width);
-    box.left = (width - box.width) / 2;
-    box.top = (height - box.height) / 2;
-    return box;
+  /// The reduction for an image of width x height pixels; 1 for a transform that does not say.
+  [[nodiscard]] int decode_reduction(int width, int height, const Rng& rng) const {
+    return self_->decode_reduction(width, height, rng);
   }
 
-  /// The reduction with which an image of width x height pixels may be decoded for the draws that `rng` is
-  /// about to make: the largest (of 1, 2, 4 and 8) that leaves the part which is cut out at least as many
-  /// pixels as the model sees. The result differs a little from that of the whole image: libjpeg averages the
-  /// first factor of two, four or eight, the filter does the rest. Throws as `fit_image`.
-  int decode_reduction(int width, int height, Rng rng) const {
-    if (fixed_geometry() || base.filter == Filter::nearest)
-      return minivit::decode_reduction(width, height, base);
-    const Box box = draw_box(width, height, rng);
-    return detail::reduction_for(box.width, box.height, base.width, base.height);
-  }
+  /// Does what is the same every time, if anything is: `decoded.image` becomes that.
+  void prepare(Decoded& decoded) const { self_->prepare(decoded); }
 
-  /// Writes (channels, base.height, base.width). What is drawn depends on the size of the file alone, not on
-  /// the reduction. Throws as `fit_image`.
-  void operator()(const Decoded& decoded, Rng& rng, float* out) const {
-    transform(decoded.image, decoded.width, decoded.height, decoded.reduction, rng, out);
-  }
-  void operator()(const Image& image, Rng& rng, float* out) const {
-    transform(image, image.width, image.height, 1, rng, out);
-  }
-
-  /// The part after the geometry, for an image that has the size of `base` already. Throws ShapeError if it
-  /// has not.
-  void finish(const Image& image, Rng& rng, float* out) const {
-    detail::check_size("transform", image, base, "");
-    const bool mirrored = rng.uniform() < hflip;
-    const Augmentation a = trivial_augment ? draw_trivial_augment(rng) : Augmentation{};
-    // One pass from the image to the floats: it mirrors, and what an operation does to values is in its
-    // tables.
-    if (const auto tables = detail::value_tables(a.op, image, a.magnitude))
-      return detail::look_up_planes(image, detail::normal_tables(base, *tables), mirrored, base.channels,
-                                    out);
-    const detail::NormalTables normal = detail::normal_tables(base);
-    if (a.op == AugmentOp::identity)
-      return detail::look_up_planes(image, normal, mirrored, base.channels, out);
-    if (is_geometric(a.op) && mirrored)
-      return detail::look_up_planes(apply(a.op, flip(image), a.magnitude), normal, false, base.channels, out);
-    detail::look_up_planes(apply(a.op, image, a.magnitude), normal, mirrored, base.channels, out);
-  }
+  /// Writes the planes of an image that was prepared.
+  void finish(const Decoded& prepared, Rng& rng, float* out) const { self_->finish(prepared, rng, out); }
 
  private:
-  void transform(const Image& image, int width, int height, int reduction, Rng& rng, float* out) const {
-    if (fixed_geometry()) return finish(detail::fit_image(image, width, height, reduction, base), rng, out);
-    validate();
-    detail::check_rgb("transform", image);
-    const Box box = draw_box(width, height, rng);
-    const double by = reduction;
-    finish(resize(image, Region{box.left / by, box.top / by, box.width / by, box.height / by}, base.width,
-                  base.height, base.filter),
-           rng, out);
-  }
+  struct Interface {
+    virtual ~Interface() = default;
+    virtual Shape sample_shape() const = 0;
+    virtual int decode_reduction(int width, int height, const Rng& rng) const = 0;
+    virtual void prepare(Decoded& decoded) const = 0;
+    virtual void finish(const Decoded& prepared, Rng& rng, float* out) const = 0;
+  };
+
+  template <class T>
+  struct Holder final : Interface {
+    T transform;
+
+    explicit Holder(T t) : transform(std::move(t)) {}
+
+    Shape sample_shape() const override { return transform.sample_shape(); }
+    int decode_reduction(int width, int height, const Rng& rng) const override {
+      if constexpr (requires { transform.decode_reduction(width, height, rng); })
+        return transform.decode_reduction(width, height, rng);
+      return 1;
+    }
+    void prepare(Decoded& decoded) const override {
+      if constexpr (requires { transform.to_size(decoded); })
+        if (transform.fixed_geometry()) decoded.image = transform.to_size(decoded);
+    }
+    void finish(const Decoded& prepared, Rng& rng, float* out) const override {
+      if constexpr (requires { transform.to_size(prepared); })
+        if (transform.fixed_geometry()) return transform.finish(prepared.image, rng, out);
+      if constexpr (requires { transform(prepared, rng, out); })
+        transform(prepared, rng, out);
+      else
+        transform(prepared.image, rng, out);
+    }
+  };
+
+  std::shared_ptr<const Interface> self_;
 };
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::image

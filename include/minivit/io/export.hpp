@@ -1,6 +1,6 @@
 // A model handed to others: as a folder for timm or transformers, or as ONNX, with a card that describes it.
 //
-// Needs protozero, which minivit::experiment links.
+// Needs protozero (libprotozero-dev), which minivit::minivit links where it is found.
 #pragma once
 
 #include <filesystem>
@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "minivit/core/atomic_folder.hpp"
+#include "minivit/core/atomic_directory.hpp"
 #include "minivit/io/export_transformers.hpp"
 #include "minivit/io/model_folder.hpp"
 #include "minivit/io/onnx.hpp"
@@ -81,17 +81,17 @@ inline void export_model(const std::filesystem::path& folder, const ModelBundle&
         c.distillation == Distillation::none || (c.activation == Activation::gelu && c.prefix_positions),
         "timm has no model with a distillation token and SwiGLU, or without a position for it; "
         "export it as ONNX");
-  AtomicFolder fresh(folder);
+  io::AtomicDirectory fresh(folder);
   const std::filesystem::path& to = fresh.path();
   if (format == ExportFormat::timm)
-    write_model_files(to, model.net, model.labels, model.preprocess);
+    detail::write_model_files(to, model.net, model.labels, model.preprocess);
   else if (format == ExportFormat::onnx)
     save_onnx(to / "model.onnx", model, onnx);
   else
     write_transformers_files(
         to, model.net, model.labels, model.preprocess,
         format == ExportFormat::transformers ? Naming::transformers : Naming::transformers5);
-  AtomicFile card(to / "README.md");
+  io::AtomicFile card(to / "README.md");
   card.write(model_card(model, format, results));
   card.commit();
   fresh.commit();

@@ -62,7 +62,7 @@ inline TransformersClass transformers_class(const ViTConfig& c, Naming naming) {
 
 /// The MLP's width as DINOv2's mlp_ratio, an integer if there is one. Throws ConfigError if no ratio gives
 /// it.
-inline Json dino_mlp_ratio(const ViTConfig& c) {
+inline io::Json dino_mlp_ratio(const ViTConfig& c) {
   const std::int64_t C = c.embedding_dim;
   const auto width = [&](double ratio) {  // of fc1
     const auto hidden = static_cast<std::int64_t>(static_cast<double>(C) * ratio);
@@ -70,36 +70,35 @@ inline Json dino_mlp_ratio(const ViTConfig& c) {
     return c.activation == Activation::gelu ? hidden : 2 * ((hidden * 2 / 3 + 7) / 8 * 8);
   };
   for (std::int64_t ratio = 1; ratio <= 64; ++ratio)
-    if (width(static_cast<double>(ratio)) == c.hidden_dim()) return Json(ratio);
+    if (width(static_cast<double>(ratio)) == c.hidden_dim()) return io::Json(ratio);
   const double part = c.activation == Activation::gelu ? 1.0 : 0.75;
   for (std::int64_t hidden = 0; hidden < 16; ++hidden) {
     const double ratio =
         (static_cast<double>(c.hidden_dim()) * part + static_cast<double>(hidden)) / static_cast<double>(C);
-    if (width(ratio) == c.hidden_dim()) return Json(ratio);
+    if (width(ratio) == c.hidden_dim()) return io::Json(ratio);
   }
   throw ConfigError(str_cat("transformers has no SwiGLU of width ", c.hidden_dim() / 2,
                             ", it is rounded up to a multiple of 8; export it for timm or as ONNX"));
 }
 
 /// config.json of the class.
-inline Json transformers_config(const ViTConfig& c, const std::vector<std::string>& labels,
-                                const TransformersClass& t) {
-  Json id2label = Json::object({}), label2id = Json::object({});
+inline io::Json transformers_config(const ViTConfig& c, const std::vector<std::string>& labels,
+                                    const TransformersClass& t) {
+  io::Json id2label = io::Json::object(), label2id = io::Json::object();
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    id2label.set(str_cat(i), labels[i]);
-    label2id.set(labels[i], i);
+    id2label[str_cat(i)] = labels[i];
+    label2id[labels[i]] = i;
   }
-  Json json = Json::object({
-      {"architectures", Json::array(std::vector<std::string>{t.name})},
+  io::Json json = io::Json::object({
+      {"architectures", io::Json::array({t.name})},
       {"model_type", t.type},
       {"hidden_size", c.embedding_dim},
       {"num_hidden_layers", c.num_layers},
       {"num_attention_heads", c.num_heads},
       {"hidden_act", "gelu"},
       {"layer_norm_eps", c.norm_eps},
-      {"image_size", c.image_height == c.image_width
-                         ? Json(c.image_height)
-                         : Json::array(std::vector<std::int64_t>{c.image_height, c.image_width})},
+      {"image_size", c.image_height == c.image_width ? io::Json(c.image_height)
+                                                     : io::Json::array({c.image_height, c.image_width})},
       {"patch_size", c.patch_size},
       {"num_channels", c.channels},
       {"qkv_bias", c.qkv_bias},
@@ -107,11 +106,11 @@ inline Json transformers_config(const ViTConfig& c, const std::vector<std::strin
       {"label2id", std::move(label2id)},
   });
   if (t.dino) {
-    json.set("mlp_ratio", dino_mlp_ratio(c));
-    json.set("use_swiglu_ffn", c.activation == Activation::swiglu);
-    if (c.register_tokens > 0) json.set("num_register_tokens", c.register_tokens);
+    json["mlp_ratio"] = dino_mlp_ratio(c);
+    json["use_swiglu_ffn"] = c.activation == Activation::swiglu;
+    if (c.register_tokens > 0) json["num_register_tokens"] = c.register_tokens;
   } else {
-    json.set("intermediate_size", c.hidden_dim());
+    json["intermediate_size"] = c.hidden_dim();
   }
   return json;
 }
@@ -194,8 +193,8 @@ inline void write_transformers_files(const std::filesystem::path& folder, const 
                      "transformers crops squares only, the model sees ", preprocess.width, "x",
                      preprocess.height, "; export it for timm or as ONNX");
   const detail::TransformersClass t = detail::transformers_class(c, naming);
-  const Json config = detail::transformers_config(c, labels, t);
-  SafetensorsWriter writer;
+  const io::Json config = detail::transformers_config(c, labels, t);
+  io::SafetensorsWriter writer;
   writer.set_metadata("format", "pt");
   for (const auto& [name, tensor] : detail::tensors_for_transformers(net, t))
     detail::for_each_part(
@@ -204,8 +203,8 @@ inline void write_transformers_files(const std::filesystem::path& folder, const 
   if (t.dino)  // of its training, not used
     writer.add(t.prefix + "embeddings.mask_token", Tensor::zeros({1, c.embedding_dim}));
   writer.save(folder / "model.safetensors");
-  write_json_file(folder / "config.json", config);
-  write_json_file(folder / "preprocessor_config.json", preprocessor_to_json(preprocess));
+  io::write_json_file(folder / "config.json", config);
+  io::write_json_file(folder / "preprocessor_config.json", preprocessor_to_json(preprocess));
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -1,285 +1,110 @@
-// JSON values: read from strangers and written exactly.
+// JSON (RFC 8259): read from strangers and written exactly, with nlohmann/json.
+//
+// nlohmann/json reads 4 MiB of '[' into 310 MiB, keeps the last of two equal keys, takes a NUL for the end of
+// the text, turns integers beyond 64 bits into rounded doubles, and writes NaN as null. So its parser is used
+// through its SAX interface, behind which `parse_json` refuses all that.
 #pragma once
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "minivit/core/atomic_file.hpp"
 #include "minivit/core/check.hpp"
-#include "minivit/core/sort.hpp"
-#include "minivit/io/json_text.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::io {
 
-struct JsonMember;
+namespace detail {
 
-/// A JSON value: null, boolean, 64-bit integer, double, string, array or object. Objects keep the order of
-/// their keys.
-// Plain members and no std::variant, which would cost a second of compile time more.
-class Json {
- public:
-  Json() = default;  ///< null
+/// How values become JSON: as in nlohmann/json, but for floating-point numbers. A float becomes the double
+/// with the same shortest decimal form, so that 0.1f is written as 0.1; it narrows back to the same float.
+/// Throws Error for infinities and NaN, which JSON cannot say.
+template <class T, class = void>
+struct JsonSerializer : nlohmann::adl_serializer<T> {};
 
-  // Not inlined: four members to copy or free, everywhere where JSON is read or written.
-  [[gnu::noinline]] Json(const Json&) = default;
-  [[gnu::noinline]] Json(Json&&) noexcept = default;
-  [[gnu::noinline]] Json& operator=(const Json&) = default;
-  [[gnu::noinline]] Json& operator=(Json&&) noexcept = default;
-  [[gnu::noinline]] ~Json() = default;
-
-  template <std::same_as<bool> T>
-  Json(T value) : kind_(JsonKind::kBoolean), boolean_(value) {}
-
-  /// Throws Error if the value exceeds 2^63 - 1.
-  template <std::integral T>
-  requires(!std::same_as<T, bool>) Json(T value) : kind_(JsonKind::kNumber) {
-    check(std::in_range<std::int64_t>(value), "json: ", value, " does not fit into 64-bit integers");
-    number_ = {true, static_cast<std::int64_t>(value), static_cast<double>(value)};
-  }
-  Json(double value) : kind_(JsonKind::kNumber), number_{false, 0, value} {}
-  /// The double with the same shortest decimal form, so that 0.1f is written as 0.1. Narrows back to the same
-  /// float.
-  Json(float value) : Json(as_written(value)) {}
-
-  Json(std::string value) : kind_(JsonKind::kString), text_(std::move(value)) {}
-  Json(std::string_view value) : Json(std::string(value)) {}
-  Json(const char* value) : Json(std::string(value)) {}
-
-  /// The elements of a range as an array.
-  template <class Range>
-  static Json array(const Range& range) {
-    Json array = Json::array();
-    for (const auto& element : range) array.elements_.push_back(Json(element));
-    return array;
-  }
-  static Json array(std::initializer_list<Json> elements) {
-    Json array = Json::array();
-    array.elements_ = elements;
-    return array;
-  }
-  static Json array() { return Json(detail::JsonToken{JsonKind::kArray}); }
-  /// Members in this order; of two with equal keys the later counts.
-  static Json object(std::initializer_list<JsonMember> members);
-  static Json object() { return Json(detail::JsonToken{JsonKind::kObject}); }
-
-  JsonKind kind() const { return kind_; }
-  bool is_null() const { return kind_ == JsonKind::kNull; }
-
-  /// The content of a boolean, number, string, array or object; of any other kind false, 0 or empty.
-  /// An object has as many keys as elements, `keys()[i]` belongs to `elements()[i]`.
-  bool boolean() const { return boolean_; }
-  const JsonNumber& number() const { return number_; }
-  const std::string& text() const { return text_; }
-  const std::vector<Json>& elements() const { return elements_; }
-  const std::vector<std::string>& keys() const { return keys_; }
-
-  /// The value as a T, if it can be one: bool, std::string, an integer type (from an integer in its range),
-  /// float or double (from any number in its range, rounded), std::vector of these. Nothing otherwise.
-  template <class T>
-  std::optional<T> get() const;
-
-  /// The member `key` of an object; null pointer if there is none or this is no object.
-  [[gnu::noinline]] const Json* find(std::string_view key) const {
-    const auto at = std::find(keys_.begin(), keys_.end(), key);
-    return at == keys_.end() ? nullptr : &elements_[static_cast<std::size_t>(at - keys_.begin())];
-  }
-
-  /// Sets the member `key` of an object, or appends it; null becomes an object first. Throws Error on other
-  /// kinds.
-  Json& set(std::string_view key, Json value) {
-    if (is_null()) kind_ = JsonKind::kObject;
-    check(kind_ == JsonKind::kObject, "json: cannot set ", detail::quoted(key), " of ",
-          detail::described(kind_), ", expected an object");
-    if (const Json* member = find(key)) {
-      elements_[static_cast<std::size_t>(member - elements_.data())] = std::move(value);
-    } else {
-      keys_.emplace_back(key);
-      elements_.push_back(std::move(value));
+template <std::floating_point T>
+struct JsonSerializer<T, void> : nlohmann::adl_serializer<T> {
+  static void to_json(auto& json, T value) {
+    check(std::isfinite(value), "json: cannot write ", value, ", only finite numbers");
+    double written = value;
+    if constexpr (std::same_as<T, float>) {
+      const std::string text = str_cat(value);
+      std::from_chars(text.data(), text.data() + text.size(), written);
     }
-    return *this;
+    nlohmann::adl_serializer<double>::to_json(json, written);
   }
-
-  /// Appends an element to an array; null becomes an array first. Throws Error on other kinds.
-  Json& push_back(Json value) {
-    if (is_null()) kind_ = JsonKind::kArray;
-    check(kind_ == JsonKind::kArray, "json: cannot append to ", detail::described(kind_),
-          ", expected an array");
-    elements_.push_back(std::move(value));
-    return *this;
-  }
-
-  /// The text: on one line if `indent` is 0, otherwise a line for each element, indented by so many spaces a
-  /// level. Reading it gives an equal value. Throws Error if a string is not UTF-8 or a number is infinite or
-  /// not a number, since JSON cannot say them.
-  std::string dump(int indent = 0) const {
-    std::string out;
-    append_to(out, indent, 0);
-    return out;
-  }
-
-  friend bool operator==(const Json&, const Json&) = default;
-
- private:
-  friend class JsonBuilder;
-
-  explicit Json(const detail::JsonToken& token)
-      : kind_(token.kind), boolean_(token.boolean), number_(token.number), text_(token.text) {}
-
-  static double as_written(float value) {
-    const std::string text = str_cat(value);
-    double wide = value;
-    std::from_chars(text.data(), text.data() + text.size(), wide);
-    return static_cast<float>(wide) == value ? wide : static_cast<double>(value);
-  }
-
-  void append_to(std::string& out, int indent, int level) const;
-
-  JsonKind kind_ = JsonKind::kNull;
-  bool boolean_ = false;
-  JsonNumber number_;
-  std::string text_;
-  std::vector<Json> elements_;
-  std::vector<std::string> keys_;
 };
 
-/// A member of an object, as it is written in a program: {"key", value}.
-// No std::pair, whose constructors are templates: one instance for each length of key and type of value.
-struct JsonMember {
-  std::string_view key;
-  Json value;
-};
+}  // namespace detail
 
-inline Json Json::object(std::initializer_list<JsonMember> members) {
-  Json object = Json::object();
-  for (const auto& [key, value] : members) object.set(key, value);
-  return object;
-}
-
-template <class T>
-std::optional<T> Json::get() const {
-  const bool number = kind_ == JsonKind::kNumber;
-  if constexpr (std::same_as<T, bool>) {
-    if (kind_ == JsonKind::kBoolean) return boolean_;
-  } else if constexpr (std::same_as<T, std::string>) {
-    if (kind_ == JsonKind::kString) return text_;
-  } else if constexpr (std::integral<T>) {
-    if (number && number_.whole && std::in_range<T>(number_.integer)) return static_cast<T>(number_.integer);
-  } else if constexpr (std::floating_point<T>) {
-    if (number && std::abs(number_.real) <= static_cast<double>(std::numeric_limits<T>::max()))
-      return static_cast<T>(number_.real);
-  } else if (kind_ == JsonKind::kArray) {
-    T out(elements_.size());
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      auto value = elements_[i].get<typename T::value_type>();
-      if (!value) return std::nullopt;
-      out[i] = std::move(*value);
-    }
-    return out;
-  }
-  return std::nullopt;
-}
-
-inline void Json::append_to(std::string& out, int indent, int level) const {
-  const auto new_line = [&](int depth) {
-    if (indent <= 0) return;
-    out += '\n';
-    out.append(static_cast<std::size_t>(indent) * static_cast<std::size_t>(depth), ' ');
-  };
-  if (kind_ == JsonKind::kNull) out += "null";
-  if (kind_ == JsonKind::kBoolean) out += boolean_ ? "true" : "false";
-  if (kind_ == JsonKind::kString) detail::append_json(out, text_);
-  if (kind_ == JsonKind::kNumber) out += detail::number_text(number_);
-  if (kind_ != JsonKind::kArray && kind_ != JsonKind::kObject) return;
-
-  const bool object = kind_ == JsonKind::kObject;
-  out += object ? '{' : '[';
-  for (std::size_t i = 0; i < elements_.size(); ++i) {
-    if (i > 0) out += ',';
-    new_line(level + 1);
-    if (object) {
-      detail::append_json(out, keys_[i]);
-      out += indent > 0 ? ": " : ":";
-    }
-    elements_[i].append_to(out, indent, level + 1);
-  }
-  if (!elements_.empty()) new_line(level);
-  out += object ? '}' : ']';
-}
+/// A JSON value of nlohmann/json: objects keep the order of their keys, numbers are 64-bit integers or
+/// doubles. Made from C++ values, ranges and `Json::object({{"key", value}})`; what is read is best taken out
+/// by JsonFields, whose errors name file and key. Careful: `Json{x}` is an array of x, `Json(x)` is x.
+using Json = nlohmann::basic_json<nlohmann::ordered_map, std::vector, std::string, bool, std::int64_t,
+                                  std::uint64_t, double, std::allocator, detail::JsonSerializer>;
 
 /// What `parse_json` accepts at most; together they keep its memory below 48 MiB.
 struct JsonLimits {
-  std::size_t max_bytes = std::size_t{4} << 20;     ///< of text; over 128 MiB is never accepted
+  std::size_t max_bytes = std::size_t{4} << 20;     ///< of text
   std::size_t max_values = std::size_t{128} << 10;  ///< of all kinds, inner ones included
   std::size_t max_depth = 64;                       ///< of arrays and objects in one another
 };
 
-/// Makes a value of what it is told about a text.
-class JsonBuilder final : public detail::JsonHandler {
- public:
-  explicit JsonBuilder(std::size_t max_values) : max_values_(max_values) {}
-
-  void value(const detail::JsonToken& token) override {
-    check<detail::JsonRefusal>(values_++ < max_values_, "more than ", max_values_, " values");
-    Json& placed = open_.empty() ? root_ : open_.back()->elements_.emplace_back();
-    placed = Json(token);
-    if (token.kind == JsonKind::kArray || token.kind == JsonKind::kObject) open_.push_back(&placed);
-  }
-
-  void key(std::string_view key) override { open_.back()->keys_.push_back(std::string(key)); }
-
-  void end() override {
-    refuse_duplicates(open_.back()->keys_);
-    open_.pop_back();
-  }
-
-  Json result() && { return std::move(root_); }
-
- private:
-  /// By sorting: comparing each with each would let a file with 100,000 keys take minutes.
-  static void refuse_duplicates(const std::vector<std::string>& keys) {
-    const auto order =
-        sorted_positions(keys.size(), [&](std::uint32_t i, std::uint32_t j) { return keys[i] < keys[j]; });
-    for (std::size_t i = 1; i < order.size(); ++i)
-      if (keys[order[i]] == keys[order[i - 1]])
-        throw detail::JsonRefusal(str_cat("key ", detail::quoted(keys[order[i]]), " appears twice"));
-  }
-
-  std::size_t max_values_, values_ = 0;
-  Json root_;
-  std::vector<Json*> open_;  // arrays and objects that are not complete, each inside the one before
-};
-
 /// The value that `text` writes. Refuses, besides what is no JSON: two equal keys in an object, anything
-/// behind the value, numbers beyond 64 bits, invalid UTF-8, and what exceeds the limits. name: of the file,
-/// for messages. Throws FileError.
-inline Json parse_json(std::string_view text, std::string_view name, const JsonLimits& limits = {}) {
-  check<FileError>(text.size() <= limits.max_bytes, name, ": it has ", text.size(), " bytes, at most ",
-                   limits.max_bytes, " are accepted");
-  std::string copy(text);
-  JsonBuilder builder(limits.max_values);
-  detail::read_json_text(copy.data(), copy.size(), name, builder, limits.max_depth);
-  return std::move(builder).result();
-}
+/// behind the value, numbers beyond 64 bits, invalid UTF-8, strings of more than 1 MiB, and what exceeds the
+/// limits. name: of the file, for messages. Throws FileError that says where the fault is.
+[[nodiscard]] Json parse_json(std::string_view text, std::string_view name, const JsonLimits& limits = {});
 
 /// The value in a file, see parse_json.
-inline Json read_json_file(const std::filesystem::path& path, const JsonLimits& limits = {}) {
-  return parse_json(read_file(path, limits.max_bytes), path.native(), limits);
-}
+[[nodiscard]] Json read_json_file(const std::filesystem::path& path, const JsonLimits& limits = {});
 
-/// Writes a value as a file, indented by two spaces, atomically. Throws FileError, and Error as `Json::dump`.
-inline void write_json_file(const std::filesystem::path& path, const Json& value) {
-  write_file_atomically(path, value.dump(2) + "\n");
+/// The text of a value: on one line if `indent` is 0, otherwise a line for each element, indented by so many
+/// spaces a level. Reading it gives an equal value. Throws Error if a string is not UTF-8.
+[[nodiscard]] std::string json_text(const Json& value, int indent = 0);
+
+/// Writes a value as a file, indented by two spaces, atomically. Throws FileError, and Error as `json_text`.
+void write_json_file(const std::filesystem::path& path, const Json& value);
+
+/// The value as a T, if it can be one without loss: bool, std::string, an integer type (from an integer in
+/// its range), float or double (from any number in its range, rounded), std::vector of these. Nothing
+/// otherwise.
+template <class T>
+[[nodiscard]] std::optional<T> json_as(const Json& value) {
+  if constexpr (std::same_as<T, bool>) {
+    if (value.is_boolean()) return value.get<bool>();
+  } else if constexpr (std::same_as<T, std::string>) {
+    if (value.is_string()) return value.get<std::string>();
+  } else if constexpr (std::integral<T>) {
+    const auto in_range = [](auto number) {
+      return std::in_range<T>(number) ? std::optional(static_cast<T>(number)) : std::nullopt;
+    };
+    if (value.is_number_unsigned()) return in_range(value.get<std::uint64_t>());
+    if (value.is_number_integer()) return in_range(value.get<std::int64_t>());
+  } else if constexpr (std::floating_point<T>) {
+    if (value.is_number() && std::abs(value.get<double>()) <= double{std::numeric_limits<T>::max()})
+      return static_cast<T>(value.get<double>());
+  } else if (value.is_array()) {
+    T out;
+    for (const Json& element : value) {
+      auto converted = json_as<typename T::value_type>(element);
+      if (!converted) return std::nullopt;
+      out.push_back(std::move(*converted));
+    }
+    return out;
+  }
+  return std::nullopt;
 }
 
 /// Typed access to the members of an object, with errors that name the file and the way to the member:
@@ -290,40 +115,41 @@ class JsonFields {
   /// name: of the file. Throws FileError if `value` is not an object.
   JsonFields(const Json& value, std::string_view name) : JsonFields(value, str_cat(name, ":"), ' ') {}
 
-  const Json* find(std::string_view key) const { return object_->find(key); }
+  /// The member `key`, or null pointer if there is none.
+  [[nodiscard]] const Json* find(std::string_view key) const;
 
-  /// The member `key` as a T, see Json::get. Throws FileError if it is missing or cannot be a T.
-  // Not inlined: called for every setting that there is.
+  /// Whether there is a member `key` that is not null.
+  [[nodiscard]] bool has(std::string_view key) const {
+    const Json* value = find(key);
+    return value && !value->is_null();
+  }
+
+  /// The member `key` as a T, see json_as. Throws FileError if it is missing or cannot be a T.
   template <class T>
-  [[gnu::noinline]] T get(std::string_view key) const {
-    return convert<T>(key, member(key));
+  [[nodiscard]] T get(std::string_view key) const {
+    const Json& value = member(key);
+    std::optional<T> converted = json_as<T>(value);
+    if (!converted) refuse(key, value, expected<T>());
+    return std::move(*converted);
   }
 
   /// The same, or `fallback` if the member is missing or null.
   template <class T>
-  [[gnu::noinline]] T get(std::string_view key, T fallback) const {
-    const Json* value = find(key);
-    return value && !value->is_null() ? convert<T>(key, *value) : std::move(fallback);
+  [[nodiscard]] T get(std::string_view key, T fallback) const {
+    return has(key) ? get<T>(key) : std::move(fallback);
   }
 
   /// Which of `names` the member `key` is, or `fallback` if it is missing or null. Throws FileError if it is
   /// none of them.
-  [[gnu::noinline]] std::size_t choice(std::string_view key, std::initializer_list<std::string_view> names,
-                                       std::size_t fallback) const {
-    const Json* value = find(key);
-    if (!value || value->is_null()) return fallback;
-    std::string expected;
-    std::size_t i = 0;
-    for (const std::string_view name : names) {
-      if (value->kind() == JsonKind::kString && value->text() == name) return i;
-      expected += str_cat(i == 0 ? "" : i + 1 < names.size() ? ", " : " or ", detail::quoted(name));
-      ++i;
-    }
-    refuse(key, *value, expected);
+  [[nodiscard]] std::size_t choice(std::string_view key, std::span<const std::string_view> names,
+                                   std::size_t fallback) const;
+  [[nodiscard]] std::size_t choice(std::string_view key, std::initializer_list<std::string_view> names,
+                                   std::size_t fallback) const {
+    return choice(key, std::span(names.begin(), names.size()), fallback);
   }
 
   /// The object `key` within this one. Throws FileError if it is missing or not an object.
-  [[gnu::noinline]] JsonFields object(std::string_view key) const {
+  [[nodiscard]] JsonFields object(std::string_view key) const {
     return JsonFields(member(key), str_cat(where_, key), '.');
   }
 
@@ -334,37 +160,10 @@ class JsonFields {
   }
 
  private:
-  [[gnu::noinline]] JsonFields(const Json& value, std::string where, char separator)
-      : object_(&value), where_(std::move(where)) {
-    check<FileError>(value.kind() == JsonKind::kObject, where_, " is ", described(value),
-                     ", expected an object");
-    where_ += separator;
-  }
+  JsonFields(const Json& value, std::string where, char separator);
 
-  const Json& member(std::string_view key) const {
-    const Json* value = find(key);
-    if (!value) fail(key, "is missing");
-    return *value;
-  }
-
-  template <class T>
-  [[gnu::noinline]] T convert(std::string_view key, const Json& value) const {
-    std::optional<T> converted = value.get<T>();
-    if (!converted) refuse(key, value, expected<T>());
-    return std::move(*converted);
-  }
-
-  [[noreturn, gnu::noinline]] void refuse(std::string_view key, const Json& value,
-                                          std::string_view expected) const {
-    fail(key, "is ", described(value), ", expected ", expected);
-  }
-
-  static std::string described(const Json& value) {
-    if (value.kind() == JsonKind::kString) return detail::quoted(value.text());
-    if (value.kind() == JsonKind::kNumber) return detail::number_text(value.number());
-    if (value.kind() == JsonKind::kBoolean) return str_cat(value.boolean());
-    return std::string(detail::described(value.kind()));
-  }
+  const Json& member(std::string_view key) const;
+  [[noreturn]] void refuse(std::string_view key, const Json& value, std::string_view expected) const;
 
   template <class T>
   static std::string expected() {
@@ -385,4 +184,295 @@ class JsonFields {
   std::string where_;  // "config.json: " or "config.json: model_args."
 };
 
-}  // namespace minivit::inline MINIVIT_ABI
+namespace detail {
+
+/// `text` for a message: in quotes, control characters escaped, cut after about 80 bytes, what is not UTF-8
+/// replaced by U+FFFD.
+[[nodiscard]] std::string in_quotes(std::string_view text);
+
+/// The kind of a value for messages, as in "found a number".
+[[nodiscard]] std::string_view kind_name(const Json& value);
+
+/// Thrown by a JsonHandler. read_json adds file and keys and makes a FileError of it.
+struct JsonRefusal : Error {
+  using Error::Error;
+};
+
+/// Is told what a text says, in its order. Throws JsonRefusal for what it does not accept.
+class JsonHandler {
+ public:
+  virtual void value(Json value) = 0;  ///< null, boolean, number or string; or [] or {}, which begins
+  virtual void key(std::string key) = 0;
+  virtual void end() = 0;  ///< of the innermost array or object
+
+ protected:
+  ~JsonHandler() = default;
+};
+
+/// Reads a text and tells `handler` what it says. name: of the file, for messages. max_depth: how deep arrays
+/// and objects may nest. Throws FileError, naming file, place and the keys on the way, for what is no JSON,
+/// is not UTF-8, has a number beyond 64 bits or a string of more than 1 MiB, nests too deep, or is refused by
+/// the handler.
+void read_json(std::string_view text, std::string_view name, JsonHandler& handler, std::size_t max_depth);
+
+}  // namespace detail
+}  // namespace minivit::inline MINIVIT_ABI::io
+
+#if MINIVIT_DEFINITIONS
+#include "minivit/core/atomic_file.hpp"
+
+namespace minivit::inline MINIVIT_ABI::io {
+
+namespace detail {
+
+MINIVIT_INLINE std::string in_quotes(std::string_view text) {
+  constexpr std::size_t kLongest = 80;
+  const auto continues = [&](std::size_t i) {
+    return (static_cast<unsigned char>(text[i]) & 0xC0u) == 0x80u;
+  };
+  std::size_t end = std::min(text.size(), kLongest);
+  while (end < text.size() && end > kLongest - 4 && continues(end)) --end;  // whole characters
+  const Json shown(text.substr(0, end));
+  return shown.dump(-1, ' ', false, Json::error_handler_t::replace) + (end < text.size() ? "..." : "");
+}
+
+MINIVIT_INLINE std::string_view kind_name(const Json& value) {
+  if (value.is_null()) return "null";
+  if (value.is_boolean()) return "a boolean";
+  if (value.is_number()) return "a number";
+  if (value.is_string()) return "a string";
+  return value.is_array() ? "an array" : "an object";
+}
+
+/// A value for messages, arrays and objects by their kind alone.
+inline std::string shown(const Json& value) {
+  if (value.is_string()) return in_quotes(value.get_ref<const std::string&>());
+  return value.is_structured() ? std::string(kind_name(value)) : value.dump();
+}
+
+/// Receives the events of nlohmann/json's parser, keeps the way to what is open, and passes them on.
+class JsonEvents {
+ public:
+  JsonEvents(JsonHandler& handler, std::size_t max_depth) : handler_(handler), max_depth_(max_depth) {}
+
+  bool null() { return scalar(nullptr); }
+  bool boolean(bool value) { return scalar(value); }
+  bool number_integer(std::int64_t value) { return scalar(value); }
+  bool number_unsigned(std::uint64_t value) { return scalar(value); }
+  bool number_float(double value, const std::string& text) {
+    check<JsonRefusal>(text.find_first_of(".eE") != text.npos,
+                       "number is out of the range of 64-bit integers");
+    return scalar(value);
+  }
+  bool string(std::string& value) { return scalar(std::move(value)); }
+  bool binary(const std::vector<std::uint8_t>&) { return false; }  // JSON has none
+  bool start_object(std::size_t) { return start(Json::object()); }
+  bool start_array(std::size_t) { return start(Json::array()); }
+  bool end_object() { return finish(); }
+  bool end_array() { return finish(); }
+  bool key(std::string& key) {
+    path_.back() = key;
+    handler_.key(std::move(key));
+    return true;
+  }
+
+  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) {
+    constexpr int kNumberOverflow = 406;
+    check<JsonRefusal>(error.id != kNumberOverflow, "number is out of the range of double precision");
+    std::string_view why =
+        error.what();  // "[json.exception…] parse error at line 1, column 3: …; last read: …"
+    constexpr std::string_view kBefore = "parse error at ";
+    if (const std::size_t at = why.find(kBefore); at != why.npos) why.remove_prefix(at + kBefore.size());
+    throw JsonRefusal(std::string(why.substr(0, why.find("; last read: "))));  // which may be long
+  }
+
+  /// The keys on the way to what was read last, as `, in "model_args" > "depth"`.
+  std::string where() const {
+    std::string out;
+    for (const auto& key : path_)
+      if (key) out += str_cat(out.empty() ? ", in " : " > ", in_quotes(*key));
+    return out;
+  }
+
+ private:
+  bool scalar(Json value) {
+    handler_.value(std::move(value));
+    close_member();
+    return true;
+  }
+
+  bool start(Json value) {
+    check<JsonRefusal>(path_.size() < max_depth_, "nested deeper than ", max_depth_, " levels");
+    handler_.value(std::move(value));
+    path_.emplace_back();
+    return true;
+  }
+
+  bool finish() {
+    path_.pop_back();
+    handler_.end();
+    close_member();
+    return true;
+  }
+
+  void close_member() {
+    if (!path_.empty()) path_.back().reset();
+  }
+
+  JsonHandler& handler_;
+  std::size_t max_depth_;
+  std::vector<std::optional<std::string>> path_;  // for each open array or object the key of its open member
+};
+
+/// Throws FileError for what the parser must not see: a NUL, which it takes for the end, and strings,
+/// numbers and white space so long that the parser's copies would take several times the memory of the text.
+inline void check_before_parsing(std::string_view text, std::string_view name) {
+  constexpr std::size_t kMaxToken = std::size_t{1} << 20;
+  const std::size_t nul = text.find('\0');
+  check<FileError>(nul == text.npos, name, ": byte ", nul, " is a NUL character, expected JSON");
+  bool in_string = false;
+  std::size_t begin = 0;  // of the string, or of what stands between brackets and commas
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    check<FileError>(i - begin <= kMaxToken, name, ": byte ", begin,
+                     " begins a string, number or white space of more than ", kMaxToken, " bytes");
+    if (c == '\\' && in_string) {
+      ++i;
+    } else if (c == '"') {
+      in_string = !in_string;
+      begin = i + 1;
+    } else if (!in_string && std::string_view(",:[]{}").find(c) != std::string_view::npos) {
+      begin = i + 1;
+    }
+  }
+}
+
+MINIVIT_INLINE void read_json(std::string_view text, std::string_view name, JsonHandler& handler,
+                              std::size_t max_depth) {
+  check_before_parsing(text, name);
+  JsonEvents events(handler, max_depth);
+  try {
+    Json::sax_parse(text.begin(), text.end(), &events);
+  } catch (const JsonRefusal& refusal) {
+    // "file: line 1, column 3, in "key": why", or without line and column
+    const std::string_view why = refusal.what();
+    const bool placed = why.starts_with("line ");
+    const std::size_t colon = placed ? why.find(": ") : 0;
+    const std::string keys = events.where();
+    if (placed) throw FileError(str_cat(name, ": ", why.substr(0, colon), keys, why.substr(colon)));
+    throw FileError(str_cat(name, keys.empty() ? "" : ": ", keys.empty() ? keys : keys.substr(2), ": ", why));
+  }
+}
+
+/// Makes a value of what it is told about a text.
+class JsonBuilder final : public JsonHandler {
+ public:
+  explicit JsonBuilder(std::size_t max_values) : max_values_(max_values) {}
+
+  void value(Json value) override {
+    check<JsonRefusal>(values_++ < max_values_, "more than ", max_values_, " values");
+    const bool opens = value.is_structured();
+    Json& placed = place(std::move(value));
+    if (opens) open_.push_back(&placed);
+  }
+
+  void key(std::string key) override { key_ = std::move(key); }
+
+  void end() override {
+    if (open_.back()->is_object()) refuse_duplicates(*open_.back());
+    open_.pop_back();
+  }
+
+  Json result() && { return std::move(root_); }
+
+ private:
+  Json& place(Json value) {
+    if (open_.empty()) return root_ = std::move(value);
+    Json& parent = *open_.back();
+    if (parent.is_array()) return parent.emplace_back(std::move(value));
+    // Not `parent[key]`, which looks for the key among all others.
+    auto& members = parent.get_ref<Json::object_t&>();
+    return static_cast<Json::object_t::Container&>(members)
+        .emplace_back(std::move(key_), std::move(value))
+        .second;
+  }
+
+  /// By sorting: comparing each with each would let a file with 100,000 keys take minutes.
+  static void refuse_duplicates(const Json& object) {
+    std::vector<std::string_view> keys;
+    for (const auto& [key, value] : object.items()) keys.push_back(key);
+    std::ranges::sort(keys);
+    const auto twice = std::ranges::adjacent_find(keys);
+    if (twice != keys.end()) throw JsonRefusal(str_cat("key ", in_quotes(*twice), " appears twice"));
+  }
+
+  std::size_t max_values_, values_ = 0;
+  Json root_;
+  std::string key_;          // of the next member
+  std::vector<Json*> open_;  // arrays and objects that are not complete, each inside the one before
+};
+
+}  // namespace detail
+
+MINIVIT_INLINE Json parse_json(std::string_view text, std::string_view name, const JsonLimits& limits) {
+  check<FileError>(text.size() <= limits.max_bytes, name, ": it has ", text.size(), " bytes, at most ",
+                   limits.max_bytes, " are accepted");
+  detail::JsonBuilder builder(limits.max_values);
+  detail::read_json(text, name, builder, limits.max_depth);
+  return std::move(builder).result();
+}
+
+MINIVIT_INLINE Json read_json_file(const std::filesystem::path& path, const JsonLimits& limits) {
+  return parse_json(read_file(path, limits.max_bytes), path.native(), limits);
+}
+
+MINIVIT_INLINE std::string json_text(const Json& value, int indent) {
+  try {
+    return value.dump(indent > 0 ? indent : -1);
+  } catch (const Json::type_error&) {  // the only one: says the byte, but not where
+    throw Error("json: cannot write a string that is not valid UTF-8");
+  }
+}
+
+MINIVIT_INLINE void write_json_file(const std::filesystem::path& path, const Json& value) {
+  write_file_atomically(path, json_text(value, 2) + "\n");
+}
+
+MINIVIT_INLINE JsonFields::JsonFields(const Json& value, std::string where, char separator)
+    : object_(&value), where_(std::move(where)) {
+  check<FileError>(value.is_object(), where_, " is ", detail::shown(value), ", expected an object");
+  where_ += separator;
+}
+
+MINIVIT_INLINE const Json* JsonFields::find(std::string_view key) const {
+  const auto& members = object_->get_ref<const Json::object_t&>();
+  const auto at =
+      std::ranges::find(members, key, [](const auto& member) { return std::string_view(member.first); });
+  return at == members.end() ? nullptr : &at->second;
+}
+
+MINIVIT_INLINE std::size_t JsonFields::choice(std::string_view key, std::span<const std::string_view> names,
+                                              std::size_t fallback) const {
+  if (!has(key)) return fallback;
+  const Json& value = *find(key);
+  std::string expected;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (value == names[i]) return i;
+    expected += str_cat(i == 0 ? "" : i + 1 < names.size() ? ", " : " or ", detail::in_quotes(names[i]));
+  }
+  refuse(key, value, expected);
+}
+
+MINIVIT_INLINE const Json& JsonFields::member(std::string_view key) const {
+  const Json* value = find(key);
+  if (!value) fail(key, "is missing");
+  return *value;
+}
+
+MINIVIT_INLINE void JsonFields::refuse(std::string_view key, const Json& value,
+                                       std::string_view expected) const {
+  fail(key, "is ", detail::shown(value), ", expected ", expected);
+}
+
+}  // namespace minivit::inline MINIVIT_ABI::io
+#endif  // MINIVIT_DEFINITIONS

@@ -18,7 +18,7 @@
 #include "minivit/core/atomic_file.hpp"
 #include "minivit/tensor/tensor.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::io {
 
 static_assert(std::endian::native == std::endian::little, ".npy files are written little-endian");
 
@@ -74,4 +74,4 @@ inline void save_npy(const std::filesystem::path& path, const Tensor& matrix) {
   writer.commit();
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::io

@@ -1,7 +1,8 @@
 // A model as an ONNX file (github.com/onnx/onnx), which other runtimes open: ONNX Runtime, TensorRT,
 // OpenVINO.
 //
-// Not part of minivit/vit.hpp. Needs protozero, which minivit::experiment links.
+// Not part of minivit/vit.hpp. Needs protozero (libprotozero-dev), which minivit::minivit links where it is
+// found.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,7 @@
 #include <vector>
 
 #include "minivit/io/json.hpp"
-#include "minivit/io/model_config.hpp"
+#include "minivit/io/model_config_json.hpp"
 #include "minivit/io/model_folder.hpp"
 #include "minivit/io/onnx_graph.hpp"
 #include "minivit/io/onnx_proto.hpp"
@@ -22,37 +23,38 @@ namespace minivit::inline MINIVIT_ABI {
 namespace detail::onnx {
 
 /// The settings that shape the model, as ViTConfig names them.
-inline Json architecture_json(const ViTConfig& c) {
-  return Json::object({{"image_height", c.image_height},
-                       {"image_width", c.image_width},
-                       {"patch_size", c.patch_size},
-                       {"channels", c.channels},
-                       {"num_classes", c.num_classes},
-                       {"embedding_dim", c.embedding_dim},
-                       {"num_layers", c.num_layers},
-                       {"num_heads", c.num_heads},
-                       {"mlp_ratio", c.mlp_ratio},
-                       {"activation", c.activation == Activation::swiglu ? "swiglu" : "gelu"},
-                       {"pooling", std::string(kPoolingNames[static_cast<int>(c.pooling)])},
-                       {"class_token", c.class_token},
-                       {"distillation", std::string(kDistillationNames[static_cast<int>(c.distillation)])},
-                       {"positions", c.positions == Positions::sincos ? "sincos" : "learned"},
-                       {"prefix_positions", c.prefix_positions},
-                       {"register_tokens", c.register_tokens},
-                       {"layer_scale", c.layer_scale},
-                       {"norm_eps", c.norm_eps},
-                       {"qkv_bias", c.qkv_bias}});
+inline io::Json architecture_json(const ViTConfig& c) {
+  return io::Json::object(
+      {{"image_height", c.image_height},
+       {"image_width", c.image_width},
+       {"patch_size", c.patch_size},
+       {"channels", c.channels},
+       {"num_classes", c.num_classes},
+       {"embedding_dim", c.embedding_dim},
+       {"num_layers", c.num_layers},
+       {"num_heads", c.num_heads},
+       {"mlp_ratio", c.mlp_ratio},
+       {"activation", c.activation == Activation::swiglu ? "swiglu" : "gelu"},
+       {"pooling", std::string(kPoolingNames[static_cast<int>(c.pooling)])},
+       {"class_token", c.class_token},
+       {"distillation", std::string(kDistillationNames[static_cast<int>(c.distillation)])},
+       {"positions", c.positions == Positions::sincos ? "sincos" : "learned"},
+       {"prefix_positions", c.prefix_positions},
+       {"register_tokens", c.register_tokens},
+       {"layer_scale", c.layer_scale},
+       {"norm_eps", c.norm_eps},
+       {"qkv_bias", c.qkv_bias}});
 }
 
 /// What has to happen to an image's RGB values in [0, 1].
-inline Json preprocessing_json(const Preprocess& p) {
-  return Json::object({{"height", p.height},
-                       {"width", p.width},
-                       {"fit", p.fit == Preprocess::Fit::crop ? "crop" : "squash"},
-                       {"crop_pct", p.crop_pct},
-                       {"interpolation", filter_name(p.filter).name},
-                       {"mean", per_channel(p.mean, p)},
-                       {"std", per_channel(p.std, p)}});
+inline io::Json preprocessing_json(const Preprocess& p) {
+  return io::Json::object({{"height", p.height},
+                           {"width", p.width},
+                           {"fit", p.fit == Preprocess::Fit::crop ? "crop" : "squash"},
+                           {"crop_pct", p.crop_pct},
+                           {"interpolation", filter_name(p.filter).name},
+                           {"mean", per_channel(p.mean, p)},
+                           {"std", per_channel(p.std, p)}});
 }
 
 }  // namespace detail::onnx
@@ -91,9 +93,9 @@ inline void save_onnx(const std::filesystem::path& file, const VisionTransformer
       opset.add_string(OpsetField::kDomain, "");  // the standard's own operators
       opset.add_int64(OpsetField::kVersion, 17);
     }
-    add_entry(model, kMetadata, "labels", Json::array(labels).dump());
-    add_entry(model, kMetadata, "preprocessing", preprocessing_json(preprocess).dump());
-    add_entry(model, kMetadata, "architecture", architecture_json(net.config).dump());
+    add_entry(model, kMetadata, "labels", io::json_text(labels));
+    add_entry(model, kMetadata, "preprocessing", io::json_text(preprocessing_json(preprocess)));
+    add_entry(model, kMetadata, "architecture", io::json_text(architecture_json(net.config)));
   }
   TransformerGraph(net).graph().save(file, head, options);
 }

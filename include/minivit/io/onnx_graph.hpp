@@ -115,9 +115,9 @@ class Graph {
 
     std::filesystem::path data_path = path;
     data_path += ".data";
-    std::optional<AtomicFile> data;
+    std::optional<io::AtomicFile> data;
     if (external) data.emplace(data_path);
-    AtomicFile model(path);  // before the weights are written: if it cannot be, nothing is
+    io::AtomicFile model(path);  // before the weights are written: if it cannot be, nothing is
 
     std::vector<std::string> tensors;  // one for each weight, without elements where these follow
     std::uint64_t offset = 0, graph_bytes = fields_.size();
@@ -211,7 +211,7 @@ class Graph {
     return field;
   }
 
-  static void write_elements(AtomicFile& file, const Weight& weight) {
+  static void write_elements(io::AtomicFile& file, const Weight& weight) {
     if (!weight.transposed) return file.write(weight.values.data(), static_cast<std::size_t>(weight.bytes()));
     // Some columns at a time, so that a second copy of the matrix is never needed: 64 bytes, a cache line, of
     // each row are read together.

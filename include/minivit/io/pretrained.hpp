@@ -1,14 +1,15 @@
 // Models that others have trained: timm's and Hugging Face's Vision Transformers, DeiT, DeiT-III, DINOv2.
+//
+// Not part of minivit/vit.hpp.
 #pragma once
 
 #include <filesystem>
-#include <set>
 #include <string>
 #include <vector>
 
-#include "minivit/io/model_folder.hpp"
-#include "minivit/io/pretrained_source.hpp"
-#include "minivit/model/resample.hpp"
+#include "minivit/io/image_classifier.hpp"
+#include "minivit/io/model_config.hpp"
+#include "minivit/io/pretrained_options.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -20,6 +21,33 @@ struct Pretrained {
   std::vector<std::string> notes;    ///< what was changed or left out, one each
   std::vector<std::string> guesses;  ///< what the files do not say and was assumed
 };
+
+/// Reads a model of timm or transformers, or of this library: a folder with model.safetensors, config.json
+/// and preprocessor_config.json, or a safetensors file (with config.json beside it or without). Tensors are
+/// F32, F16, BF16 or F64. Strict: tensors that are missing, not known or of another shape are an error that
+/// names them; what published files hold besides is noted. Throws FileError for files,
+/// ConfigError for options that do not fit.
+[[nodiscard]] Pretrained load_pretrained(const std::filesystem::path& path,
+                                         const PretrainedOptions& options = {});
+
+/// The configuration that the model would have which `load_pretrained` reads, from the configuration files
+/// and the header of the weights. Throws as that.
+[[nodiscard]] ModelConfig read_pretrained_config(const std::filesystem::path& path,
+                                                 const PretrainedOptions& options = {});
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "minivit/io/name_list.hpp"
+#include "minivit/io/pretrained_source.hpp"
+#include "minivit/model/resample.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
@@ -109,12 +137,8 @@ inline std::size_t change_classes(Linear& head, const std::vector<std::string>& 
 
 }  // namespace detail
 
-/// Reads a model of timm or transformers, or of this library: a folder with model.safetensors, config.json
-/// and preprocessor_config.json, or a safetensors file (with config.json beside it or without). Tensors are
-/// F32, F16, BF16 or F64. Strict: tensors that are missing, not known or of another shape are an error that
-/// names them; what published files hold besides is noted. Ready to predict. Throws FileError for files,
-/// ConfigError for options that do not fit.
-inline Pretrained load_pretrained(const std::filesystem::path& path, const PretrainedOptions& options = {}) {
+MINIVIT_INLINE Pretrained load_pretrained(const std::filesystem::path& path,
+                                          const PretrainedOptions& options) {
   const detail::PretrainedSource source(path, options);
   const ViTConfig& v = source.config;
   const std::vector<std::string>& labels = source.hints.config.labels;
@@ -166,8 +190,13 @@ inline Pretrained load_pretrained(const std::filesystem::path& path, const Pretr
     net.config.num_classes = static_cast<std::int64_t>(options.classes.size());
   }
   out.model = ModelBundle{std::move(net), std::move(wanted.labels), p};
-  if (options.ready) out.model.net.prepare();
   return out;
 }
 
+MINIVIT_INLINE ModelConfig read_pretrained_config(const std::filesystem::path& path,
+                                                  const PretrainedOptions& options) {
+  return detail::PretrainedSource(path, options).wanted(options);
+}
+
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

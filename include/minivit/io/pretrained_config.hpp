@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "minivit/io/model_config.hpp"
+#include "minivit/io/model_config_json.hpp"
 #include "minivit/model/positions.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -64,14 +64,14 @@ inline double crop_share(int size, int edge) {
 }
 
 /// A size in preprocessor_config.json: a number, or an object with height and width.
-inline std::optional<std::array<std::int64_t, 2>> pixels_of(const JsonFields& fields, std::string_view key) {
-  const Json* const value = fields.find(key);
-  if (!value || value->is_null()) return {};
-  if (value->kind() != JsonKind::kObject) {
+inline std::optional<std::array<std::int64_t, 2>> pixels_of(const io::JsonFields& fields,
+                                                            std::string_view key) {
+  if (!fields.has(key)) return {};
+  if (!fields.find(key)->is_object()) {
     const auto edge = fields.get<std::int64_t>(key);
     return {{edge, edge}};
   }
-  const JsonFields size = fields.object(key);
+  const io::JsonFields size = fields.object(key);
   if (!size.find("height")) return {};
   return {{size.get<std::int64_t>("height"), size.get<std::int64_t>("width")}};
 }
@@ -87,8 +87,8 @@ inline std::optional<std::int64_t> heads_of_architecture(std::string_view name) 
 
 /// The preprocessing that a preprocessor_config.json of transformers describes, for the image processors of
 /// ViT, DeiT, BiT (which DINOv2 has) and CLIP. Throws FileError for what it asks for and is not supported.
-inline Preprocess preprocess_from_transformers(const Json& json, const std::string& name) {
-  const JsonFields fields(json, name);
+inline Preprocess preprocess_from_transformers(const io::Json& json, const std::string& name) {
+  const io::JsonFields fields(json, name);
   const std::string type = fields.get<std::string>(
       "image_processor_type", fields.get<std::string>("feature_extractor_type", "ViTImageProcessor"));
   std::string_view kind = type;
@@ -117,8 +117,8 @@ inline Preprocess preprocess_from_transformers(const Json& json, const std::stri
     fields.fail("resample", "is ", resample, ", expected 0 (nearest), 2 (bilinear) or 3 (bicubic)");
   p.filter = filter->filter;
 
-  const Json* const size_json = fields.find("size");
-  const bool by_edge = size_json && size_json->find("shortest_edge");
+  const io::Json* const size_json = fields.find("size");
+  const bool by_edge = size_json && size_json->contains("shortest_edge");
   const std::int64_t usual = kind == "DeiT" ? 256 : 224;
   std::array<std::int64_t, 2> size{usual, usual}, crop{224, 224};
   if (by_edge)
@@ -126,7 +126,7 @@ inline Preprocess preprocess_from_transformers(const Json& json, const std::stri
   else if (const auto given = detail::pixels_of(fields, "size"))
     size = *given;
   const bool crops = fields.get("do_center_crop", kind != "ViT");
-  const bool squash = !by_edge && (squashes || (size_json && size_json->kind() == JsonKind::kObject));
+  const bool squash = !by_edge && (squashes || (size_json && size_json->is_object()));
   crop = detail::pixels_of(fields, "crop_size").value_or(crop);
   if (!crops && !squash)
     fields.fail("do_center_crop", "is false, so that images have different sizes; expected true");
@@ -151,8 +151,8 @@ inline Preprocess preprocess_from_transformers(const Json& json, const std::stri
 
 /// What a config.json of transformers says: model types vit, deit, dinov2 and dinov2_with_registers. Throws
 /// FileError for others and for what is not supported.
-inline PretrainedHints hints_from_transformers(const Json& json, const std::string& name) {
-  const JsonFields fields(json, name);
+inline PretrainedHints hints_from_transformers(const io::Json& json, const std::string& name) {
+  const io::JsonFields fields(json, name);
   const std::size_t type =
       fields.choice("model_type", {"vit", "deit", "dinov2", "dinov2_with_registers"}, std::size_t(-1));
   PretrainedHints hints;
@@ -165,18 +165,18 @@ inline PretrainedHints hints_from_transformers(const Json& json, const std::stri
   v.norm_eps = fields.get("layer_norm_eps", type >= 2 ? 1e-6f : 1e-12f);
   if (!fields.get("use_swiglu_ffn", false) && fields.get<std::string>("hidden_act", "gelu") != "gelu")
     fields.fail("hidden_act", "is ", fields.get<std::string>("hidden_act"), ", expected \"gelu\"");
-  if (const Json* classes = fields.find("architectures"); classes && !classes->elements().empty())
-    hints.headless = classes->elements()[0].text().ends_with("Model");
+  if (fields.has("architectures")) {
+    const auto classes = fields.get<std::vector<std::string>>("architectures");
+    hints.headless = !classes.empty() && classes[0].ends_with("Model");
+  }
 
-  if (const Json* labels = fields.find("id2label"); labels && labels->kind() == JsonKind::kObject) {
-    std::map<std::string, const Json*> by_number;
-    for (std::size_t i = 0; i < labels->keys().size(); ++i)
-      by_number[labels->keys()[i]] = &labels->elements()[i];
-    for (std::size_t i = 0; i < labels->keys().size(); ++i) {
-      const auto found = by_number.find(str_cat(i));
-      if (found == by_number.end() || found->second->kind() != JsonKind::kString)
-        fields.fail("id2label", "has ", labels->keys().size(), " names, but none for class ", i);
-      hints.config.labels.push_back(found->second->text());
+  if (const io::Json* labels = fields.find("id2label"); labels && labels->is_object()) {
+    std::map<std::string, std::optional<std::string>> by_number;
+    for (const auto& [number, name] : labels->items()) by_number[number] = io::json_as<std::string>(name);
+    for (std::size_t i = 0; i < by_number.size(); ++i) {
+      const std::optional<std::string> label = by_number[str_cat(i)];
+      if (!label) fields.fail("id2label", "has ", labels->size(), " names, but none for class ", i);
+      hints.config.labels.push_back(*label);
     }
     hints.has_labels = !hints.config.labels.empty();
   }
@@ -185,7 +185,7 @@ inline PretrainedHints hints_from_transformers(const Json& json, const std::stri
   p.height = static_cast<int>(std::clamp<std::int64_t>(v.image_height, 1, 16384));
   p.width = static_cast<int>(std::clamp<std::int64_t>(v.image_width, 1, 16384));
   p.fit = type >= 2 ? Preprocess::Fit::crop : Preprocess::Fit::squash;
-  p.filter = type == 0 ? Filter::bilinear : Filter::bicubic;
+  p.filter = type == 0 ? image::Filter::bilinear : image::Filter::bicubic;
   p.crop_pct = type == 0 ? 1.0 : 0.875;
   if (type == 0) p.mean = p.std = {0.5f, 0.5f, 0.5f};
   return hints;
@@ -193,12 +193,12 @@ inline PretrainedHints hints_from_transformers(const Json& json, const std::stri
 
 /// What a config.json of timm says, or its architecture's name alone. Throws FileError, ConfigError as
 /// model_config_from_json.
-inline PretrainedHints hints_from_timm(const Json& json, const std::string& name) {
-  const JsonFields fields(json, name);
+inline PretrainedHints hints_from_timm(const io::Json& json, const std::string& name) {
+  const io::JsonFields fields(json, name);
   PretrainedHints hints;
-  const Json empty_object = Json::object({});
-  const Json* const args_json = fields.find("model_args");
-  const JsonFields args(args_json ? *args_json : empty_object, str_cat(name, ": model_args"));
+  const io::Json empty_object = io::Json::object();
+  const io::Json* const args_json = fields.find("model_args");
+  const io::JsonFields args(args_json ? *args_json : empty_object, str_cat(name, ": model_args"));
   hints.has_labels = fields.find("label_names") != nullptr;
   if (args.find("embed_dim") && args.find("depth") && args.find("num_heads")) {
     hints.config = model_config_from_json(json, name);
@@ -216,7 +216,7 @@ inline PretrainedHints hints_from_timm(const Json& json, const std::string& name
                   fields.choice("global_pool", {"token", "avg", ""}, 0)) == 1)
     v.pooling = Pooling::mean;
   if (fields.find("pretrained_cfg")) {
-    const JsonFields cfg = fields.object("pretrained_cfg");
+    const io::JsonFields cfg = fields.object("pretrained_cfg");
     if (cfg.find("input_size")) {
       const auto size = cfg.get<std::vector<std::int64_t>>("input_size");
       if (size.size() != 3) cfg.fail("input_size", "has ", size.size(), " numbers, expected 3");

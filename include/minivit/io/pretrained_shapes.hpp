@@ -79,7 +79,7 @@ inline ViTConfig config_from_shapes(const NamedTensors& tensors, const Pretraine
   if (!hints.knows_heads)
     throw FileError(
         str_cat(file, ": the weights do not tell the number of attention heads, and no ",
-                detail::inside(std::filesystem::path(file).parent_path(), "config.json").native(),
+                (std::filesystem::path(file).parent_path() / "config.json").native(),
                 " does; name timm's architecture, as vit_small_patch16_224, or the number of heads"));
   v.validate();
   return v;

@@ -6,33 +6,18 @@
 #include <string>
 #include <vector>
 
-#include "minivit/core/atomic_folder.hpp"
+#include "minivit/core/atomic_directory.hpp"
+#include "minivit/io/pretrained_options.hpp"
 #include "minivit/io/pretrained_shapes.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
-
-/// What `load_pretrained` cannot know, and what is to be different from the file.
-struct PretrainedOptions {
-  std::string architecture{};  ///< timm's name, as "vit_small_patch16_224", if there is no config.json
-  std::int64_t num_heads = 0;  ///< or this, for an architecture whose name is not known; 0: not given
-  bool without_head = false;   ///< features only: the file's head, if there is one, is left out
-  bool ready = true;           ///< prepared to predict, which doubles the memory of the weights
-  bool missing_head = false;   ///< the head may be missing in the file and is then new
-
-  /// Another image size: positions are interpolated. 0: the file's (of its preprocessing, if that differs).
-  std::int64_t image_height = 0, image_width = 0;
-  std::int64_t patch_size = 0;  ///< another patch size: the patch embedding is resampled; 0: the file's
-  bool gray = false;            ///< one input channel: the sum of the three
-  std::vector<std::string> classes{};  ///< other classes: those of the same name keep their row of the head,
-                                       ///< the others are new; empty: the file's
-};
 
 namespace detail {
 
 /// The path, a folder that was being replaced when the program ended put back in its place.
 inline const std::filesystem::path& recovered(const std::filesystem::path& path) {
   std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) recover_folder(path);
+  if (!std::filesystem::is_regular_file(path, error)) io::recover_directory(path);
   return path;
 }
 
@@ -53,12 +38,12 @@ inline std::filesystem::path weights_file(const std::filesystem::path& path) {
                             ": no such file or folder; expected a model folder with config.json "
                             "and model.safetensors, or a safetensors file"));
   if (!fs::is_directory(path, error)) return path;
-  const fs::path file = inside(path, "model.safetensors");
+  const fs::path file = path / "model.safetensors";
   if (fs::exists(file, error)) return file;
   const char* const why =
-      fs::exists(inside(path, "model.safetensors.index.json"), error)
+      fs::exists(path / "model.safetensors.index.json", error)
           ? "the weights are in several files, put them into one"
-      : fs::exists(inside(path, "pytorch_model.bin"), error)
+      : fs::exists(path / "pytorch_model.bin", error)
           ? "pytorch_model.bin can run code when it is read, convert it to safetensors where it comes from"
           : "a model folder has it beside config.json";
   throw FileError(str_cat(file.native(), ": no such file; ", why));
@@ -69,25 +54,25 @@ inline PretrainedHints pretrained_hints(const std::filesystem::path& folder,
                                         const PretrainedOptions& options) {
   PretrainedHints hints;
   std::error_code error;
-  const auto config = inside(folder, "config.json"), processor = inside(folder, "preprocessor_config.json");
+  const auto config = folder / "config.json", processor = folder / "preprocessor_config.json";
   if (std::filesystem::exists(config, error)) {
-    const Json json = read_json_file(config);
-    const Json* const type = json.find("model_type");
+    const io::Json json = io::read_json_file(config);
+    const bool of_transformers = json.is_object() && io::JsonFields(json, config.native()).has("model_type");
     hints = read_from(config, [&] {
-      return type && !type->is_null() ? hints_from_transformers(json, config.native())
-                                      : hints_from_timm(json, config.native());
+      return of_transformers ? hints_from_transformers(json, config.native())
+                             : hints_from_timm(json, config.native());
     });
   }
   if (hints.filter == PositionFilter::transformers && std::filesystem::exists(processor, error)) {
     hints.config.preprocess = read_from(processor, [&] {
-      return preprocess_from_transformers(read_json_file(processor), processor.native());
+      return preprocess_from_transformers(io::read_json_file(processor), processor.native());
     });
     hints.has_preprocess = true;
   }
   if (!options.architecture.empty() && !hints.knows_heads && !hints.complete) {
     const auto heads = heads_of_architecture(options.architecture);
     check<ConfigError>(
-        heads.has_value(), "architecture ", detail::quoted(options.architecture),
+        heads.has_value(), "architecture ", io::detail::in_quotes(options.architecture),
         " is not known, expected one of timm's, as vit_small_patch16_224, deit_base_patch16_224 "
         "or vit_small_patch14_dinov2");
     hints.config.vit.num_heads = *heads;
@@ -101,7 +86,7 @@ inline PretrainedHints pretrained_hints(const std::filesystem::path& folder,
 struct PretrainedSource {
   std::filesystem::path weights;
   PretrainedHints hints;
-  SafetensorsFile file;
+  io::SafetensorsFile file;
   NamedTensors tensors;
   ViTConfig config;  // as the file has it
   bool new_head = false;
@@ -159,12 +144,5 @@ struct PretrainedSource {
 };
 
 }  // namespace detail
-
-/// The configuration that the model would have which `load_pretrained` reads, from the configuration files
-/// and the header of the weights. Throws as that.
-inline ModelConfig read_pretrained_config(const std::filesystem::path& path,
-                                          const PretrainedOptions& options = {}) {
-  return detail::PretrainedSource(path, options).wanted(options);
-}
 
 }  // namespace minivit::inline MINIVIT_ABI

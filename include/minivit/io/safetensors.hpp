@@ -21,11 +21,12 @@
 
 #include "minivit/core/atomic_file.hpp"
 #include "minivit/core/check.hpp"
-#include "minivit/io/json_text.hpp"
+#include "minivit/core/utf8.hpp"
+#include "minivit/io/json.hpp"
 #include "minivit/io/safetensors_header.hpp"
 #include "minivit/tensor/tensor.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::io {
 
 static_assert(std::endian::native == std::endian::little,
               "safetensors: elements are copied as they lie in memory");
@@ -60,10 +61,10 @@ class SafetensorsFile {
     std::array<unsigned char, 8> prefix{};
     file_.read_at(0, prefix.data(), prefix.size());
     const std::uint64_t length = detail::SafetensorsHeader::length(prefix, file_.size(), name_, limits);
-    std::vector<char> text(static_cast<std::size_t>(length));
+    std::string text(static_cast<std::size_t>(length), '\0');
     file_.read_at(8, text.data(), text.size());
     data_begin_ = 8 + length;
-    header_ = detail::SafetensorsHeader(std::move(text), file_.size() - data_begin_, name_, limits);
+    header_ = detail::SafetensorsHeader(text, file_.size() - data_begin_, name_, limits);
   }
 
   const std::filesystem::path& path() const { return file_.path(); }
@@ -85,7 +86,7 @@ class SafetensorsFile {
   /// Throws FileError if there is no such tensor. The result is valid as long as this object.
   const SafetensorsInfo& info(std::string_view name) const {
     const SafetensorsInfo* info = header_.find(name);
-    check<FileError>(info != nullptr, name_, ": there is no tensor ", detail::quoted(name));
+    check<FileError>(info != nullptr, name_, ": there is no tensor ", detail::in_quotes(name));
     return *info;
   }
 
@@ -155,7 +156,7 @@ class SafetensorsFile {
  private:
   template <class... Parts>
   void check_info(const SafetensorsInfo& info, bool ok, const Parts&... parts) const {
-    if (!ok) throw FileError(str_cat(name_, ": tensor ", detail::quoted(info.name), " ", parts...));
+    if (!ok) throw FileError(str_cat(name_, ": tensor ", detail::in_quotes(info.name), " ", parts...));
   }
 
   void check_floating(const SafetensorsInfo& info) const {
@@ -214,7 +215,7 @@ class SafetensorsWriter {
   /// Adds a tensor, stored as F32. Throws FileError if the name is already taken, "__metadata__", not UTF-8,
   /// longer than 1024 bytes or with a NUL in it, or if the tensor is undefined.
   void add(std::string name, Tensor tensor) {
-    check<FileError>(tensor.defined(), "safetensors: tensor ", detail::quoted(name), " is undefined");
+    check<FileError>(tensor.defined(), "safetensors: tensor ", detail::in_quotes(name), " is undefined");
     std::vector<std::int64_t> shape(tensor.shape().begin(), tensor.shape().end());
     const auto bytes = static_cast<std::size_t>(tensor.numel()) * sizeof(float);
     add({std::move(name), "F32", std::move(shape), bytes, std::move(tensor), {}});
@@ -275,8 +276,8 @@ class SafetensorsWriter {
   };
 
   static void check_utf8(std::string_view what, std::string_view text) {
-    if (!detail::is_utf8(text))
-      throw FileError(str_cat("safetensors: ", what, " ", detail::quoted(text), " is not valid UTF-8"));
+    if (!minivit::detail::is_utf8(text))
+      throw FileError(str_cat("safetensors: ", what, " ", detail::in_quotes(text), " is not valid UTF-8"));
   }
 
   void add_copy(std::string name, std::string_view dtype, std::span<const std::byte> data,
@@ -294,12 +295,12 @@ class SafetensorsWriter {
     check_utf8("name", entry.name);
     check<FileError>(entry.name != "__metadata__", "safetensors: a tensor cannot be named \"__metadata__\"");
     check<FileError>(entry.name.size() <= limits.max_name_bytes && entry.name.find('\0') == std::string::npos,
-                     "safetensors: name ", detail::quoted(entry.name), " is longer than ",
+                     "safetensors: name ", detail::in_quotes(entry.name), " is longer than ",
                      limits.max_name_bytes, " bytes or contains a NUL");
     check<FileError>(entries_.size() < limits.max_tensors, "safetensors: more than ", limits.max_tensors,
                      " tensors");
     const bool is_new = names_.insert(entry.name).second;
-    check<FileError>(is_new, "safetensors: there are two tensors named ", detail::quoted(entry.name));
+    check<FileError>(is_new, "safetensors: there are two tensors named ", detail::in_quotes(entry.name));
     entries_.push_back(std::move(entry));
   }
 
@@ -309,17 +310,14 @@ class SafetensorsWriter {
       out += "\"__metadata__\":{";
       for (const auto& [key, text] : metadata_) {
         if (out.back() != '{') out += ',';
-        detail::append_json(out, key);
-        out += ':';
-        detail::append_json(out, text);
+        out += json_text(key) + ":" + json_text(text);
       }
       out += '}';
     }
     std::uint64_t offset = 0;
     for (const Entry* entry : entries) {
       if (out.size() > 1) out += ',';
-      detail::append_json(out, entry->name);
-      out += str_cat(":{\"dtype\":\"", entry->dtype, "\",\"shape\":[");
+      out += str_cat(json_text(entry->name), ":{\"dtype\":\"", entry->dtype, "\",\"shape\":[");
       for (std::size_t i = 0; i < entry->shape.size(); ++i) out += str_cat(i > 0 ? "," : "", entry->shape[i]);
       out += str_cat("],\"data_offsets\":[", offset, ",", offset + entry->bytes, "]}");
       offset += entry->bytes;
@@ -344,4 +342,4 @@ inline void save_safetensors(const std::filesystem::path& path, std::span<const 
   writer.save(path);
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::io

@@ -14,6 +14,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,11 +23,10 @@
 #include <vector>
 
 #include "minivit/core/check.hpp"
-#include "minivit/core/sort.hpp"
-#include "minivit/io/json_text.hpp"
+#include "minivit/io/json.hpp"
 #include "minivit/tensor/shape.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::io {
 
 /// What a file may have at most.
 struct SafetensorsLimits {
@@ -62,22 +63,20 @@ inline const SafetensorsType* find_safetensors_type(std::string_view name) {
 struct SafetensorsInfo {
   static constexpr std::size_t kMaxRank = 8;
 
-  std::string_view name;  ///< valid as long as the file object
+  std::string name;
   const SafetensorsType* type = nullptr;
   std::array<std::int64_t, kMaxRank> extents{};
   std::uint8_t rank = 0;
   std::uint64_t offset = 0;  ///< of the first byte, counted from the end of the header
   std::uint64_t bytes = 0;
 
-  std::string_view dtype() const { return type->name; }  ///< for example "F32"
-  std::span<const std::int64_t> shape() const { return {extents.data(), rank}; }
-  std::int64_t numel() const { return static_cast<std::int64_t>(bytes / type->bytes); }
-  [[gnu::noinline]] bool has_shape(const Shape& other) const {
-    return std::equal(shape().begin(), shape().end(), other.begin(), other.end());
-  }
+  [[nodiscard]] std::string_view dtype() const noexcept { return type->name; }  ///< for example "F32"
+  [[nodiscard]] std::span<const std::int64_t> shape() const noexcept { return {extents.data(), rank}; }
+  [[nodiscard]] std::int64_t numel() const noexcept { return static_cast<std::int64_t>(bytes / type->bytes); }
+  [[nodiscard]] bool has_shape(const Shape& other) const { return std::ranges::equal(shape(), other); }
 
   /// The shape as "(2, 3)".
-  std::string shape_text() const { return detail::extents_text(shape()); }
+  [[nodiscard]] std::string shape_text() const { return minivit::detail::extents_text(shape()); }
 };
 
 namespace detail {
@@ -88,34 +87,37 @@ class SafetensorsEntries final : public JsonHandler {
   explicit SafetensorsEntries(const SafetensorsLimits& limits) : limits_(limits) {}
 
   std::vector<SafetensorsInfo> tensors;
-  std::vector<std::pair<std::string_view, std::string_view>> metadata;
+  std::vector<std::pair<std::string, std::string>> metadata;
 
-  void value(const JsonToken& token) override {
+  void value(Json value) override {
     switch (place_) {
       case Place::outside:
-        return enter(Place::file, token, JsonKind::kObject);
+        expect(value.is_object(), "an object", value);
+        place_ = Place::file;
+        return;
       case Place::file:
-        return enter(key_ == "__metadata__" ? Place::metadata : Place::tensor, token, JsonKind::kObject);
+        expect(value.is_object(), "an object", value);
+        place_ = key_ == "__metadata__" ? Place::metadata : Place::tensor;
+        return;
       case Place::metadata:
-        expect(token, JsonKind::kString);
-        metadata.emplace_back(key_, token.text);
+        expect(value.is_string(), "a string", value);
+        metadata.emplace_back(key_, std::move(value.get_ref<std::string&>()));
         return;
       case Place::tensor:
-        if (key_ != "dtype") return enter(Place::list, token, JsonKind::kArray);
-        expect(token, JsonKind::kString);
-        info_.type = find_safetensors_type(token.text);
-        if (!info_.type) refuse("dtype ", quoted(token.text), " is not supported");
+        if (key_ == "dtype") return set_type(value);
+        expect(value.is_array(), "an array", value);
+        place_ = Place::list;
         return;
       case Place::list:
         if (list_size_ == list_.size()) refuse("more than ", list_.size(), " numbers");
-        list_[list_size_++] = natural(token);
+        list_[list_size_++] = natural(value);
     }
   }
 
-  void key(std::string_view key) override {
-    key_ = key;
-    if (place_ == Place::file && key == "__metadata__") {
-      if (std::exchange(has_metadata_, true)) refuse_twice(key);
+  void key(std::string key) override {
+    key_ = std::move(key);
+    if (place_ == Place::file && key_ == "__metadata__") {
+      if (std::exchange(has_metadata_, true)) refuse_twice(key_);
     } else if (place_ == Place::file) {
       begin_tensor();
     } else if (place_ == Place::metadata) {
@@ -141,36 +143,40 @@ class SafetensorsEntries final : public JsonHandler {
     throw JsonRefusal(str_cat(parts...));
   }
   [[noreturn]] static void refuse_twice(std::string_view key) {
-    refuse("key ", quoted(key), " appears twice");
+    refuse("key ", in_quotes(key), " appears twice");
   }
 
-  static void expect(const JsonToken& token, JsonKind kind) {
-    if (token.kind != kind) refuse("expected ", described(kind), ", found ", described(token.kind));
+  static void expect(bool is_so, std::string_view what, const Json& found) {
+    if (!is_so) refuse("expected ", what, ", found ", kind_name(found));
   }
 
-  static std::int64_t natural(const JsonToken& token) {
-    expect(token, JsonKind::kNumber);
-    if (!token.number.whole) refuse("expected a whole number, found one with a point or an exponent");
-    if (token.number.integer < 0) refuse("expected a number of at least 0, found ", token.number.integer);
-    return token.number.integer;
+  static std::int64_t natural(const Json& value) {
+    expect(value.is_number(), "a number", value);
+    if (value.is_number_float()) refuse("expected a whole number, found one with a point or an exponent");
+    const std::optional<std::int64_t> number = json_as<std::int64_t>(value);
+    if (!number) refuse("number is out of the range of 64-bit integers");
+    if (*number < 0) refuse("expected a number of at least 0, found ", *number);
+    return *number;
   }
 
-  void enter(Place place, const JsonToken& token, JsonKind kind) {
-    expect(token, kind);
-    place_ = place;
+  void set_type(const Json& value) {
+    expect(value.is_string(), "a string", value);
+    const auto& name = value.get_ref<const std::string&>();
+    info_.type = find_safetensors_type(name);
+    if (!info_.type) refuse("dtype ", in_quotes(name), " is not supported");
   }
 
   void end_metadata() {
-    stable_sort(metadata, [](const auto& a, const auto& b) { return a.first < b.first; });
-    for (std::size_t i = 1; i < metadata.size(); ++i)
-      if (metadata[i].first == metadata[i - 1].first) refuse_twice(metadata[i].first);
+    std::ranges::sort(metadata);
+    const auto twice = std::ranges::adjacent_find(metadata, {}, &std::pair<std::string, std::string>::first);
+    if (twice != metadata.end()) refuse_twice(twice->first);
   }
 
   void begin_tensor() {
     if (tensors.size() == limits_.max_tensors) refuse("more than ", limits_.max_tensors, " tensors");
     if (key_.size() > limits_.max_name_bytes)
       refuse("name has ", key_.size(), " bytes, at most ", limits_.max_name_bytes, " are accepted");
-    if (key_.find('\0') != std::string_view::npos) refuse("name contains a NUL character");
+    if (key_.find('\0') != std::string::npos) refuse("name contains a NUL character");
     info_ = {};
     info_.name = key_;
     seen_ = {};
@@ -198,7 +204,7 @@ class SafetensorsEntries final : public JsonHandler {
 
   void end_tensor() {
     for (std::size_t i = 0; i < kFields.size(); ++i)
-      if (!seen_[i]) refuse(quoted(kFields[i]), " is missing");
+      if (!seen_[i]) refuse(in_quotes(kFields[i]), " is missing");
 
     // The bytes that shape and dtype ask for. A 0 is left out of the product, so that it hides no overflow.
     constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 62;
@@ -210,13 +216,13 @@ class SafetensorsEntries final : public JsonHandler {
     if (info_.bytes != expected)
       refuse("shape ", info_.shape_text(), " of ", info_.dtype(), " takes ", expected,
              " bytes, data_offsets hold ", info_.bytes);
-    tensors.push_back(info_);
+    tensors.push_back(std::move(info_));
   }
 
   const SafetensorsLimits& limits_;
   Place place_ = Place::outside;
   bool has_metadata_ = false;
-  std::string_view key_;                                        // the last one read
+  std::string key_;                                             // the last one read
   SafetensorsInfo info_;                                        // the tensor that is being read
   std::array<bool, 3> seen_{};                                  // which of kFields it has had
   std::array<std::int64_t, SafetensorsInfo::kMaxRank> list_{};  // the array that is being read
@@ -245,58 +251,53 @@ class SafetensorsHeader {
   SafetensorsHeader() = default;
 
   /// Checks everything about the header `text` of a file with `data_bytes` bytes behind it. Throws FileError.
-  SafetensorsHeader(std::vector<char> text, std::uint64_t data_bytes, std::string_view file,
-                    const SafetensorsLimits& limits)
-      : text_(std::move(text)) {
-    check<FileError>(text_[0] == '{', file,
+  SafetensorsHeader(std::string_view text, std::uint64_t data_bytes, std::string_view file,
+                    const SafetensorsLimits& limits) {
+    check<FileError>(text[0] == '{', file,
                      ": its header does not begin with '{'; is this a safetensors file?");
     // No entry is shorter than {"":{"dtype":"U8","shape":[],"data_offsets":[0,0]}}: all memory for the table
-    // at once, and no more than about twice the header.
+    // at once, and no more than about three times the header.
     constexpr std::size_t kShortestEntry = 48;
     SafetensorsEntries entries(limits);
-    entries.tensors.reserve(std::min(limits.max_tensors, text_.size() / kShortestEntry + 1));
+    entries.tensors.reserve(std::min(limits.max_tensors, text.size() / kShortestEntry + 1));
 
     // 1. JSON, strictly: UTF-8, nothing but white space behind; and each entry by itself, as it is read. Only
     //    what the format knows is accepted, so nothing else is ever built.
     constexpr std::size_t kMaxDepth = 3;  // {"name": {"shape": [
-    read_json_text(text_.data(), text_.size(), file, entries, kMaxDepth);
+    read_json(text, file, entries, kMaxDepth);
     tensors_ = std::move(entries.tensors);
     metadata_ = std::move(entries.metadata);
     // 2. All together.
-    stable_sort(tensors_, [](const SafetensorsInfo& a, const SafetensorsInfo& b) {
-      // Empty ones first, since they end where they begin; then as they are written.
-      return a.offset < b.offset || (a.offset == b.offset && a.bytes < b.bytes);
-    });
+    // Empty ones first, since they end where they begin; then as they are written.
+    std::ranges::stable_sort(tensors_, {},
+                             [](const SafetensorsInfo& info) { return std::pair(info.offset, info.bytes); });
     index_names(file);
     check_layout(data_bytes, file);
   }
 
-  // The names point into the text, which a move keeps where it is and a copy would not.
-  SafetensorsHeader(SafetensorsHeader&&) = default;
-  SafetensorsHeader& operator=(SafetensorsHeader&&) = default;
-
   /// In the order of their data.
-  std::span<const SafetensorsInfo> tensors() const { return {tensors_.data(), tensors_.size()}; }
+  std::span<const SafetensorsInfo> tensors() const { return tensors_; }
 
   const SafetensorsInfo* find(std::string_view name) const {
-    const auto at =
-        std::lower_bound(by_name_.begin(), by_name_.end(), name,
-                         [&](std::uint32_t i, std::string_view n) { return tensors_[i].name < n; });
-    return at != by_name_.end() && tensors_[*at].name == name ? &tensors_[*at] : nullptr;
+    const auto at = std::ranges::lower_bound(by_name_, name, {}, [&](std::uint32_t i) { return name_of(i); });
+    return at != by_name_.end() && name_of(*at) == name ? &tensors_[*at] : nullptr;
   }
 
-  const std::vector<std::pair<std::string_view, std::string_view>>& metadata() const { return metadata_; }
+  const std::vector<std::pair<std::string, std::string>>& metadata() const noexcept { return metadata_; }
 
  private:
   /// Refuses two tensors of the same name (after its escapes are resolved).
   void index_names(std::string_view file) {
-    const auto name = [&](std::uint32_t i) { return tensors_[i].name; };
-    by_name_ = sorted_positions(tensors_.size(),
-                                [&](std::uint32_t a, std::uint32_t b) { return name(a) < name(b); });
-    for (std::size_t i = 1; i < by_name_.size(); ++i)
-      if (name(by_name_[i]) == name(by_name_[i - 1]))
-        throw FileError(str_cat(file, ": key ", quoted(name(by_name_[i])), " appears twice"));
+    by_name_.resize(tensors_.size());
+    std::iota(by_name_.begin(), by_name_.end(), 0u);
+    const auto name = [&](std::uint32_t i) { return name_of(i); };
+    std::ranges::sort(by_name_, {}, name);
+    const auto twice = std::ranges::adjacent_find(by_name_, {}, name);
+    if (twice != by_name_.end())
+      throw FileError(str_cat(file, ": key ", in_quotes(name_of(*twice)), " appears twice"));
   }
+
+  std::string_view name_of(std::uint32_t i) const { return tensors_[i].name; }
 
   /// Together the tensors must tile the data: each begins where the one before ends, the first at 0, the last
   /// ends where the file does. So no two share bytes, and no bytes are hidden.
@@ -304,9 +305,10 @@ class SafetensorsHeader {
     std::uint64_t end = 0;
     for (const SafetensorsInfo& info : tensors_) {
       if (info.offset != end)
-        throw FileError(str_cat(
-            file, ": tensor ", quoted(info.name), " begins at byte ", info.offset, " of the data, expected ",
-            end, ": ", info.offset < end ? "it overlaps the one before" : "there is a hole before it"));
+        throw FileError(
+            str_cat(file, ": tensor ", in_quotes(info.name), " begins at byte ", info.offset,
+                    " of the data, expected ", end, ": ",
+                    info.offset < end ? "it overlaps the one before" : "there is a hole before it"));
       end += info.bytes;  // cannot wrap: each end was read as a number below 2^63
     }
     check<FileError>(end <= data_bytes, file, ": the tensors take ", end, " bytes, the file holds ",
@@ -315,12 +317,11 @@ class SafetensorsHeader {
                      " bytes behind the last tensor belong to none");
   }
 
-  std::vector<char> text_;
   std::vector<SafetensorsInfo> tensors_;
   std::vector<std::uint32_t> by_name_;
-  std::vector<std::pair<std::string_view, std::string_view>> metadata_;
+  std::vector<std::pair<std::string, std::string>> metadata_;
 };
 
 }  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::io

@@ -12,14 +12,11 @@
 #include <string_view>
 #include <vector>
 
+#include "minivit/io/pretrained_options.hpp"
 #include "minivit/io/safetensors.hpp"
 #include "minivit/tensor/shape.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
-
-/// Whose names a file has: timm's, or those of a model class of transformers, as its version 4 writes them
-/// (and version 5 unless told otherwise) or as version 5 has them in memory.
-enum class Naming { timm, transformers, transformers5 };
 
 namespace detail {
 
@@ -151,8 +148,8 @@ inline bool is_unused(std::string_view name) {
 class NamedTensors {
  public:
   /// Throws FileError if two tensors of the file have the same place.
-  explicit NamedTensors(const SafetensorsFile& file) : file_(&file) {
-    for (const SafetensorsInfo& info : file.tensors()) {
+  explicit NamedTensors(const io::SafetensorsFile& file) : file_(&file) {
+    for (const io::SafetensorsInfo& info : file.tensors()) {
       const std::optional<TensorPlace> place = place_of(info.name);
       if (!place) {
         (is_unused(info.name) ? unused_ : unknown_).emplace_back(info.name);
@@ -184,7 +181,7 @@ class NamedTensors {
   /// Number of elements of the file.
   std::int64_t numel() const {
     std::int64_t n = 0;
-    for (const SafetensorsInfo& info : file_->tensors()) n += info.numel();
+    for (const io::SafetensorsInfo& info : file_->tensors()) n += info.numel();
     return n;
   }
 
@@ -193,8 +190,8 @@ class NamedTensors {
   std::optional<Shape> shape(const std::string& name) const {
     const auto found = places_.find(name);
     if (found == places_.end()) return {};
-    const SafetensorsInfo* const first = found->second.front();
-    for (const SafetensorsInfo* part : found->second)
+    const io::SafetensorsInfo* const first = found->second.front();
+    for (const io::SafetensorsInfo* part : found->second)
       if (!part || !std::ranges::equal(first->shape(), part->shape())) return {};
     if (first->rank > Shape::kMaxRank) return {};
     try {
@@ -220,7 +217,7 @@ class NamedTensors {
 
   /// The naming of the file, as far as it shows.
   Naming naming() const {
-    for (const SafetensorsInfo& info : file_->tensors()) {
+    for (const io::SafetensorsInfo& info : file_->tensors()) {
       if (info.name.find("attention.q_proj") != std::string_view::npos) return Naming::transformers5;
       if (info.name.find("attention.attention.query") != std::string_view::npos) return Naming::transformers;
     }
@@ -228,8 +225,8 @@ class NamedTensors {
   }
 
  private:
-  const SafetensorsFile* file_;
-  std::map<std::string, std::vector<const SafetensorsInfo*>> places_;
+  const io::SafetensorsFile* file_;
+  std::map<std::string, std::vector<const io::SafetensorsInfo*>> places_;
   std::vector<std::string> unknown_, unused_;
 };
 

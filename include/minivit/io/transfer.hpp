@@ -4,7 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "minivit/io/model_folder.hpp"
+#include "minivit/io/image_classifier.hpp"
+#include "minivit/io/name_list.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 

@@ -19,7 +19,7 @@
 #include "minivit/kernels/product.hpp"
 #include "minivit/kernels/random.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::kernels {
 
 /// Dropout of attention probabilities: that of query i and key j of head `head` is element (head · T + j) ·
 /// row + i of the stream, row being T rounded up to a multiple of 4.
@@ -30,12 +30,12 @@ struct AttentionDropout {
   std::int64_t query = 0;  ///< i of the first query
 };
 
-namespace attention_detail {
+namespace detail {
 
 struct Operands;
 struct Strips;
 
-// Floats of probabilities that the backward pass keeps at the same time at most, 256 KiB. They and their
+// Floats of probabilities that the backward pass keeps at the same time at most: 256 KiB. They and their
 // gradients share L2 with the operands.
 inline constexpr std::int64_t kStripFloats = std::int64_t{1} << 16;
 
@@ -48,7 +48,7 @@ struct Head {
   std::int64_t T, D;
   float scale = 1.0f / std::sqrt(static_cast<float>(D));
 
-  gemm_detail::RowTiles tiles{T};
+  RowTiles tiles{T};
 
   /// Floats of a (rows, D) operand packed by rows, with a tile's rows behind the last one, since tiles may
   /// read further than there are keys.
@@ -162,9 +162,9 @@ inline void sum_over_queries(const Head& h, std::int64_t queries, const float* s
   });
 }
 
-/// Asks for rows [0, rows) of the head behind x (·, D), which will probably be the next: too short and too
-/// far apart for the processor to see it coming. Gained 15 % at T = 65, D = 16, 1 to 4 % at T = 197. (Behind
-/// the last head is something else, which does no harm.)
+/// Fetches rows [0, rows) of the head behind x (·, D), which will probably be the next: they are too short
+/// and too far apart for the processor to fetch them by itself. (Behind the last head is something else,
+/// which does no harm.)
 inline void fetch_next_head(std::int64_t rows, std::int64_t D, const float* x, std::int64_t stride) {
   x += D;
   for (std::int64_t t = 0; t < rows; ++t, x += stride)
@@ -179,12 +179,12 @@ struct PerQuery {
   static PerQuery load(const float* x, std::int64_t queries) {
     PerQuery all;
     for (int v = 0; v < V; ++v)
-      all.lanes[v] = detail::load_some(x + v * kLanes, std::min<std::int64_t>(kLanes, queries - v * kLanes));
+      all.lanes[v] = load_some(x + v * kLanes, std::min<std::int64_t>(kLanes, queries - v * kLanes));
     return all;
   }
   void store(float* x, std::int64_t queries) const {
     for (int v = 0; v < V; ++v)
-      detail::store_some(x + v * kLanes, lanes[v], std::min<std::int64_t>(kLanes, queries - v * kLanes));
+      store_some(x + v * kLanes, lanes[v], std::min<std::int64_t>(kLanes, queries - v * kLanes));
   }
 };
 
@@ -222,7 +222,7 @@ void drop(const Head& h, const AttentionDropout& dropout, std::int64_t query, co
                   dropout.p, x, y);
 }
 
-}  // namespace attention_detail
+}  // namespace detail
 
 /// o = softmax(q kᵀ / √D) v for queries of one head; q, o (Q, D), k, v (T, D). `made` (2, T), if given, gets
 /// in its first Q columns what the backward pass makes the same probabilities from again: of each query the
@@ -231,7 +231,7 @@ void drop(const Head& h, const AttentionDropout& dropout, std::int64_t query, co
 inline void attention_forward(std::int64_t Q, std::int64_t T, std::int64_t D, const float* q, const float* k,
                               const float* v, std::int64_t stride, float* o, std::int64_t o_stride,
                               Write mode, float* made, const AttentionDropout& dropout) {
-  using namespace attention_detail;
+  using namespace detail;
   if (Q == 0 || D == 0) return;
   const Head h{T, D};
   float* const queries = scratch<Operands>(h.by_columns(Q) + 2 * h.by_rows(T) + h.strips(kTileColumns));
@@ -262,7 +262,7 @@ inline void attention_backward(std::int64_t T, std::int64_t D, const float* q, c
                                std::int64_t stride, const float* made, const float* d_o,
                                std::int64_t o_stride, float* dq, float* dk, float* dv, Write mode,
                                const AttentionDropout& dropout) {
-  using namespace attention_detail;
+  using namespace detail;
   if (T == 0 || D == 0) return;
   const Head h{T, D};
   const bool masked = dropout.p > 0;
@@ -313,10 +313,10 @@ inline void attention_backward(std::int64_t T, std::int64_t D, const float* q, c
       if (masked) drop<V>(h, dropout, query, strip, pm + i * T);
       weighted_sum<V>(h, n, gradient, keys, nullptr, dq + query * stride, stride, mode);
     });
-    const Write sums = begin > 0 ? Write::add : block < T && mode == Write::stream ? Write::set : mode;
+    const Write sums = begin > 0 ? Write::add : block < T && mode == Write::non_temporal ? Write::set : mode;
     sum_over_queries(h, count, pm, do_rows, dv, stride, sums);
     sum_over_queries(h, count, ds, q_rows, dk, stride, sums);
   }
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::kernels

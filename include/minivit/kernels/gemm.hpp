@@ -11,12 +11,11 @@
 
 #include "minivit/kernels/product.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::kernels {
 
-namespace gemm_detail {
+namespace detail {
 
-// A long K is cut into groups, so many at most. With two threads 4 to 12 took the same time; each more than
-// one writes and reads a whole C, 1 % of a product with one thread at 8.
+// A long K is cut into at most so many groups. Each group but the first writes and reads a whole C more.
 inline constexpr std::int64_t kGroups = 4;
 
 // Floats of the groups' sums at most, 4 MiB.
@@ -39,7 +38,7 @@ inline void multiply(std::int64_t M, std::int64_t N, const Passes& passes, std::
 
 /// Into how many groups K is cut that are summed up each for itself, where C is small and K long, as in dW =
 /// dYᵀ X. The sizes alone decide, so that sums are the same for any number of threads.
-constexpr std::int64_t groups_of(std::int64_t M, std::int64_t N, std::int64_t K) {
+[[nodiscard]] constexpr std::int64_t groups_of(std::int64_t M, std::int64_t N, std::int64_t K) {
   std::int64_t groups = 1;
   while (groups < kGroups && K >= 2 * groups * kDepth && (2 * groups - 1) * M * N <= kPartialFloats)
     groups *= 2;
@@ -52,12 +51,11 @@ inline Passes group_passes(std::int64_t K, std::int64_t groups, std::int64_t g) 
 }
 
 /// Whether C is computed in pieces: where K is long, as in dW = dYᵀ X.
-constexpr bool in_pieces(std::int64_t K) { return K >= 2 * kDepth; }
+[[nodiscard]] constexpr bool in_pieces(std::int64_t K) { return K >= 2 * kDepth; }
 
 /// C = A · B in pieces that are computed at the same time, groups of K × parts of C, cut along its longer
 /// side: each thread packs what it multiplies, and threads do not wait for each other, nor read what another
-/// has packed (ViT-B's training against one product for all threads: 1.5 % more images a second). The price
-/// is that each of many threads packs all of B.
+/// has packed. The price is that each of many threads packs all of B.
 inline void multiply_in_pieces(std::int64_t M, std::int64_t N, std::int64_t K, const MatrixView& A,
                                const MatrixView& B, float* C, std::int64_t c_stride,
                                const Epilogue& epilogue) {
@@ -96,14 +94,14 @@ inline void multiply_in_pieces(std::int64_t M, std::int64_t N, std::int64_t K, c
   });
 }
 
-}  // namespace gemm_detail
+}  // namespace detail
 
 /// C (M,N) = scale · A (M,K) · B (K,N), then the epilogue. C is row-major with `c_stride` floats from row to
 /// row and must not overlap A or B. Uses all threads, or only the calling one from within a `parallel_for`.
 /// The sum over K is taken in the same order for every number of threads.
 inline void gemm(std::int64_t M, std::int64_t N, std::int64_t K, const MatrixView& A, const MatrixView& B,
                  float* C, std::int64_t c_stride, const Epilogue& epilogue = {}) {
-  using namespace gemm_detail;
+  using namespace detail;
   if (M == 0 || N == 0) return;
   const bool along_rows = A.row_stride == 1 && !A.row_map && B.column_stride == 1,
              sums_only = !epilogue.bias && !epilogue.plus && !epilogue.finish;
@@ -118,7 +116,7 @@ inline void gemm(std::int64_t M, std::int64_t N, std::int64_t K, const MatrixVie
 /// The same with B packed before.
 inline void gemm(std::int64_t M, const MatrixView& A, const PackedMatrix& B, float* C, std::int64_t c_stride,
                  const Epilogue& epilogue = {}) {
-  using namespace gemm_detail;
+  using namespace detail;
   if (M == 0 || B.N() == 0) return;
   const Passes passes(B.K());
   Product{M, B.N(), A, B.data(), 0, passes.count(), passes, C, c_stride, epilogue}.run();
@@ -127,12 +125,12 @@ inline void gemm(std::int64_t M, const MatrixView& A, const PackedMatrix& B, flo
 /// sums (M) += the sums of the rows of A (M,K), stored transposed, to the bit as `Epilogue::sums` has them in
 /// a product with N columns: for when there is no product to do it on the way.
 inline void add_sums(std::int64_t M, std::int64_t N, std::int64_t K, const MatrixView& A, float* sums) {
-  using namespace gemm_detail;
+  using namespace detail;
   const std::int64_t groups = groups_of(M, N, K);
   parallel_for(M, grain_for(K), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; i += kLanes) {
       const std::int64_t n = std::min<std::int64_t>(kLanes, end - i);
-      Vec all = detail::load_some(sums + i, n);
+      Vec all = load_some(sums + i, n);
       for (std::int64_t g = 0; g < groups; ++g) {
         const std::int64_t start = cut(K, groups, g);
         const Passes passes = group_passes(K, groups, g);
@@ -140,14 +138,14 @@ inline void add_sums(std::int64_t M, std::int64_t N, std::int64_t K, const Matri
         for (std::int64_t pass = 0; pass < passes.count(); ++pass) {
           Vec total{};
           for (std::int64_t p = passes.begin(pass), last = p + passes.size(pass); p < last; ++p)
-            total += detail::load_some(A.data + i + (start + p) * A.column_stride, n);
+            total += load_some(A.data + i + (start + p) * A.column_stride, n);
           group += total;
         }
         all = groups == 1 ? group : all + group;
       }
-      detail::store_some(sums + i, all, n);
+      store_some(sums + i, all, n);
     }
   });
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::kernels

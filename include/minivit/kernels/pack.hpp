@@ -10,7 +10,7 @@
 
 #include "minivit/kernels/tile.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::kernels {
 
 /// A function that rows of a matrix in memory go through as they are packed. `map(context, i, begin, n, x,
 /// out)` writes elements [begin, begin + n) of row i to `out`, given those in memory at `x`.
@@ -31,14 +31,14 @@ struct MatrixView {
   RowMap row_map{};  ///< applied to what is a row in memory
 
   /// Row-major with `stride` floats from row to row.
-  static MatrixView rows(const float* data, std::int64_t stride, RowMap map = {}) {
+  [[nodiscard]] static MatrixView rows(const float* data, std::int64_t stride, RowMap map = {}) {
     return {data, stride, 1, map};
   }
 
-  MatrixView transposed() const { return {data, column_stride, row_stride, row_map}; }
+  [[nodiscard]] MatrixView transposed() const { return {data, column_stride, row_stride, row_map}; }
 
   /// Without its first i rows in memory, and the first j elements of each.
-  MatrixView from(std::int64_t i, std::int64_t j) const {
+  [[nodiscard]] MatrixView from(std::int64_t i, std::int64_t j) const {
     MatrixView rest = *this;
     rest.data += i * (column_stride == 1 ? row_stride : column_stride) + j;
     rest.row_map.first += i;
@@ -47,12 +47,11 @@ struct MatrixView {
   }
 };
 
-namespace pack_detail {
+namespace detail {
 
-/// How far ahead rows of `columns` floats are fetched as B of a product is packed, 0 for not at all. dW of
-/// 6304 × 576 × 192, whose B has 192 columns, takes 1.5 to 2 % less time; 6, 12 or 24 KiB ahead are the same.
-/// With 768 columns and more it would be 0.5 to 1 % more: the processor fetches long rows by itself.
-constexpr std::int64_t rows_ahead(std::int64_t columns) {
+/// How many rows ahead rows of `columns` floats are fetched as B of a product is packed: 6 KiB, or 0 for not
+/// at all. The processor fetches long rows by itself.
+[[nodiscard]] constexpr std::int64_t rows_ahead(std::int64_t columns) {
   return columns < 1 || columns > 512 ? 0 : (1536 + columns - 1) / columns;
 }
 
@@ -74,7 +73,7 @@ inline void for_pieces(const MatrixView& m, std::int64_t i, std::int64_t first, 
   }
 }
 
-}  // namespace pack_detail
+}  // namespace detail
 
 /// Rows [i, i + rows) of A, rows ≤ R, columns [first, first + k), as a tile of R rows reads them, missing
 /// rows 0: kLanes elements of each row in turn. A's rows are contiguous. Writes R · k floats, k rounded up to
@@ -83,7 +82,7 @@ template <int R>
 void pack_rows(std::int64_t rows, std::int64_t k, const MatrixView& a, std::int64_t i, std::int64_t first,
                float* out) {
   for (std::int64_t r = 0; r < rows; ++r)
-    pack_detail::for_pieces(a, i + r, first, k, [&](const float* x, std::int64_t begin, std::int64_t n) {
+    detail::for_pieces(a, i + r, first, k, [&](const float* x, std::int64_t begin, std::int64_t n) {
       float* to = out + begin * R + r * kLanes;
       for (; n >= kLanes; n -= kLanes, x += kLanes, to += R * kLanes) store(to, load(x));
       std::copy_n(x, n, to);
@@ -93,12 +92,14 @@ void pack_rows(std::int64_t rows, std::int64_t k, const MatrixView& a, std::int6
 }
 
 /// Columns of B in a panel that begins at column j of N: a tile's, or one vector if no more are left.
-constexpr std::int64_t panel_width(std::int64_t N, std::int64_t j) {
+[[nodiscard]] constexpr std::int64_t panel_width(std::int64_t N, std::int64_t j) {
   return N - j > kLanes ? kTileColumns : kLanes;
 }
 
 /// Columns of B when packed: N rounded up to whole vectors.
-constexpr std::int64_t packed_columns(std::int64_t N) { return (N + kLanes - 1) / kLanes * kLanes; }
+[[nodiscard]] constexpr std::int64_t packed_columns(std::int64_t N) {
+  return (N + kLanes - 1) / kLanes * kLanes;
+}
 
 /// Rows [first, first + k) of B (·, N), columns [j0, j1), where j0 is where a panel begins: panel after
 /// panel, each row after row, missing columns 0. `out` is where the panel of column 0 would begin; a panel
@@ -107,8 +108,7 @@ constexpr std::int64_t packed_columns(std::int64_t N) { return (N + kLanes - 1) 
 inline void pack_b(std::int64_t k, std::int64_t N, const MatrixView& b, std::int64_t first, std::int64_t j0,
                    std::int64_t j1, std::int64_t depth, std::int64_t skip, float* out,
                    std::int64_t ahead = 0) {
-  using namespace pack_detail;
-  using detail::load_some;
+  using namespace detail;
   if (b.column_stride == 1) {
     for (std::int64_t p = 0; p < k; ++p) {
       const float* const row = b.data + (first + p + ahead) * b.row_stride;
@@ -149,4 +149,4 @@ inline void pack_b(std::int64_t k, std::int64_t N, const MatrixView& b, std::int
   }
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::kernels

@@ -8,9 +8,9 @@
 #include "minivit/kernels/packed_matrix.hpp"
 #include "minivit/kernels/product_tile.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::kernels {
 
-namespace gemm_detail {
+namespace detail {
 
 // Rows of A in a block at most, in tiles: 8 × 14 rows × 768 floats are 336 KiB, a part of L2.
 inline constexpr std::int64_t kBlockTiles = 8;
@@ -25,12 +25,12 @@ inline constexpr std::int64_t kPackedFloats = std::int64_t{2} << 20;
 struct PackedA;
 
 /// [0, n) cut into `parts` pieces that differ by at most one: where piece i begins.
-constexpr std::int64_t cut(std::int64_t n, std::int64_t parts, std::int64_t i) {
+[[nodiscard]] constexpr std::int64_t cut(std::int64_t n, std::int64_t parts, std::int64_t i) {
   return n / parts * i + std::min(i, n % parts);
 }
 
 /// How A is packed: by its rows, or as columns. Where it could be either (a single row), sums want columns.
-inline bool by_rows(const MatrixView& A, const Epilogue& epilogue) {
+[[nodiscard]] inline bool by_rows(const MatrixView& A, const Epilogue& epilogue) {
   return A.column_stride == 1 && !(epilogue.sums && A.row_stride == 1);
 }
 
@@ -44,7 +44,9 @@ struct RowTiles {
 };
 
 /// Threads that a product may use from where it is called.
-inline std::int64_t threads_here() { return detail::in_parallel_region() ? 1 : num_threads(); }
+[[nodiscard]] inline std::int64_t threads_here() {
+  return minivit::detail::in_parallel_region() ? 1 : num_threads();
+}
 
 /// A product whose B is packed from row `first` of K on, `depth` · packed_columns(N) floats a pass.
 struct Product {
@@ -115,16 +117,15 @@ struct Product {
     }
   }
 
-  /// Whether columns of A are packed by the tiles that multiply them first: a block that is copied
-  /// beforehand waits for memory. 6304 × 576 × 192, dW with one thread: 2.5 % less time, 1024 columns 3.5 %.
+  /// True if columns of A are packed by the tiles that multiply them first: a block that is copied beforehand
+  /// waits for memory.
   bool packs_on_the_way(std::int64_t columns) const {
     return !row_major && epilogue.scale == 1.0f && row_tiles.shorter >= kTileRows - 1 && columns > kLanes;
   }
 
   /// What a pass adds to tiles [t0, t1) × columns [j0, j1) of C, tile t0 being packed at `a`, or to be packed
-  /// there on the way. Meanwhile what of A begins at `next` is fetched, if anything: waiting for it when it
-  /// is packed would cost 5 to 10 %, since its rows are far apart. And the next panel of B, which a large B
-  /// has in L3 (3152 × 768 × 3072, dW with one thread: 3 %).
+  /// there on the way. Meanwhile it fetches what of A begins at `next`, if anything, whose rows are too far
+  /// apart for the processor to fetch them by itself; and the next panel of B, which a large B has in L3.
   void multiply(std::int64_t t0, std::int64_t t1, std::int64_t j0, std::int64_t j1, std::int64_t pass,
                 float* a, const float* next) const {
     const std::int64_t k = passes.size(pass), first_row = row_tiles.begin(t0), steps = ceil_div(k, kLanes);
@@ -187,10 +188,7 @@ struct Product {
     const std::int64_t each = tiles / threads, rest = tiles % threads;
     if (threads > 1 && each > 0 && M <= kFewRows && rest <= kBlockTiles) {
       // The same number of tiles for each thread; those that are left over, fewer than threads, are divided
-      // by columns. So threads hardly ever read what another has written. (Packing A once for all of them and
-      // dividing columns, as an earlier version did, predicted 10 % fewer images a second with the seed's
-      // model where two cores have no cache in common, 1 % with ViT-S where they have; 0.7 % more with
-      // ViT-B.)
+      // by columns. So threads hardly ever read what another has written.
       const std::int64_t rows = ceil_div(each, kBlockTiles),
                          parts = rest > 0 ? ceil_div(std::min(panels, 2 * threads), threads) : 0;
       return run_blocks(threads * (rows + parts), [&](std::int64_t n) {
@@ -237,6 +235,6 @@ struct Product {
   }
 };
 
-}  // namespace gemm_detail
+}  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::kernels

@@ -6,7 +6,7 @@
 
 #include "minivit/kernels/tile.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::kernels {
 
 /// What is done to a piece of the result on its way to C. `map` gets rows [i, i + rows) × columns [j, j +
 /// columns) of it at `tile`, `tile_stride` floats from row to row, and writes them to `c` as `mode` says.
@@ -40,13 +40,13 @@ struct Epilogue {
                           ///< stored transposed
 };
 
-namespace gemm_detail {
+namespace detail {
 
 /// Tiles of one panel, one below the other: where the result of the first goes and what is added to it.
 struct Target {
   float* c;
   std::int64_t c_stride, height, columns;
-  Write mode;              // Write::stream or Write::set; what is added is `plus`
+  Write mode;              // Write::non_temporal or Write::set; what is added is `plus`
   const float* plus;       // C itself, the residual, or nothing
   const float* plus_next;  // what the tile behind the last one starts from
   const float* bias;       // of the tiles' first column, or nothing
@@ -109,7 +109,7 @@ template <int R, int V, Left kLeft>
           prefetch_to_read(t.finish->operand + (i + r) * t.c_stride + t.j + v * kLanes);
     const float* const added = plus;
     if (plus) plus = n + 1 < count ? plus + t.height * t.c_stride : t.plus_next;
-    float* const written = t.mode == Write::stream ? nullptr : c;
+    float* const written = t.mode == Write::non_temporal ? nullptr : c;
     const Fetch fetch{written, plus, t.c_stride, rows, t.row_stride, t.row_blocks, lines, t.line_blocks};
     if constexpr (kLeft == Left::memory) {
       multiply_add_packing<R, V>(sums, k, x, t.a_stride, b, fetch, a);
@@ -120,11 +120,11 @@ template <int R, int V, Left kLeft>
     }
     if (rows) rows += t.height * t.row_stride;
     lines += t.line_blocks * kLanes * kLanes;
-    if (direct && t.mode == Write::stream) {
+    if (direct && t.mode == Write::non_temporal) {
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r)
 #pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) stream(c + r * t.c_stride + v * kLanes, sums[r][v]);
+        for (int v = 0; v < V; ++v) store_non_temporal(c + r * t.c_stride + v * kLanes, sums[r][v]);
       continue;
     }
     float* const out = direct ? c : edge;
@@ -162,6 +162,6 @@ inline void multiply_tiles(Left left, int vectors, std::int64_t count, std::int6
   }
 }
 
-}  // namespace gemm_detail
+}  // namespace detail
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::kernels

@@ -7,7 +7,7 @@
 #include "minivit/core/rng.hpp"
 #include "minivit/kernels/simd.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::kernels {
 
 /// y[i] (+)= x[i] / (1 - p) or 0, the latter with probability p in [0, 1). Whether element i is dropped is a
 /// function of (stream, first + i) alone: the same call gives the same mask. `first` is a multiple of 4. y
@@ -32,4 +32,4 @@ inline void dropout_apply(const Rng& stream, std::int64_t first, std::int64_t n,
     stream.fill<4>(position(), words), apply(i, std::min<std::int64_t>(16, n - i), words);
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::kernels

@@ -8,28 +8,30 @@
 #include "minivit/core/pool.hpp"
 #include "minivit/kernels/simd.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::kernels {
 
 namespace detail {
 struct PartialSums;
 inline constexpr std::int64_t kSumChunk = 16384;  // elements; fixed, since it decides how sums are rounded
 
+}  // namespace detail
+
 /// Sum over [0, n) of chunk(begin, end) → double, taken chunk by chunk.
 template <class Chunk>
-double sum_of_chunks(std::int64_t n, const Chunk& chunk) {
-  const std::int64_t chunks = (n + kSumChunk - 1) / kSumChunk;
-  double* const partial = scratch<PartialSums, double>(chunks);
-  parallel_for(n, kSumChunk,
-               [&](std::int64_t begin, std::int64_t end) { partial[begin / kSumChunk] = chunk(begin, end); });
+[[nodiscard]] double sum_of_chunks(std::int64_t n, const Chunk& chunk) {
+  const std::int64_t chunks = (n + detail::kSumChunk - 1) / detail::kSumChunk;
+  double* const partial = scratch<detail::PartialSums, double>(chunks);
+  parallel_for(n, detail::kSumChunk, [&](std::int64_t begin, std::int64_t end) {
+    partial[begin / detail::kSumChunk] = chunk(begin, end);
+  });
   double total = 0;
   for (std::int64_t i = 0; i < chunks; ++i) total += partial[i];
   return total;
 }
-}  // namespace detail
 
 /// Sum of x[0, n).
-inline double sum(std::int64_t n, const float* x) {
-  return detail::sum_of_chunks(n, [&](std::int64_t begin, std::int64_t end) {
+[[nodiscard]] inline double sum(std::int64_t n, const float* x) {
+  return sum_of_chunks(n, [&](std::int64_t begin, std::int64_t end) {
     double lanes[8] = {};  // eight sums at a time: the compiler makes a vector of them
     std::int64_t i = begin;
     for (; i + 8 <= end; i += 8)
@@ -40,8 +42,8 @@ inline double sum(std::int64_t n, const float* x) {
 }
 
 /// Sum of the squares of x[0, n).
-inline double sum_of_squares(std::int64_t n, const float* x) {
-  return detail::sum_of_chunks(n, [&](std::int64_t begin, std::int64_t end) {
+[[nodiscard]] inline double sum_of_squares(std::int64_t n, const float* x) {
+  return sum_of_chunks(n, [&](std::int64_t begin, std::int64_t end) {
     double lanes[8] = {};
     std::int64_t i = begin;
     for (; i + 8 <= end; i += 8)
@@ -81,7 +83,7 @@ void column_sums(std::int64_t rows, std::int64_t columns, float* out, bool add, 
 /// out (N) (+)= the sums over the rows of x (M,N).
 inline void column_sums(std::int64_t rows, std::int64_t columns, const float* x, float* out, bool add) {
   column_sums(rows, columns, out, add, [=](std::int64_t i, std::int64_t j, std::int64_t n) {
-    return detail::load_some(x + i * columns + j, n);
+    return load_some(x + i * columns + j, n);
   });
 }
 
@@ -101,4 +103,4 @@ inline void sum_middle(std::int64_t outer, std::int64_t n, std::int64_t inner, c
   });
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::kernels

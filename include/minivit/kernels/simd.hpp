@@ -10,7 +10,7 @@
 
 #include "minivit/core/config.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::kernels {
 
 /// Floats in a vector register.
 inline constexpr int kLanes = MINIVIT_LANES;
@@ -19,7 +19,7 @@ using Vec = float __attribute__((vector_size(kLanes * sizeof(float))));
 using VecInt = std::int32_t __attribute__((vector_size(kLanes * sizeof(std::int32_t))));
 
 /// kLanes floats from `p`, which need not be aligned.
-inline Vec load(const float* p) {
+[[nodiscard]] inline Vec load(const float* p) {
   Vec v;
   std::memcpy(&v, p, sizeof v);
   return v;
@@ -28,14 +28,14 @@ inline Vec load(const float* p) {
 /// Writes all lanes to `p`, which need not be aligned.
 inline void store(float* p, Vec v) { std::memcpy(p, &v, sizeof v); }
 
-/// Asks for the cache line at `p`, which will be read, or written, some hundred cycles later. Any address is
+/// Fetches the cache line at `p`, which will be read, or written, some hundred cycles later. Any address is
 /// fine.
 // Always inlined: g++ 12 takes a function that only fetches for one without effect and drops the call.
 [[gnu::always_inline]] inline void prefetch_to_read(const float* p) { __builtin_prefetch(p, 0, 2); }
 [[gnu::always_inline]] inline void prefetch_to_write(float* p) { __builtin_prefetch(p, 1, 3); }
 
 /// The first `n` lanes from `p`, 0 ≤ n ≤ kLanes; the others are `rest`.
-inline Vec load_partial(const float* p, std::int64_t n, float rest = 0.0f) {
+[[nodiscard]] inline Vec load_partial(const float* p, std::int64_t n, float rest = 0.0f) {
   float lanes[kLanes];
   for (float& lane : lanes) lane = rest;
   std::memcpy(lanes, p, static_cast<std::size_t>(n) * sizeof(float));
@@ -47,22 +47,20 @@ inline void store_partial(float* p, Vec v, std::int64_t n) {
   std::memcpy(p, &v, static_cast<std::size_t>(n) * sizeof(float));
 }
 
-namespace detail {
-
 /// The same for 0 ≤ n ≤ kLanes that is mostly kLanes.
-inline Vec load_some(const float* p, std::int64_t n) { return n == kLanes ? load(p) : load_partial(p, n); }
+[[nodiscard]] inline Vec load_some(const float* p, std::int64_t n) {
+  return n == kLanes ? load(p) : load_partial(p, n);
+}
 inline void store_some(float* p, Vec v, std::int64_t n) {
   n == kLanes ? store(p, v) : store_partial(p, v, n);
 }
 
-}  // namespace detail
-
 /// `x` in every lane.
-inline Vec broadcast(float x) { return x - Vec{}; }
+[[nodiscard]] inline Vec broadcast(float x) { return x - Vec{}; }
 
 /// Lane by lane; a NaN in `a` stays, as in `b > a ? b : a`. In assembly, since g++ makes a comparison and a
 /// blend of that expression.
-inline Vec max(Vec a, Vec b) {
+[[nodiscard]] inline Vec max(Vec a, Vec b) {
 #if defined(__AVX__)
   asm("vmaxps %1, %2, %0" : "=v"(a) : "v"(a), "v"(b));
   return a;
@@ -70,7 +68,7 @@ inline Vec max(Vec a, Vec b) {
   return b > a ? b : a;
 #endif
 }
-inline Vec min(Vec a, Vec b) {
+[[nodiscard]] inline Vec min(Vec a, Vec b) {
 #if defined(__AVX__)
   asm("vminps %1, %2, %0" : "=v"(a) : "v"(a), "v"(b));
   return a;
@@ -79,8 +77,8 @@ inline Vec min(Vec a, Vec b) {
 #endif
 }
 
-/// Without its sign. (Not `abs`: the files of stb, which are included inside this namespace, call that.)
-inline Vec absolute(Vec x) { return std::bit_cast<Vec>(std::bit_cast<VecInt>(x) & 0x7fffffff); }
+/// Lane by lane, without the sign.
+[[nodiscard]] inline Vec absolute(Vec x) { return std::bit_cast<Vec>(std::bit_cast<VecInt>(x) & 0x7fffffff); }
 
 namespace detail {
 
@@ -108,9 +106,8 @@ inline void transpose_blocks(Vec (&square)[kLanes]) {
 /// Row i becomes column i.
 inline void transpose(Vec (&square)[kLanes]) { detail::transpose_blocks<kLanes / 2>(square); }
 
-/// Square roots, correctly rounded. In assembly, since the vector extensions have none and the intrinsics'
-/// header costs every user's compiler half a second.
-inline Vec sqrt(Vec x) {
+/// Square roots, correctly rounded. In assembly, since the vector extensions have none.
+[[nodiscard]] inline Vec sqrt(Vec x) {
 #if defined(__AVX__)
   asm("vsqrtps %1, %0" : "=v"(x) : "v"(x));
 #elif defined(__ARM_NEON) && defined(__aarch64__)
@@ -125,13 +122,13 @@ namespace detail {
 
 /// The lanes of v exchanged in blocks of kStride.
 template <int kStride, int... lane>
-inline Vec exchanged(Vec v, std::integer_sequence<int, lane...>) {
+[[nodiscard]] inline Vec exchanged(Vec v, std::integer_sequence<int, lane...>) {
   return __builtin_shufflevector(v, v, (lane ^ kStride)...);
 }
 
 /// f of the lower and the upper half, of the halves of that, and so on.
 template <int kStride = kLanes / 2, class F>
-inline float fold(Vec v, const F& f) {
+[[nodiscard]] inline float fold(Vec v, const F& f) {
   if constexpr (kStride == 0)
     return v[0];
   else
@@ -141,12 +138,12 @@ inline float fold(Vec v, const F& f) {
 }  // namespace detail
 
 /// Sum of the lanes, by halves, always in the same order.
-inline float sum(Vec v) {
+[[nodiscard]] inline float sum(Vec v) {
   return detail::fold(v, [](Vec a, Vec b) { return a + b; });
 }
 
 /// Largest lane.
-inline float max_lane(Vec v) {
+[[nodiscard]] inline float max_lane(Vec v) {
   return detail::fold(v, [](Vec a, Vec b) { return max(a, b); });
 }
 
@@ -158,4 +155,4 @@ void map(std::int64_t n, float* y, const F& f, const X*... x) {
   if (i < n) store_partial(y + i, f(load_partial(x + i, n - i)...), n - i);
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::kernels

@@ -6,10 +6,10 @@
 
 #include "minivit/kernels/math.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::kernels {
 
 /// Largest of x[0, n). NaNs are passed over here: they show in the exponentials.
-inline float row_max(std::int64_t n, const float* x) {
+[[nodiscard]] inline float row_max(std::int64_t n, const float* x) {
   constexpr float kLowest = -std::numeric_limits<float>::infinity();
   Vec largest = broadcast(kLowest);
   std::int64_t i = 0;
@@ -59,4 +59,4 @@ inline void softmax_row_backward(std::int64_t n, const float* y, const float* dy
         n, dx, [dot](Vec p, Vec g) { return p * (g - dot); }, y, dy);
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::kernels

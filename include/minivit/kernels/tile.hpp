@@ -2,16 +2,15 @@
 //
 // R × V accumulators take one column of A (R broadcast elements) and one row of B (V vectors) after the
 // other: R · V multiply-adds for R + V loads. With 32 registers 14 × 2 accumulators leave room for the
-// operands, with 16 registers 6 × 2. Measured on Zen 4: 96 to 99 % of the multiply-add peak at depths of 192
-// to 384, with AVX-512 and with AVX2, g++ and clang.
+// operands, with 16 registers 6 × 2.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 
-#include "minivit/kernels/stream.hpp"
+#include "minivit/kernels/non_temporal.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::inline MINIVIT_ABI::kernels {
 
 /// Rows of a full tile, and vectors in each of its rows.
 #if MINIVIT_LANES == 16 || defined(__ARM_NEON)  // 32 registers
@@ -86,7 +85,7 @@ template <int R, int V, int kRow, class F>
     ++row;
   };
   // As late as there is time: A and B go through the first-level cache meanwhile and would push out what is
-  // fetched early. (ViT-Ti's training: from the first step on 1 % slower, 32 steps earlier 0.8 %.)
+  // fetched early.
   const std::int64_t soon = (R / 2 + 1) * kLanes;
   for (; k > 0; k -= kLanes, a += block, b += V * kLanes * kLanes) {
     if (row < R && k <= soon) fetch_row(), fetch_row();
@@ -122,9 +121,7 @@ template <int R, int V>
 [[gnu::always_inline]] inline void multiply_add_packing(Vec (&sums)[R][V], std::int64_t k, const float* a,
                                                         std::int64_t stride, const float* b,
                                                         const Fetch& fetch, float* packed) {
-  // Steps from here to the columns that are fetched. 6304 × 576 × 192, dW with one thread: none 14.2 ms, 8
-  // steps 13.07, 16 12.79, 32 12.68, 48 and 64 the same.
-  constexpr std::int64_t kAhead = 32;
+  constexpr std::int64_t kAhead = 32;  // steps from here to the columns that are fetched
   const float* x = a;
   multiply_add_blocks<R, V, 1>(sums, k, a, stride, stride * kLanes, b, fetch, [&] {
     prefetch_to_read(x + kAhead * stride + R - 1);
@@ -153,4 +150,4 @@ template <int R, int V>
           mode, columns, c, [](Vec v) { return v; }, tile[r]);
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::inline MINIVIT_ABI::kernels

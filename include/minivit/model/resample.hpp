@@ -2,13 +2,49 @@
 // resampled, colors summed.
 #pragma once
 
-#include <Eigen/QR>
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
 
 #include "minivit/model/positions.hpp"
 #include "minivit/model/vit.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// A number of patches in each direction.
+struct PatchGrid {
+  std::int64_t rows, columns;
+  explicit PatchGrid(const ViTConfig& c)
+      : rows(c.image_height / c.patch_size), columns(c.image_width / c.patch_size) {}
+  PatchGrid(std::int64_t rows, std::int64_t columns) : rows(rows), columns(columns) {}
+  std::int64_t patches() const { return rows * columns; }
+  friend bool operator==(const PatchGrid&, const PatchGrid&) = default;
+};
+
+/// Position embeddings (1, P + N, C) of one grid of patches as those of another, (1, P + N', C); the P of the
+/// tokens in front stay. Throws ShapeError if N is not the number of patches of `from`.
+[[nodiscard]] Tensor resize_positions(const Tensor& positions, const PatchGrid& from, const PatchGrid& to,
+                                      PositionFilter filter);
+
+/// The weight (C, channels, P, P) of a patch embedding for patches of P' x P' pixels: the one whose products
+/// with resized patches are closest to those of the old weight with the old patches (L. Beyer et al.,
+/// FlexiViT, arXiv:2212.08013: the pseudo-inverse of the transposed bicubic resize).
+[[nodiscard]] Tensor resample_patches(const Tensor& weight, std::int64_t patch_size);
+
+/// The weight (C, channels, P, P) of a patch embedding for gray images, (C, 1, P, P): the sum over the
+/// channels, which sees a gray image as the old weight saw it in equal channels.
+[[nodiscard]] Tensor gray_patches(const Tensor& weight);
+
+/// The model for another image size, patch size, or for gray images: `to` is net.config with image_height,
+/// image_width, patch_size or channels (to 1) changed. Throws ConfigError if `to` is invalid or anything else
+/// differs.
+[[nodiscard]] VisionTransformer resized(VisionTransformer net, const ViTConfig& to, PositionFilter filter);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include <Eigen/QR>
+#include <algorithm>
+#include <cmath>
+#include <utility>
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -69,20 +105,8 @@ inline void apply_separable(const SmallMatrix& vertical, const SmallMatrix& hori
 
 }  // namespace detail
 
-/// A number of patches in each direction.
-struct PatchGrid {
-  std::int64_t rows, columns;
-  explicit PatchGrid(const ViTConfig& c)
-      : rows(c.image_height / c.patch_size), columns(c.image_width / c.patch_size) {}
-  PatchGrid(std::int64_t rows, std::int64_t columns) : rows(rows), columns(columns) {}
-  std::int64_t patches() const { return rows * columns; }
-  friend bool operator==(const PatchGrid&, const PatchGrid&) = default;
-};
-
-/// Position embeddings (1, P + N, C) of one grid of patches as those of another, (1, P + N', C); the P of the
-/// tokens in front stay. Throws ShapeError if N is not the number of patches of `from`.
-inline Tensor resize_positions(const Tensor& positions, const PatchGrid& from, const PatchGrid& to,
-                               PositionFilter filter) {
+MINIVIT_INLINE Tensor resize_positions(const Tensor& positions, const PatchGrid& from, const PatchGrid& to,
+                                       PositionFilter filter) {
   check<ShapeError>(positions.rank() == 3 && positions.size(0) == 1 && positions.size(1) >= from.patches(),
                     "resize_positions: positions are ", positions.shape(), ", expected (1, ", from.patches(),
                     " or more, C)");
@@ -99,10 +123,7 @@ inline Tensor resize_positions(const Tensor& positions, const PatchGrid& from, c
   return out;
 }
 
-/// The weight (C, channels, P, P) of a patch embedding for patches of P' x P' pixels: the one whose products
-/// with resized patches are closest to those of the old weight with the old patches (L. Beyer et al.,
-/// FlexiViT, arXiv:2212.08013: the pseudo-inverse of the transposed bicubic resize).
-inline Tensor resample_patches(const Tensor& weight, std::int64_t patch_size) {
+MINIVIT_INLINE Tensor resample_patches(const Tensor& weight, std::int64_t patch_size) {
   check<ShapeError>(weight.rank() == 4 && weight.size(2) == weight.size(3) && patch_size >= 1,
                     "resample_patches: weight is ", weight.shape(), ", expected (C, channels, P, P)");
   const std::int64_t P = weight.size(3), planes = weight.size(0) * weight.size(1);
@@ -116,9 +137,7 @@ inline Tensor resample_patches(const Tensor& weight, std::int64_t patch_size) {
   return out;
 }
 
-/// The weight (C, channels, P, P) of a patch embedding for gray images, (C, 1, P, P): the sum over the
-/// channels, which sees a gray image as the old weight saw it in equal channels.
-inline Tensor gray_patches(const Tensor& weight) {
+MINIVIT_INLINE Tensor gray_patches(const Tensor& weight) {
   check<ShapeError>(weight.rank() == 4, "gray_patches: weight is ", weight.shape(),
                     ", expected (C, channels, P, P)");
   const std::int64_t C = weight.size(0), channels = weight.size(1), size = weight.size(2) * weight.size(3);
@@ -130,10 +149,7 @@ inline Tensor gray_patches(const Tensor& weight) {
   return out;
 }
 
-/// The model for another image size, patch size, or for gray images: `to` is net.config with image_height,
-/// image_width, patch_size or channels (to 1) changed. Throws ConfigError if `to` is invalid or anything else
-/// differs.
-inline VisionTransformer resized(VisionTransformer net, const ViTConfig& to, PositionFilter filter) {
+MINIVIT_INLINE VisionTransformer resized(VisionTransformer net, const ViTConfig& to, PositionFilter filter) {
   const ViTConfig& from = net.config;
   if (to.channels != from.channels)
     check<ConfigError>(to.channels == 1, "resized: the model has ", from.channels,
@@ -162,3 +178,4 @@ inline VisionTransformer resized(VisionTransformer net, const ViTConfig& to, Pos
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

@@ -17,13 +17,31 @@ struct LayerSummary {
   std::int64_t mult_adds;  ///< multiplications with addition, for the whole batch; a FLOP count is twice this
 };
 
-/// The layers of a model in the order of computation, for `batch` images. Counted are matrix products
-/// (projections, scores, weighted sums); norms, activations and softmax are below one in a hundred of them.
-inline std::vector<LayerSummary> summarize(const VisionTransformer& net, std::int64_t batch = 1) {
+/// The layers of a model, for one batch.
+struct ModelSummary {
+  std::vector<LayerSummary> layers;  ///< in the order of computation
+  std::int64_t parameters = 0;       ///< of all layers
+  std::int64_t mult_adds = 0;        ///< of all layers
+
+  /// A table to read.
+  [[nodiscard]] std::string str() const;
+};
+
+/// Layers, shapes and costs of a model for `batch` images. Counted are matrix products (projections, scores,
+/// weighted sums); norms, activations and softmax are below one in a hundred of them.
+[[nodiscard]] ModelSummary summary(const VisionTransformer& net, std::int64_t batch = 1);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+namespace minivit::inline MINIVIT_ABI {
+
+MINIVIT_INLINE ModelSummary summary(const VisionTransformer& net, std::int64_t batch) {
   const ViTConfig& c = net.config;
   const std::int64_t B = batch, T = c.tokens(), N = c.patches(), C = c.embedding_dim, hidden = c.hidden_dim();
   const std::int64_t patch = c.channels * c.patch_size * c.patch_size;
-  std::vector<LayerSummary> rows;
+  ModelSummary summary;
+  std::vector<LayerSummary>& rows = summary.layers;
   rows.push_back({"patch_embed", {B, N, C}, parameter_count(net.patch_embed), B * N * patch * C});
   std::int64_t tokens = 0;
   for (const Parameter* p : {&net.cls_token, &net.dist_token, &net.reg_token, &net.pos_embed})
@@ -49,11 +67,14 @@ inline std::vector<LayerSummary> summarize(const VisionTransformer& net, std::in
     rows.push_back({"head", {B, c.num_classes}, parameter_count(net.head), B * F * c.num_classes});
   if (net.head_dist.weight.defined())
     rows.push_back({"head_dist", {B, c.num_classes}, parameter_count(net.head_dist), B * C * c.num_classes});
-  return rows;
+  for (const LayerSummary& row : rows) {
+    summary.parameters += row.parameters;
+    summary.mult_adds += row.mult_adds;
+  }
+  return summary;
 }
 
-/// The same as a table for people.
-inline std::string summary(const VisionTransformer& net, std::int64_t batch = 1) {
+MINIVIT_INLINE std::string ModelSummary::str() const {
   const auto cell = [](std::string text, std::size_t width, bool right) {
     const std::string pad(text.size() < width ? width - text.size() : 0, ' ');
     return right ? pad + text : text + pad;
@@ -71,14 +92,11 @@ inline std::string summary(const VisionTransformer& net, std::int64_t batch = 1)
            cell(mult_adds, 18, true) + "\n";
   };
   line("layer", "output", "parameters", "mult-adds");
-  std::int64_t parameters = 0, mult_adds = 0;
-  for (const LayerSummary& row : summarize(net, batch)) {
+  for (const LayerSummary& row : layers)
     line(row.name, row.output.str(), grouped(row.parameters), grouped(row.mult_adds));
-    parameters += row.parameters;
-    mult_adds += row.mult_adds;
-  }
   line("total", "", grouped(parameters), grouped(mult_adds));
   return out;
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

@@ -29,70 +29,35 @@ struct VisionTransformer {
 
   /// A model with fresh weights, as timm initializes them: matrices and positions truncated normal with
   /// deviation 0.02, biases 0. Repeated by `manual_seed`. Throws ConfigError as `ViTConfig::validate`.
-  explicit VisionTransformer(const ViTConfig& c)
-      : config((c.validate(), c)),
-        patch_embed(c.channels, c.patch_size, c.embedding_dim),
-        cls_token(token(c.class_token ? 1 : 0, c.embedding_dim)),
-        dist_token(token(c.distillation != Distillation::none ? 1 : 0, c.embedding_dim)),
-        reg_token(token(c.register_tokens, c.embedding_dim)),
-        pos_embed(positions(c)),
-        pos_drop{c.input_dropout},
-        encoder(c.num_layers, {.dim = c.embedding_dim,
-                               .heads = c.num_heads,
-                               .hidden = c.hidden_dim(),
-                               .activation = c.activation,
-                               .attention_dropout = c.attention_dropout,
-                               .dropout = c.dropout,
-                               .drop_path = c.drop_path,
-                               .layer_scale = c.layer_scale,
-                               .eps = c.norm_eps,
-                               .qkv_bias = c.qkv_bias}),
-        norm(c.embedding_dim, c.norm_eps),
-        head_drop{c.head_dropout},
-        head(c.num_classes > 0 ? Linear(c.feature_dim(), c.num_classes) : Linear()),
-        head_dist(c.distillation == Distillation::head ? Linear(c.embedding_dim, c.num_classes) : Linear()) {
-    const auto start = [](Linear& layer) {
-      init_truncated_normal(layer.weight.value);
-      if (layer.bias.defined()) init_zeros(layer.bias.value);
-    };
-    for (EncoderBlock& block : encoder.blocks)
-      for (Linear* layer : {&block.attn.qkv, &block.attn.proj, &block.mlp.fc1, &block.mlp.fc2}) start(*layer);
-    for (Linear* layer : {&head, &head_dist})
-      if (layer->weight.defined()) start(*layer);
-    if (pos_embed.trainable) init_truncated_normal(pos_embed.value);
-    for (Parameter* token : {&cls_token, &dist_token, &reg_token})
-      if (token->defined()) init_truncated_normal(token->value);
-  }
+  explicit VisionTransformer(const ViTConfig& c);
 
   /// Logits, or features if there is no head. Throws ShapeError unless the images are of the configured size.
-  Var operator()(const Var& images) const {
-    const Var x = encoder(embed(images)), y = summarize(x);
-    if (!head.weight.defined()) return y;
-    if (!head_dist.weight.defined()) return head(head_drop(y));
-    // What the distillation token's head says, and the class token's, in equal parts.
-    return mean_of(head(head_drop(y)), head_dist(head_drop(norm(pool_tokens(x, 1)))));
-  }
+  Var operator()(const Var& images) const { return classify(encoder(embed(images))); }
 
   /// What the head sees: (B, feature_dim). Throws as the model itself.
-  Var features(const Var& images) const { return summarize(encoder(embed(images))); }
-
-  /// Gets ready to predict many times: weights are packed as the products read them, norms and LayerScales
-  /// multiplied into them, which doubles their memory. Used where nothing is recorded (`NoGrad`); `flatten`,
-  /// with which training begins, drops it, as does `prepare(false)`. After changing weights in another way
-  /// call it again.
-  void prepare(bool on = true) {
-    patch_embed.prepare(on);
-    for (EncoderBlock& block : encoder.blocks) block.prepare(on);
-  }
+  Var features(const Var& images) const { return to_features(encoder(embed(images))); }
 
   /// Tokens of the images, with class token, registers and positions: (B, T, C).
   Var embed(const Var& images) const {
-    check<ShapeError>(images.rank() == 4 && images.size(1) == config.channels &&
-                          images.size(2) == config.image_height && images.size(3) == config.image_width,
-                      "VisionTransformer: images are ", images.shape(), ", expected (B, ", config.channels,
-                      ", ", config.image_height, ", ", config.image_width, ")");
-    return pos_drop(assemble_tokens(patch_embed(images), cls_token,
-                                    dist_token.defined() ? dist_token : reg_token, pos_embed));
+    check_images(images.shape());
+    return pos_drop(add_tokens(patch_embed(images)));
+  }
+
+  /// Throws ShapeError unless images have this shape: (B, channels, height, width) as configured.
+  void check_images(const Shape& images) const;
+
+  /// Patches (B, N, C) with class token and registers before them, and positions: (B, T, C).
+  Var add_tokens(const Var& patches) const {
+    return assemble_tokens(patches, cls_token, dist_token.defined() ? dist_token : reg_token, pos_embed);
+  }
+
+  /// What the encoder gives (B, T, C) -> logits (B, num_classes), or features if there is no head.
+  Var classify(const Var& x) const;
+
+  /// What the encoder gives (B, T, C) -> what the head sees (B, feature_dim). One vector is normalized after
+  /// pooling, which is less work; where two are needed, every token is normalized before.
+  Var to_features(const Var& x) const {
+    return config.pooling == Pooling::token_and_mean ? pool(norm(x)) : norm(pool(x));
   }
 
   /// What stands for the image: the class token, the mean of the patches, or both; (B, T, C) -> (B,
@@ -106,16 +71,7 @@ struct VisionTransformer {
   /// Attention probabilities of block `layer` (negative: from the end): (B, H, T, T), row i saying how much
   /// token i looks at each token; token 0 is the class token if there is one. Throws ConfigError if there is
   /// no such layer.
-  Tensor attention_maps(const Var& images, int layer = -1) const {
-    const int depth = static_cast<int>(encoder.blocks.size()), chosen = layer < 0 ? layer + depth : layer;
-    check<ConfigError>(chosen >= 0 && chosen < depth, "attention_maps: layer ", layer, " of a model with ",
-                       depth, " layers");
-    const NoGrad values_only;
-    Var x = embed(images);
-    for (int i = 0; i < chosen; ++i) x = encoder.blocks[static_cast<std::size_t>(i)](x);
-    const EncoderBlock& block = encoder.blocks[static_cast<std::size_t>(chosen)];
-    return block.attn.map(block.norm1(x));
-  }
+  [[nodiscard]] Tensor attention_maps(const Var& images, int layer = -1) const;
 
   static void visit(auto& self, auto&& f) {
     f("cls_token", self.cls_token);
@@ -128,25 +84,88 @@ struct VisionTransformer {
     f("head", self.head);
     f("head_dist", self.head_dist);
   }
-
- private:
-  /// One vector is normalized after pooling, which is less work; of two, every token is before.
-  Var summarize(const Var& x) const {
-    return config.pooling == Pooling::token_and_mean ? pool(norm(x)) : norm(pool(x));
-  }
-
-  /// n learned tokens (1, n, C), or an empty parameter.
-  static Parameter token(std::int64_t n, std::int64_t C) {
-    return n > 0 ? Parameter(Tensor::zeros({1, n, C})) : Parameter();
-  }
-
-  static Parameter positions(const ViTConfig& c) {
-    if (c.positions == Positions::learned)
-      return Parameter(Tensor::empty({1, c.positioned_tokens(), c.embedding_dim}));
-    return Parameter(sincos_positions(c.image_height / c.patch_size, c.image_width / c.patch_size,
-                                      c.embedding_dim, c.prefix_positions ? c.prefix_tokens() : 0),
-                     false, false);
-  }
 };
 
 }  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+namespace minivit::inline MINIVIT_ABI {
+
+namespace detail {
+
+/// n learned tokens (1, n, C), or an empty parameter.
+inline Parameter learned_tokens(std::int64_t n, std::int64_t C) {
+  return n > 0 ? Parameter(Tensor::zeros({1, n, C})) : Parameter();
+}
+
+inline Parameter position_embedding(const ViTConfig& c) {
+  if (c.positions == Positions::learned)
+    return Parameter(Tensor::empty({1, c.positioned_tokens(), c.embedding_dim}));
+  return Parameter(sincos_positions(c.image_height / c.patch_size, c.image_width / c.patch_size,
+                                    c.embedding_dim, c.prefix_positions ? c.prefix_tokens() : 0),
+                   false, false);
+}
+
+}  // namespace detail
+
+MINIVIT_INLINE VisionTransformer::VisionTransformer(const ViTConfig& c)
+    : config((c.validate(), c)),
+      patch_embed(c.channels, c.patch_size, c.embedding_dim),
+      cls_token(detail::learned_tokens(c.class_token ? 1 : 0, c.embedding_dim)),
+      dist_token(detail::learned_tokens(c.distillation != Distillation::none ? 1 : 0, c.embedding_dim)),
+      reg_token(detail::learned_tokens(c.register_tokens, c.embedding_dim)),
+      pos_embed(detail::position_embedding(c)),
+      pos_drop{c.input_dropout},
+      encoder(c.num_layers, {.dim = c.embedding_dim,
+                             .heads = c.num_heads,
+                             .hidden = c.hidden_dim(),
+                             .activation = c.activation,
+                             .attention_dropout = c.attention_dropout,
+                             .dropout = c.dropout,
+                             .drop_path = c.drop_path,
+                             .layer_scale = c.layer_scale,
+                             .eps = c.norm_eps,
+                             .qkv_bias = c.qkv_bias}),
+      norm(c.embedding_dim, c.norm_eps),
+      head_drop{c.head_dropout},
+      head(c.num_classes > 0 ? Linear(c.feature_dim(), c.num_classes) : Linear()),
+      head_dist(c.distillation == Distillation::head ? Linear(c.embedding_dim, c.num_classes) : Linear()) {
+  const auto start = [](Linear& layer) {
+    init_truncated_normal(layer.weight.value);
+    if (layer.bias.defined()) init_zeros(layer.bias.value);
+  };
+  for (EncoderBlock& block : encoder.blocks)
+    for (Linear* layer : {&block.attn.qkv, &block.attn.proj, &block.mlp.fc1, &block.mlp.fc2}) start(*layer);
+  for (Linear* layer : {&head, &head_dist})
+    if (layer->weight.defined()) start(*layer);
+  if (pos_embed.trainable) init_truncated_normal(pos_embed.value);
+  for (Parameter* token : {&cls_token, &dist_token, &reg_token})
+    if (token->defined()) init_truncated_normal(token->value);
+}
+
+MINIVIT_INLINE void VisionTransformer::check_images(const Shape& images) const {
+  check<ShapeError>(images.rank() == 4 && images[1] == config.channels && images[2] == config.image_height &&
+                        images[3] == config.image_width,
+                    "VisionTransformer: images are ", images, ", expected (B, ", config.channels, ", ",
+                    config.image_height, ", ", config.image_width, ")");
+}
+
+MINIVIT_INLINE Var VisionTransformer::classify(const Var& x) const {
+  const Var y = to_features(x);
+  if (!head.weight.defined()) return y;
+  if (!head_dist.weight.defined()) return head(head_drop(y));
+  // The mean of what the class token's head says and what the distillation token's head says.
+  return mean_of(head(head_drop(y)), head_dist(head_drop(norm(pool_tokens(x, 1)))));
+}
+
+MINIVIT_INLINE Tensor VisionTransformer::attention_maps(const Var& images, int layer) const {
+  const std::size_t chosen = layer_index(layer, encoder.blocks.size());
+  const NoGrad values_only;
+  Var x = embed(images);
+  for (std::size_t i = 0; i < chosen; ++i) x = encoder.blocks[i](x);
+  const EncoderBlock& block = encoder.blocks[chosen];
+  return block.attn.map(block.norm1(x));
+}
+
+}  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

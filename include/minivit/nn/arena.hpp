@@ -49,8 +49,6 @@ struct ParameterArena {
 /// The same for all parameters of a module.
 template <class Module>
 [[nodiscard]] ParameterArena flatten(Module& module) {
-  if constexpr (requires { module.prepare(false); })
-    module.prepare(false);  // its weights are about to change
   return flatten(named_parameters(module));
 }
 

@@ -1,6 +1,7 @@
 // The self-attention brick of an encoder block.
 #pragma once
 
+#include "minivit/nn/layer_norm.hpp"
 #include "minivit/nn/linear.hpp"
 #include "minivit/ops/attention.hpp"
 
@@ -22,10 +23,17 @@ struct MultiHeadAttention {
                        " is not divisible by ", heads, " heads");
   }
 
-  Var operator()(const Var& x) const { return proj(heads_of(qkv(x))); }
+  Var operator()(const Var& x) const { return from_qkv(qkv(x)); }
 
-  /// What the heads see, before `proj` joins them: packed q, k, v (B, T, 3C) -> (B, T, C).
-  Var heads_of(const Var& packed) const { return attention(packed, heads, dropout); }
+  /// (*this)(norm(x)) [+ residual], with the norm and the sum as parts of the products.
+  Var after(const LayerNorm& norm, const Var& x, const Var& residual = {}) const {
+    return from_qkv(norm.then(qkv, x), residual);
+  }
+
+  /// What follows the first layer: q, k, v (B, T, 3C) -> (B, T, C) [+ residual].
+  Var from_qkv(const Var& packed, const Var& residual = {}) const {
+    return proj(attention(packed, heads, dropout), residual);
+  }
 
   /// How much each token looks at each: (B, H, T, T), rows sum to 1. No gradient.
   Tensor map(const Var& x) const { return attention_map(qkv(x).value(), heads); }

@@ -47,24 +47,10 @@ struct EncoderBlock {
         ls2(c.dim, c.layer_scale),
         drop_path{c.drop_path} {}
 
-  /// y = x + drop_path(ls1(attn(norm1(x)))), then y + drop_path(ls2(mlp(norm2(y)))). Each norm becomes part
-  /// of the linear layer behind it, and each sum of the one before it, if nothing stands in between.
-  Var operator()(const Var& x) const {
-    const Var heads = attn.heads_of(norm1.then(attn.qkv, x));
-    const Var y =
-        plain(ls1, attn.proj) ? attn.proj(heads, x) : residual(x, attn.proj(heads), ls1.gamma, drop_path.p);
-    const Var u = norm2.then(mlp.fc1, y);
-    return plain(ls2, mlp.fc2) ? mlp.from_hidden(u, y)
-                               : residual(y, mlp.from_hidden(u), ls2.gamma, drop_path.p);
-  }
-
-  /// Packs the weights for prediction, the norms and LayerScales in front of and behind the linear layers
-  /// multiplied into them; or drops what was packed.
-  [[gnu::noinline]] void prepare(bool on) {
-    attn.qkv.pack(on, norm1.weight.value, norm1.bias.value);
-    attn.proj.pack(on, {}, {}, ls1.gamma.value);
-    mlp.fc1.pack(on, norm2.weight.value, norm2.bias.value);
-    mlp.fc2.pack(on, {}, {}, ls2.gamma.value);
+  /// x + drop_path(ls1(attn(norm1(x)))), then the same with the MLP.
+  Var operator()(Var x) const {
+    x = add_branch(x, ls1, [&](const Var& residual) { return attn.after(norm1, x, residual); });
+    return add_branch(x, ls2, [&](const Var& residual) { return mlp.after(norm2, x, residual); });
   }
 
   static void visit(auto& self, auto&& f) {
@@ -77,13 +63,23 @@ struct EncoderBlock {
   }
 
  private:
-  /// True if a branch ends with its linear layer: there is nothing behind it, or it is part of the packed
-  /// weights.
-  bool plain(const LayerScale& scale, const Linear& last) const {
-    if (detail::usable(&last.packed)) return !is_training();
-    return !scale.gamma.defined() && !(is_training() && drop_path.p > 0.0f);
+  /// x + drop_path(scale(branch)). `branch(residual)` adds a residual in its last product, which is faster;
+  /// it can if nothing stands between that product and the sum.
+  template <class Branch>
+  Var add_branch(const Var& x, const LayerScale& scale, const Branch& branch) const {
+    const bool plain = !scale.gamma.defined() && !(is_training() && drop_path.p > 0.0f);
+    return plain ? branch(x) : residual(x, branch(Var{}), scale.gamma, drop_path.p);
   }
 };
+
+/// The place of a layer among `depth`; negative numbers count from the end. Throws ConfigError if there is no
+/// such layer.
+[[nodiscard]] inline std::size_t layer_index(int layer, std::size_t depth) {
+  const auto count = static_cast<std::int64_t>(depth);
+  check<ConfigError>(layer >= -count && layer < count, "layer ", layer, " of a model with ", count,
+                     " layers, expected ", -count, " to ", count - 1);
+  return static_cast<std::size_t>(layer < 0 ? layer + count : layer);
+}
 
 /// Blocks one after the other: x (B, T, C) -> (B, T, C).
 struct Encoder {

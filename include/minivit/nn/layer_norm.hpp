@@ -2,6 +2,7 @@
 #pragma once
 
 #include "minivit/nn/linear.hpp"
+#include "minivit/ops/layer_norm.hpp"
 #include "minivit/ops/linear_fused.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -18,10 +19,9 @@ struct LayerNorm {
 
   Var operator()(const Var& x) const { return layer_norm(x, weight, bias, eps); }
 
-  /// next((*this)(x)), without ever storing what is in between. If `next` is prepared, it is so with this
-  /// norm.
+  /// next((*this)(x)), without storing what is in between.
   Var then(const Linear& next, const Var& x) const {
-    return norm_linear(x, weight, bias, eps, next.weight_in_use(), next.bias, &next.packed);
+    return norm_linear(x, weight, bias, eps, next.weight_in_use(), next.bias);
   }
 
   static void visit(auto& self, auto&& f) {

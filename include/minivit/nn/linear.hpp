@@ -11,10 +11,9 @@ namespace minivit::inline MINIVIT_ABI {
 
 /// y (..., out) = x (..., in) · weightᵀ + bias.
 struct Linear {
-  Parameter weight;     // (out, in)
-  Parameter bias;       // (out), or empty
-  Lora lora;            // an adapter on the weight, or empty
-  PackedLinear packed;  // for prediction, made by the model's `prepare`
+  Parameter weight;  // (out, in)
+  Parameter bias;    // (out), or empty
+  Lora lora;         // an adapter on the weight, or empty
 
   Linear() = default;
 
@@ -29,18 +28,11 @@ struct Linear {
 
   /// x (..., in) -> (..., out) [+ residual].
   Var operator()(const Var& x, const Var& residual = {}) const {
-    return linear(x, weight_in_use(), bias, residual, &packed);
+    return linear(x, weight_in_use(), bias, residual);
   }
 
   /// The weight, with the adapter's part if there is one.
   Var weight_in_use() const { return lora.on(weight); }
-
-  /// Packs the layer for prediction, what stands before and behind it multiplied in (see PackedLinear), or
-  /// drops what was packed. One with an adapter is not packed: merge it first.
-  void pack(bool on, const Tensor& gamma = {}, const Tensor& beta = {}, const Tensor& factor = {}) {
-    packed =
-        on && !lora.defined() ? PackedLinear(weight.value, bias.value, gamma, beta, factor) : PackedLinear();
-  }
 
   /// Makes the adapter's part one with the weight.
   void merge_lora() {

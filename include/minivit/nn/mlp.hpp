@@ -3,7 +3,9 @@
 
 #include "minivit/nn/activation.hpp"
 #include "minivit/nn/dropout.hpp"
+#include "minivit/nn/layer_norm.hpp"
 #include "minivit/nn/linear.hpp"
+#include "minivit/ops/gelu.hpp"
 #include "minivit/ops/linear_fused.hpp"
 #include "minivit/ops/residual.hpp"
 #include "minivit/ops/swiglu.hpp"
@@ -26,13 +28,18 @@ struct MLP {
 
   Var operator()(const Var& x) const { return from_hidden(fc1(x)); }
 
+  /// (*this)(norm(x)) [+ residual], with the norm and the sum as parts of the products.
+  Var after(const LayerNorm& norm, const Var& x, const Var& residual = {}) const {
+    return from_hidden(norm.then(fc1, x), residual);
+  }
+
   /// What follows fc1: u (..., hidden) -> (..., C) [+ residual].
   Var from_hidden(const Var& u, const Var& residual = {}) const {
     const bool drops = is_training() && drop.p > 0.0f;
     if (activation == Activation::swiglu && !drops) return fc2(swiglu(u), residual);
-    if (!drops) return gelu_linear(u, fc2.weight_in_use(), fc2.bias, residual, &fc2.packed);
+    if (!drops) return gelu_linear(u, fc2.weight_in_use(), fc2.bias, residual);
     const Var y = drop(fc2(drop(activation == Activation::swiglu ? swiglu(u) : gelu(u))));
-    return residual.value().defined() ? minivit::residual(residual, y, {}, 0.0f) : y;
+    return residual.defined() ? minivit::residual(residual, y, {}, 0.0f) : y;
   }
 
   static void visit(auto& self, auto&& f) {

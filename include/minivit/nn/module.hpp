@@ -100,6 +100,13 @@ std::int64_t parameter_count(const Module& module, bool trainable_only = false) 
   return n;
 }
 
+/// Gives every trainable parameter a gradient, so that operations on it are recorded: for gradients without
+/// an optimizer. Training does it with `flatten`.
+template <class Module>
+void require_grad(Module& module) {
+  for_each_parameter(module, [](const std::string&, Parameter& p) { p.require_grad(); });
+}
+
 /// Sets all gradients to 0.
 template <class Module>
 void zero_grad(Module& module) {

@@ -12,9 +12,8 @@ namespace minivit::inline MINIVIT_ABI {
 /// Cuts images into patches and projects each: x (B, channels, height, width) -> (B, N, C), row by row. The
 /// same as a convolution with stride P, whose weight it has.
 struct PatchEmbedding {
-  Parameter weight;     // (C, channels, P, P)
-  Parameter bias;       // (C)
-  PackedLinear packed;  // for prediction, made by `prepare`
+  Parameter weight;  // (C, channels, P, P)
+  Parameter bias;    // (C)
 
   PatchEmbedding() = default;
 
@@ -24,10 +23,7 @@ struct PatchEmbedding {
     init_truncated_normal(weight.value, 1.0f / std::sqrt(static_cast<float>(channels * patch * patch)));
   }
 
-  Var operator()(const Var& x) const { return patch_linear(x, weight, bias, &packed); }
-
-  /// Packs the weights for prediction, or drops what was packed.
-  void prepare(bool on) { packed = on ? PackedLinear(weight.value, bias.value) : PackedLinear(); }
+  Var operator()(const Var& x) const { return patch_linear(x, weight, bias); }
 
   static void visit(auto& self, auto&& f) {
     f("proj.weight", self.weight);

@@ -2,16 +2,51 @@
 // that is missing or 1 is repeated.
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// The shape that `a` and `b` are both repeated to. Throws ShapeError in the name of `op` if there is none.
+[[nodiscard]] Shape broadcast_shape(const char* op, const Shape& a, const Shape& b);
+
+/// y = a + b, broadcast. Throws ShapeError if the shapes do not fit.
+[[nodiscard]] Var add(const Var& a, const Var& b);
+
+/// y = a - b, broadcast. Throws ShapeError if the shapes do not fit.
+[[nodiscard]] Var sub(const Var& a, const Var& b);
+
+/// y = a · b element by element, broadcast. Throws ShapeError if the shapes do not fit.
+[[nodiscard]] Var mul(const Var& a, const Var& b);
+
+/// y = a / b element by element, broadcast. Throws ShapeError if the shapes do not fit.
+[[nodiscard]] Var div(const Var& a, const Var& b);
+
+[[nodiscard]] inline Var operator+(const Var& a, const Var& b) { return add(a, b); }
+[[nodiscard]] inline Var operator-(const Var& a, const Var& b) { return sub(a, b); }
+[[nodiscard]] inline Var operator*(const Var& a, const Var& b) { return mul(a, b); }
+[[nodiscard]] inline Var operator/(const Var& a, const Var& b) { return div(a, b); }
+[[nodiscard]] inline Var operator+(const Var& a, float b) { return add(a, Tensor::scalar(b)); }
+[[nodiscard]] inline Var operator-(const Var& a, float b) { return sub(a, Tensor::scalar(b)); }
+[[nodiscard]] inline Var operator*(const Var& a, float b) { return mul(a, Tensor::scalar(b)); }
+[[nodiscard]] inline Var operator/(const Var& a, float b) { return div(a, Tensor::scalar(b)); }
+[[nodiscard]] inline Var operator+(float a, const Var& b) { return add(Tensor::scalar(a), b); }
+[[nodiscard]] inline Var operator-(float a, const Var& b) { return sub(Tensor::scalar(a), b); }
+[[nodiscard]] inline Var operator*(float a, const Var& b) { return mul(Tensor::scalar(a), b); }
+[[nodiscard]] inline Var operator/(float a, const Var& b) { return div(Tensor::scalar(a), b); }
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include <algorithm>
 #include <array>
 
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/reduce.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// The shape that `a` and `b` are both repeated to. Throws ShapeError in the name of `op` if there is none.
-inline Shape broadcast_shape(const char* op, const Shape& a, const Shape& b) {
+MINIVIT_INLINE Shape broadcast_shape(const char* op, const Shape& a, const Shape& b) {
   Shape out;
   const int rank = std::max(a.rank(), b.rank());
   for (int i = rank; i > 0; --i) {  // axes counted from the end
@@ -24,6 +59,8 @@ inline Shape broadcast_shape(const char* op, const Shape& a, const Shape& b) {
 }
 
 namespace detail {
+
+using kernels::kLanes, kernels::Vec;
 
 /// How two operands are walked through together: as few axes as possible, the last one the longest run in
 /// which each operand either moves element by element or stays.
@@ -76,8 +113,7 @@ struct Broadcast {
   std::int64_t columns() const { return extent[static_cast<std::size_t>(rank - 1)]; }
 };
 
-/// y[i] (+)= f(a[i], b[i]) for i in [0, n): the only part of a broadcast operation that is compiled for each
-/// f.
+/// y[i] (+)= f(a[i], b[i]) for i in [0, n): the part of a broadcast operation that depends on f.
 using PairKernel = void (*)(std::int64_t n, Sink y, const float* a, const float* b);
 
 /// The kernel of `f`, a lambda without captures that takes and returns Vec.
@@ -92,8 +128,7 @@ inline constexpr PairKernel kProduct = pairwise([](Vec u, Vec v) { return u * v;
 inline constexpr PairKernel kQuotient = pairwise([](Vec u, Vec v) { return u / v; });
 
 /// out[i] (+)= f(a[i], b[i]), with a and b broadcast to the shape `out` has.
-[[gnu::noinline]] inline void broadcast_map(const Shape& out_shape, Sink out, const Tensor& a,
-                                            const Tensor& b, PairKernel f) {
+inline void broadcast_map(const Shape& out_shape, Sink out, const Tensor& a, const Tensor& b, PairKernel f) {
   // An operand that stays is written out this often, so that kernels need not know.
   constexpr std::int64_t kRepeats = 512;
   static_assert(kRepeats % kLanes == 0);
@@ -106,7 +141,7 @@ inline constexpr PairKernel kQuotient = pairwise([](Vec u, Vec v) { return u / v
     const auto run_of = [](bool moves, const float* x, std::int64_t column, std::int64_t count,
                            float* repeated) {
       if (moves) return x + column;
-      for (std::int64_t i = 0; i < count; i += kLanes) store(repeated + i, broadcast(*x));
+      for (std::int64_t i = 0; i < count; i += kLanes) kernels::store(repeated + i, kernels::broadcast(*x));
       return static_cast<const float*>(repeated);
     };
     while (begin < end) {  // a run within one row at a time
@@ -142,7 +177,7 @@ inline void sum_to(const Shape& shape, Sink out, const Tensor& x) {
     while (i <= rank && (repeated(i) || x.size(-i) == 1)) n *= x.size(-i++);
     const std::int64_t outer = n * inner == 0 ? 0 : current.numel() / (n * inner);
     Tensor next = Tensor::empty({outer, inner});
-    sum_middle(outer, n, inner, current.data(), next.data(), false);
+    kernels::sum_middle(outer, n, inner, current.data(), next.data(), false);
     current = next;
   }
   out.write_all(
@@ -177,7 +212,8 @@ inline void broadcast_gradient(Tape& tape, const Edge& x, const Tensor& dy, floa
 }
 
 inline Tensor broadcast_forward(const char* op, const Var& a, const Var& b, PairKernel f) {
-  check<ShapeError>(a.value().defined() && b.value().defined(), op, ": an operand is empty");
+  check_defined(op, "a", a);
+  check_defined(op, "b", b);
   Tensor y = Tensor::empty(broadcast_shape(op, a.shape(), b.shape()));
   broadcast_map(y.shape(), {y.data(), false}, a.value(), b.value(), f);
   return y;
@@ -185,8 +221,7 @@ inline Tensor broadcast_forward(const char* op, const Var& a, const Var& b, Pair
 
 }  // namespace detail
 
-/// y = a + b, broadcast. Throws ShapeError if the shapes do not fit.
-inline Var add(const Var& a, const Var& b) {
+MINIVIT_INLINE Var add(const Var& a, const Var& b) {
   Tensor y = detail::broadcast_forward("add", a, b, detail::kSum);
   return Tape::local().record(std::move(y), {&a, &b},
                               [a = a.edge(), b = b.edge()](Tape& tape, const Tensor& dy) {
@@ -195,8 +230,7 @@ inline Var add(const Var& a, const Var& b) {
                               });
 }
 
-/// y = a - b, broadcast. Throws ShapeError if the shapes do not fit.
-inline Var sub(const Var& a, const Var& b) {
+MINIVIT_INLINE Var sub(const Var& a, const Var& b) {
   Tensor y = detail::broadcast_forward("sub", a, b, detail::kDifference);
   return Tape::local().record(std::move(y), {&a, &b},
                               [a = a.edge(), b = b.edge()](Tape& tape, const Tensor& dy) {
@@ -205,8 +239,7 @@ inline Var sub(const Var& a, const Var& b) {
                               });
 }
 
-/// y = a · b element by element, broadcast. Throws ShapeError if the shapes do not fit.
-inline Var mul(const Var& a, const Var& b) {
+MINIVIT_INLINE Var mul(const Var& a, const Var& b) {
   Tensor y = detail::broadcast_forward("mul", a, b, detail::kProduct);
   return Tape::local().record(std::move(y), {&a, &b}, [a, b](Tape& tape, const Tensor& dy) {
     detail::broadcast_gradient(tape, a.edge(), dy, b.value(), detail::kProduct);
@@ -214,8 +247,8 @@ inline Var mul(const Var& a, const Var& b) {
   });
 }
 
-/// y = a / b element by element, broadcast. Throws ShapeError if the shapes do not fit.
-inline Var div(const Var& a, const Var& b) {
+MINIVIT_INLINE Var div(const Var& a, const Var& b) {
+  using kernels::Vec;
   Tensor y = detail::broadcast_forward("div", a, b, detail::kQuotient);
   return Tape::local().record(std::move(y), {&a, &b}, [a, b](Tape& tape, const Tensor& dy) {
     detail::broadcast_gradient(tape, a.edge(), dy, b.value(), detail::kQuotient);
@@ -229,18 +262,5 @@ inline Var div(const Var& a, const Var& b) {
   });
 }
 
-inline Var operator+(const Var& a, const Var& b) { return add(a, b); }
-inline Var operator-(const Var& a, const Var& b) { return sub(a, b); }
-inline Var operator*(const Var& a, const Var& b) { return mul(a, b); }
-inline Var operator/(const Var& a, const Var& b) { return div(a, b); }
-
-inline Var operator+(const Var& a, float b) { return add(a, Tensor::scalar(b)); }
-inline Var operator-(const Var& a, float b) { return sub(a, Tensor::scalar(b)); }
-inline Var operator*(const Var& a, float b) { return mul(a, Tensor::scalar(b)); }
-inline Var operator/(const Var& a, float b) { return div(a, Tensor::scalar(b)); }
-inline Var operator+(float a, const Var& b) { return add(Tensor::scalar(a), b); }
-inline Var operator-(float a, const Var& b) { return sub(Tensor::scalar(a), b); }
-inline Var operator*(float a, const Var& b) { return mul(Tensor::scalar(a), b); }
-inline Var operator/(float a, const Var& b) { return div(Tensor::scalar(a), b); }
-
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

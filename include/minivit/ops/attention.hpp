@@ -3,14 +3,34 @@
 //   qkv: (B, T, 3C)   q | k | v behind each other, each H heads × D   ->   y: (B, T, C),   C = H · D
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// For each head y = softmax(q kᵀ / √D) v, the heads behind each other as timm has them: qkv (B, T, 3C) -> y
+/// (B, T, C). `dropout` in [0, 1) drops probabilities inside a `Training` scope. Throws ShapeError if the
+/// shapes do not fit, ConfigError for the dropout. The probabilities are not kept but computed again by the
+/// gradient.
+[[nodiscard]] Var attention(const Var& qkv, std::int64_t heads, float dropout = 0.0f);
+
+/// The probabilities that `attention` uses: qkv (B, T, 3C) -> (B, H, T, T), row i saying how much token i
+/// looks at each token. For looking at; no gradient. Throws ShapeError if the shapes do not fit.
+[[nodiscard]] Tensor attention_map(const Tensor& qkv, std::int64_t heads);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/attention.hpp"
 #include "minivit/kernels/gemm.hpp"
 #include "minivit/kernels/softmax.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
+
+using kernels::kTileColumns;
 
 /// B, T, H, D of packed queries, keys and values. Throws ShapeError if they do not divide.
 struct AttentionShape {
@@ -23,7 +43,7 @@ struct AttentionShape {
   }
 
   /// f(b, h) for every head, at the same time. The heads of an image share pages and fetch each other's
-  /// lines, so they are one piece of work, if there are enough images: 1 % of a training step.
+  /// lines, so they are one piece of work, if there are enough images.
   template <class F>
   void for_each_head(const F& f) const {
     parallel_for(B * H, B < 8 ? 1 : H, [&](std::int64_t begin, std::int64_t end) {
@@ -48,11 +68,9 @@ struct AttentionShape {
 
 }  // namespace detail
 
-/// For each head y = softmax(q kᵀ / √D) v, the heads behind each other as timm has them: qkv (B, T, 3C) -> y
-/// (B, T, C). `dropout` in [0, 1) drops probabilities inside a `Training` scope. Throws ShapeError if the
-/// shapes do not fit, ConfigError for the dropout. The probabilities are not kept but computed again by the
-/// gradient.
-inline Var attention(const Var& qkv, std::int64_t heads, float dropout = 0.0f) {
+MINIVIT_INLINE Var attention(const Var& qkv, std::int64_t heads, float dropout) {
+  using kernels::AttentionDropout, kernels::Write;
+  detail::check_defined("attention", "qkv", qkv);
   const detail::AttentionShape s("attention", qkv.shape(), heads);
   check<ConfigError>(dropout >= 0.0f && dropout < 1.0f, "attention: dropout is ", dropout,
                      ", expected 0 ≤ p < 1");
@@ -64,45 +82,48 @@ inline Var attention(const Var& qkv, std::int64_t heads, float dropout = 0.0f) {
   Tensor y = Tensor::empty({s.B, s.T, s.C});
   Tensor kept;  // what makes each head's probabilities again
   if (wanted) kept = Tensor::empty({s.B * s.H, 2, s.T});
-  const Write mode = write_mode(false, y.numel(), y.data(), s.D);
+  const Write mode = kernels::write_mode(false, y.numel(), y.data(), s.D);
   s.for_each_part([&](std::int64_t b, std::int64_t h, std::int64_t first, std::int64_t count) {
     const float *const head = qkv.data() + b * s.T * 3 * s.C + h * s.D, *const q = head + first * 3 * s.C;
     AttentionDropout mine = drop;
     mine.head = b * s.H + h, mine.query = first;
-    attention_forward(count, s.T, s.D, q, head + s.C, head + 2 * s.C, 3 * s.C,
-                      y.data() + (b * s.T + first) * s.C + h * s.D, s.C, mode,
-                      wanted ? kept.data() + mine.head * 2 * s.T + first : nullptr, mine);
+    kernels::attention_forward(count, s.T, s.D, q, head + s.C, head + 2 * s.C, 3 * s.C,
+                               y.data() + (b * s.T + first) * s.C + h * s.D, s.C, mode,
+                               wanted ? kept.data() + mine.head * 2 * s.T + first : nullptr, mine);
   });
 
   return Tape::local().record(std::move(y), {&qkv}, [qkv, kept, s, drop](Tape& tape, const Tensor& dy) {
     if (const Sink dqkv = tape.sink(qkv)) {
-      const Write mode = write_mode(dqkv.add, qkv.numel(), dqkv.data, s.D);
+      const Write mode = kernels::write_mode(dqkv.add, qkv.numel(), dqkv.data, s.D);
       s.for_each_head([&](std::int64_t b, std::int64_t h) {
         const std::int64_t at = b * s.T * 3 * s.C + h * s.D;
         const float* q = qkv.data() + at;
         float* dq = dqkv.data + at;
         AttentionDropout mine = drop;
         mine.head = b * s.H + h;
-        attention_backward(s.T, s.D, q, q + s.C, q + 2 * s.C, 3 * s.C, kept.data() + mine.head * 2 * s.T,
-                           dy.data() + b * s.T * s.C + h * s.D, s.C, dq, dq + s.C, dq + 2 * s.C, mode, mine);
+        kernels::attention_backward(s.T, s.D, q, q + s.C, q + 2 * s.C, 3 * s.C,
+                                    kept.data() + mine.head * 2 * s.T, dy.data() + b * s.T * s.C + h * s.D,
+                                    s.C, dq, dq + s.C, dq + 2 * s.C, mode, mine);
       });
     }
   });
 }
 
-/// The probabilities that `attention` uses: qkv (B, T, 3C) -> (B, H, T, T), row i saying how much token i
-/// looks at each token. For looking at; no gradient. Throws ShapeError if the shapes do not fit.
-inline Tensor attention_map(const Tensor& qkv, std::int64_t heads) {
+MINIVIT_INLINE Tensor attention_map(const Tensor& qkv, std::int64_t heads) {
+  using kernels::MatrixView;
+  detail::check_defined("attention_map", "qkv", qkv);
   const detail::AttentionShape s("attention_map", qkv.shape(), heads);
   Tensor p = Tensor::empty({s.B, s.H, s.T, s.T});
   s.for_each_head([&](std::int64_t b, std::int64_t h) {
     const float* q = qkv.data() + b * s.T * 3 * s.C + h * s.D;
     float* out = p.data() + (b * s.H + h) * s.T * s.T;
-    gemm(s.T, s.T, s.D, MatrixView::rows(q, 3 * s.C), MatrixView::rows(q + s.C, 3 * s.C).transposed(), out,
-         s.T, {.scale = 1.0f / std::sqrt(static_cast<float>(s.D))});
-    for (std::int64_t i = 0; i < s.T; ++i) softmax_row(s.T, out + i * s.T, out + i * s.T);
+    kernels::gemm(s.T, s.T, s.D, MatrixView::rows(q, 3 * s.C),
+                  MatrixView::rows(q + s.C, 3 * s.C).transposed(), out, s.T,
+                  {.scale = 1.0f / std::sqrt(static_cast<float>(s.D))});
+    for (std::int64_t i = 0; i < s.T; ++i) kernels::softmax_row(s.T, out + i * s.T, out + i * s.T);
   });
   return p;
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

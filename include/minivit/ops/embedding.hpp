@@ -3,14 +3,26 @@
 
 #include <span>
 
-#include "minivit/autograd/tape.hpp"
+#include "minivit/autograd/var.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
 /// y_i = table[ids_i], as PyTorch's `embedding`. A row that is used several times gets the sum of the
 /// gradients, added in the order of the ids. Throws ShapeError for a table that is not (V, C) or an id
 /// outside of [0, V).
-inline Var embedding(const Var& table, std::span<const int> ids) {
+[[nodiscard]] Var embedding(const Var& table, std::span<const int> ids);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include "minivit/autograd/tape.hpp"
+#include "minivit/ops/defined.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+MINIVIT_INLINE Var embedding(const Var& table, std::span<const int> ids) {
+  using kernels::Vec;
+  detail::check_defined("embedding", "table", table);
   check<ShapeError>(table.rank() == 2, "embedding: table is ", table.shape(), ", expected (V, C)");
   const std::int64_t V = table.size(0), C = table.size(1), N = static_cast<std::int64_t>(ids.size());
   for (const int id : ids)
@@ -41,3 +53,4 @@ inline Var embedding(const Var& table, std::span<const int> ids) {
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

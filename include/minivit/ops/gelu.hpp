@@ -2,6 +2,20 @@
 // approximation. They differ by up to 4.7e-4: weights trained with one want that one.
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// y = x Φ(x), any shape, with the exact Φ: what timm and Hugging Face call "gelu".
+[[nodiscard]] Var gelu(const Var& x);
+
+/// y = x (1 + kernels::tanh(√(2/π) (x + 0.044715 x³))) / 2, any shape: what PyTorch calls "gelu" with
+/// `approximate="tanh"`.
+[[nodiscard]] Var gelu_tanh(const Var& x);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/math.hpp"
 #include "minivit/ops/unary.hpp"
@@ -9,6 +23,8 @@
 namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
+
+using kernels::Vec;
 
 /// The tail of the normal distribution beyond a = |x|: Φ(-a) = e^(-a²/2) q(a), absolute error ≤ 1.2e-7. q is
 /// a minimax fit on [0, 5.6] (iterated reweighted least squares at Chebyshev nodes, weighted for the error of
@@ -18,9 +34,9 @@ struct NormalTail {
   Vec a, bell, q;  // a at most 13.27, from where on `exp_small` gives 0
 
   explicit NormalTail(Vec x) {
-    const Vec size = absolute(x);
-    a = min(size, broadcast(13.27f));
-    const Vec c = min(size, broadcast(5.6f));
+    const Vec size = kernels::absolute(x);
+    a = kernels::min(size, kernels::broadcast(13.27f));
+    const Vec c = kernels::min(size, kernels::broadcast(5.6f));
     q = c * -2.46753615e-7f + 6.32500041e-6f;
     q = q * c - 7.29422318e-5f;
     q = q * c + 5.07416844e-4f;
@@ -32,7 +48,7 @@ struct NormalTail {
     q = q * c + 2.49950528e-1f;
     q = q * c - 3.98938775e-1f;
     q = q * c + 0.49999997f;
-    bell = exp_small(a * a * -0.5f);
+    bell = kernels::exp_small(a * a * -0.5f);
   }
 };
 
@@ -57,28 +73,26 @@ inline constexpr float kRootTwoOverPi = 0.7978845608f;
 /// x (1 + tanh u) / 2,  u = √(2/π) (x + 0.044715 x³)
 inline Vec gelu_tanh_forward(Vec x) {
   const Vec u = kRootTwoOverPi * (x + 0.044715f * x * x * x);
-  return 0.5f * x * (1.0f + tanh(u));
+  return 0.5f * x * (1.0f + kernels::tanh(u));
 }
 
 /// (1 + tanh u) / 2 + x (1 - tanh² u) u' / 2,  u' = √(2/π) (1 + 3 · 0.044715 x²)
 inline Vec gelu_tanh_derivative(Vec x) {
-  const Vec t = tanh(kRootTwoOverPi * (x + 0.044715f * x * x * x));
+  const Vec t = kernels::tanh(kRootTwoOverPi * (x + 0.044715f * x * x * x));
   return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * (kRootTwoOverPi * (1.0f + 0.134145f * x * x));
 }
 
 }  // namespace detail
 
-/// y = x Φ(x), any shape, with the exact Φ: what timm and Hugging Face call "gelu".
-inline Var gelu(const Var& x) {
-  return detail::unary_by_input(x, detail::map_elements(x.value(), detail::gelu_forward),
+MINIVIT_INLINE Var gelu(const Var& x) {
+  return detail::unary_by_input(x, detail::map_elements("gelu", x, detail::gelu_forward),
                                 detail::gelu_derivative);
 }
 
-/// y = x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, any shape: what PyTorch calls "gelu" with
-/// `approximate="tanh"`.
-inline Var gelu_tanh(const Var& x) {
-  return detail::unary_by_input(x, detail::map_elements(x.value(), detail::gelu_tanh_forward),
+MINIVIT_INLINE Var gelu_tanh(const Var& x) {
+  return detail::unary_by_input(x, detail::map_elements("gelu_tanh", x, detail::gelu_tanh_forward),
                                 detail::gelu_tanh_derivative);
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

@@ -3,26 +3,43 @@
 // with mean = Σ x / C and rstd = 1 / √(Σ (x - mean)² / C + eps) of each row (J. Ba et al., arXiv:1607.06450).
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// Normalizes the last axis: y = (x - mean) / √(variance + eps) · gamma + beta, x (..., C), gamma and beta
+/// (C). Throws ShapeError if the shapes do not fit.
+[[nodiscard]] Var layer_norm(const Var& x, const Var& gamma, const Var& beta, float eps = 1e-6f);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include <cmath>
 #include <tuple>
 
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/reduce.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
+
+using kernels::kLanes, kernels::load, kernels::load_partial, kernels::load_some, kernels::store, kernels::Vec;
 
 /// Σ f(c) over the row, f giving the n ≤ kLanes values from element c on with zeros behind them.
 template <class F>
 float sum_row(std::int64_t C, const F& f) {
   Vec total{};
   for (std::int64_t c = 0; c < C; c += kLanes) total += f(c, std::min<std::int64_t>(kLanes, C - c));
-  return sum(total);
+  return kernels::sum(total);
 }
 
 /// Throws ShapeError, in the name of `op`, if the shapes do not fit.
 inline void check_layer_norm(const char* op, const Var& x, const Var& gamma, const Var& beta) {
+  check_defined(op, "x", x);
+  check_defined(op, "gamma", gamma);
+  check_defined(op, "beta", beta);
   check<ShapeError>(x.rank() >= 1, op, ": x is ", x.shape(), ", expected (..., C)");
   const std::int64_t C = x.size(-1);
   check<ShapeError>(gamma.shape() == Shape{C}, op, ": gamma is ", gamma.shape(), ", expected (", C,
@@ -71,7 +88,8 @@ inline void layer_norm_backward(std::int64_t C, const float* x, const float* gam
     sum_g += g;
     sum_gx += g * ((load_some(x + c, n) - mean) * rstd);
   }
-  const float a = sum(sum_g) / static_cast<float>(C), b = sum(sum_gx) / static_cast<float>(C);
+  const float a = kernels::sum(sum_g) / static_cast<float>(C),
+              b = kernels::sum(sum_gx) / static_cast<float>(C);
   for (std::int64_t c = 0; c < C; c += kLanes) {
     const std::int64_t n = std::min<std::int64_t>(kLanes, C - c);
     const Vec d = load_some(dy + c, n), normalized = (load_some(x + c, n) - mean) * rstd;
@@ -80,7 +98,7 @@ inline void layer_norm_backward(std::int64_t C, const float* x, const float* gam
     if (!dx) continue;
     Vec v = rstd * (d * load_some(gamma + c, n) - a - normalized * b);
     if (dx.add) v += load_some(dx.data + c, n);
-    store_some(dx.data + c, v, n);
+    kernels::store_some(dx.data + c, v, n);
   }
 }
 
@@ -106,7 +124,7 @@ inline void layer_norm_gradients(Tape& tape, std::int64_t rows, std::int64_t C, 
   });
   const auto total = [&](const Edge& parameter, const float* first) {
     if (const Sink d = tape.sink(parameter))
-      column_sums(groups, C, d.data, d.add, [&](std::int64_t i, std::int64_t c, std::int64_t) {
+      kernels::column_sums(groups, C, d.data, d.add, [&](std::int64_t i, std::int64_t c, std::int64_t) {
         return load(first + i * 2 * width + c);
       });
   };
@@ -116,9 +134,8 @@ inline void layer_norm_gradients(Tape& tape, std::int64_t rows, std::int64_t C, 
 
 }  // namespace detail
 
-/// Normalizes the last axis: y = (x - mean) / √(variance + eps) · gamma + beta, x (..., C), gamma and beta
-/// (C). Throws ShapeError if the shapes do not fit.
-inline Var layer_norm(const Var& x, const Var& gamma, const Var& beta, float eps = 1e-6f) {
+MINIVIT_INLINE Var layer_norm(const Var& x, const Var& gamma, const Var& beta, float eps) {
+  using kernels::Vec;
   detail::check_layer_norm("layer_norm", x, gamma, beta);
   const std::int64_t C = x.size(-1), rows = C ? x.numel() / C : 0;
   Tensor y = Tensor::empty(x.shape()), statistics = Tensor::empty({rows, 2});
@@ -127,7 +144,7 @@ inline Var layer_norm(const Var& x, const Var& gamma, const Var& beta, float eps
       const float* const row = x.data() + i * C;
       const auto [mean, rstd] = detail::row_statistics(C, row, eps);
       statistics(i, 0) = mean, statistics(i, 1) = rstd;
-      map(
+      kernels::map(
           C, y.data() + i * C, [m = mean, r = rstd](Vec v, Vec g, Vec b) { return (v - m) * r * g + b; }, row,
           gamma.data(), beta.data());
     }
@@ -140,3 +157,4 @@ inline Var layer_norm(const Var& x, const Var& gamma, const Var& beta, float eps
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

@@ -1,63 +1,29 @@
 // y = x Wᵀ + b                                    x: (..., C)   W: (N, C)   b: (N)   y: (..., N)
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// y (..., N) = x (..., C) · weightᵀ + bias [+ residual], for weight (N, C), bias (N) and residual (..., N);
+/// an empty bias or residual (`Var{}`) means none. Throws ShapeError if the shapes do not fit.
+[[nodiscard]] Var linear(const Var& x, const Var& weight, const Var& bias = {}, const Var& residual = {});
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include <algorithm>
 #include <utility>
 
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/gemm.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// The weights of a linear layer, packed once for many predictions, together with what stands around the
-/// layer. Only prediction uses it; whoever changes the weights makes it anew. A copy of a layer is a layer of
-/// its own: it has none.
-struct PackedLinear {
-  PackedMatrix weight;  // (C, N)
-  Tensor bias;          // (N), or nothing
-
-  // Not inlined, like everything that exists once for each layer of a model.
-  [[gnu::noinline]] PackedLinear() = default;
-  [[gnu::noinline]] PackedLinear(const PackedLinear&) {}
-  [[gnu::noinline]] PackedLinear(PackedLinear&&) noexcept = default;
-  [[gnu::noinline]] ~PackedLinear() = default;
-  [[gnu::noinline]] PackedLinear& operator=(PackedLinear other) noexcept {
-    weight = std::move(other.weight);
-    bias = std::move(other.bias);
-    return *this;
-  }
-
-  /// For y = scale · (weight (gamma · x + beta) + bias), with weight (N, C), bias and scale (N), gamma and
-  /// beta (C); all but the weight may be empty tensors. gamma and beta are those of a normalization in front,
-  /// scale of a LayerScale behind.
-  [[gnu::noinline]] PackedLinear(const Tensor& weight, const Tensor& bias, const Tensor& gamma = {},
-                                 const Tensor& beta = {}, const Tensor& scale = {}) {
-    const std::int64_t N = weight.size(0), C = weight.numel() / std::max<std::int64_t>(1, N);
-    Tensor folded = Tensor::empty({N, C});
-    Tensor shift = Tensor::zeros({N});
-    for (std::int64_t i = 0; i < N; ++i) {
-      const float* const w = weight.data() + i * C;
-      const float s = scale.defined() ? scale(i) : 1.0f;
-      double sum = bias.defined() ? bias(i) : 0.0f;
-      for (std::int64_t c = 0; c < C; ++c) {
-        if (beta.defined()) sum += double{w[c]} * beta(c);
-        folded(i, c) = w[c] * (gamma.defined() ? gamma(c) * s : s);
-      }
-      shift(i) = static_cast<float>(sum * s);
-    }
-    this->weight = PackedMatrix(C, N, MatrixView::rows(folded.data(), C).transposed());
-    this->bias = std::move(shift);
-  }
-
-  explicit operator bool() const { return static_cast<bool>(weight); }
-};
-
 namespace detail {
 
-/// What is packed, if it is there and nothing is recorded: gradients need the weights themselves.
-inline const PackedLinear* usable(const PackedLinear* packed) {
-  return packed && *packed && !grad_enabled() ? packed : nullptr;
-}
+using kernels::MatrixView;
 
 /// The sizes of a linear layer. Throws ShapeError, in the name of `op`, if the shapes do not fit.
 struct LinearShape {
@@ -65,6 +31,8 @@ struct LinearShape {
   Shape result;
 
   LinearShape(const char* op, const Var& x, const Var& weight, const Var& bias, const Var& residual) {
+    check_defined(op, "x", x);
+    check_defined(op, "weight", weight);
     check<ShapeError>(x.rank() >= 1, op, ": x is ", x.shape(), ", expected (..., C)");
     C = x.size(-1);
     check<ShapeError>(weight.rank() == 2 && weight.size(1) == C, op, ": weight is ", weight.shape(),
@@ -86,14 +54,10 @@ struct LinearShape {
 
 /// y = x Wᵀ + b + residual; x (rows, C) may be a function of what is in memory.
 inline Tensor linear_forward(const LinearShape& s, const MatrixView& x, const Var& weight, const Var& bias,
-                             const Var& residual, const PackedLinear* packed) {
+                             const Var& residual) {
   Tensor y = Tensor::empty(s.result);
-  if (packed) {
-    gemm(s.rows, x, packed->weight, y.data(), s.N, {.bias = packed->bias.data(), .plus = residual.data()});
-    return y;
-  }
-  gemm(s.rows, s.N, s.C, x, MatrixView::rows(weight.data(), s.C).transposed(), y.data(), s.N,
-       {.bias = bias.data(), .plus = residual.data()});
+  kernels::gemm(s.rows, s.N, s.C, x, MatrixView::rows(weight.data(), s.C).transposed(), y.data(), s.N,
+                {.bias = bias.data(), .plus = residual.data()});
   return y;
 }
 
@@ -104,29 +68,26 @@ inline void linear_weight_gradients(Tape& tape, const LinearShape& s, const Matr
   Sink db = tape.sink(bias);
   if (db) db.start_from_zero(s.N);
   const Sink dw = tape.sink(weight);
-  if (dw) gemm(s.N, s.C, s.rows, dy_transposed, x, dw.data, s.C, {.add = dw.add, .sums = db.data});
-  if (db && (!dw || s.C == 0)) add_sums(s.N, s.C, s.rows, dy_transposed, db.data);
+  if (dw) kernels::gemm(s.N, s.C, s.rows, dy_transposed, x, dw.data, s.C, {.add = dw.add, .sums = db.data});
+  if (db && (!dw || s.C == 0)) kernels::add_sums(s.N, s.C, s.rows, dy_transposed, db.data);
 }
 
 }  // namespace detail
 
-/// y (..., N) = x (..., C) · weightᵀ + bias [+ residual], for weight (N, C), bias (N) and residual (..., N);
-/// an empty bias or residual (`Var{}`) means none. `packed` is the same layer for prediction, or nothing.
-/// Throws ShapeError if the shapes do not fit.
-inline Var linear(const Var& x, const Var& weight, const Var& bias = {}, const Var& residual = {},
-                  const PackedLinear* packed = nullptr) {
+MINIVIT_INLINE Var linear(const Var& x, const Var& weight, const Var& bias, const Var& residual) {
+  using kernels::MatrixView;
   const detail::LinearShape s("linear", x, weight, bias, residual);
   return Tape::local().record(
-      detail::linear_forward(s, MatrixView::rows(x.data(), s.C), weight, bias, residual,
-                             detail::usable(packed)),
+      detail::linear_forward(s, MatrixView::rows(x.data(), s.C), weight, bias, residual),
       {&x, &weight, &bias, &residual},
       [x, weight, bias = bias.edge(), residual = residual.edge(), s](Tape& tape, const Tensor& dy) {
         if (residual.requires_grad()) tape.pass(residual, dy);
         if (const Sink dx = tape.sink(x))  // dx = dy W
-          gemm(s.rows, s.C, s.N, MatrixView::rows(dy.data(), s.N), MatrixView::rows(weight.data(), s.C),
-               dx.data, s.C, {.add = dx.add});
+          kernels::gemm(s.rows, s.C, s.N, MatrixView::rows(dy.data(), s.N),
+                        MatrixView::rows(weight.data(), s.C), dx.data, s.C, {.add = dx.add});
         detail::linear_weight_gradients(tape, s, MatrixView::rows(x.data(), s.C), dy, weight.edge(), bias);
       });
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

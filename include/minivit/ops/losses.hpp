@@ -1,15 +1,9 @@
-// What training makes small: cross-entropy, mean squared error, binary cross-entropy. Each is the mean over
-// the batch.
+// Losses: cross-entropy, mean squared error, binary cross-entropy, each the mean over the batch.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
 #include <span>
 
-#include "minivit/autograd/tape.hpp"
-#include "minivit/kernels/reduce.hpp"
-#include "minivit/kernels/softmax.hpp"
+#include "minivit/autograd/var.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -19,7 +13,43 @@ struct CrossEntropyOptions {
   std::span<const float> class_weights{};  ///< one for each class, or empty: all 1
 };
 
+/// Cross-entropy of logits (B, K) against class numbers (B), the mean over the batch as PyTorch defines it:
+/// with class weights, samples are weighted by the weight of their class. Throws ShapeError if the numbers do
+/// not fit or a label is outside of [0, K), ConfigError for the smoothing.
+[[nodiscard]] Var cross_entropy(const Var& logits, std::span<const int> labels,
+                                const CrossEntropyOptions& options = {});
+
+/// Cross-entropy of logits (B, K) against probabilities (B, K), as PyTorch defines it (mixtures of labels,
+/// distillation). The targets are constants. Throws as the other form.
+[[nodiscard]] Var cross_entropy(const Var& logits, const Tensor& targets,
+                                const CrossEntropyOptions& options = {});
+
+/// Mean of (x - target)² over all elements. The target is a constant. Throws ShapeError unless the shapes are
+/// equal.
+[[nodiscard]] Var mse(const Var& x, const Tensor& target);
+
+/// Mean over all elements of -t log σ(z) - (1 - t) log(1 - σ(z)), σ the sigmoid, in the form max(z, 0) - z t
+/// + log(1 + e^-|z|) that does not overflow; targets t in [0, 1], constants. Throws ShapeError unless the
+/// shapes are equal.
+[[nodiscard]] Var binary_cross_entropy_with_logits(const Var& logits, const Tensor& targets);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "minivit/autograd/tape.hpp"
+#include "minivit/kernels/reduce.hpp"
+#include "minivit/kernels/softmax.hpp"
+#include "minivit/ops/defined.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
 namespace detail {
+
+using kernels::kLanes, kernels::load, kernels::load_partial, kernels::Vec;
 
 /// Mean over the rows of Σ_k q_k (log Σ_j e^z_j - z_k), together with its gradient: the target of a row, q,
 /// is written by `fill(row, q)`, which returns the row's share of what is divided by.
@@ -39,24 +69,24 @@ Var cross_entropy_of(const Var& logits, const CrossEntropyOptions& options, cons
       const float* z = logits.data() + i * K;
       float* q = gradient.data() + i * K;
       rows(i, 1) = fill(i, q);
-      const float largest = row_max(K, z);
+      const float largest = kernels::row_max(K, z);
       Vec exps{}, targets{}, dots{};  // Σ e^(z - largest), Σ q, Σ q (largest - z)
       for (std::int64_t k = 0; k < K; k += kLanes) {
         const std::int64_t n = std::min<std::int64_t>(kLanes, K - k);
         const Vec zv =
             n == kLanes ? load(z + k) : load_partial(z + k, n, -std::numeric_limits<float>::infinity());
         const Vec qv = n == kLanes ? load(q + k) : load_partial(q + k, n);
-        exps += exp(zv - largest);
+        exps += kernels::exp(zv - largest);
         targets += qv;
         dots +=
             qv != 0.0f ? qv * (largest - zv) : Vec{};  // a logit of -infinity that is no target costs nothing
       }
-      const float exp_sum = sum(exps), total = sum(targets);
-      rows(i, 0) = static_cast<float>(double{total} * std::log(double{exp_sum}) + sum(dots));
+      const float exp_sum = kernels::sum(exps), total = kernels::sum(targets);
+      rows(i, 0) = static_cast<float>(double{total} * std::log(double{exp_sum}) + kernels::sum(dots));
       // d/dz: p Σ q - q
       const float factor = total / exp_sum;
-      map(
-          K, q, [=](Vec zv, Vec qv) { return exp(zv - largest) * factor - qv; }, z, q);
+      kernels::map(
+          K, q, [=](Vec zv, Vec qv) { return kernels::exp(zv - largest) * factor - qv; }, z, q);
     }
   });
   double loss = 0, divisor = 0;
@@ -73,11 +103,9 @@ Var cross_entropy_of(const Var& logits, const CrossEntropyOptions& options, cons
 
 }  // namespace detail
 
-/// Cross-entropy of logits (B, K) against class numbers (B), the mean over the batch as PyTorch defines it:
-/// with class weights, samples are weighted by the weight of their class. Throws ShapeError if the numbers do
-/// not fit or a label is outside of [0, K), ConfigError for the smoothing.
-inline Var cross_entropy(const Var& logits, std::span<const int> labels,
-                         const CrossEntropyOptions& options = {}) {
+MINIVIT_INLINE Var cross_entropy(const Var& logits, std::span<const int> labels,
+                                 const CrossEntropyOptions& options) {
+  detail::check_defined("cross_entropy", "logits", logits);
   check<ShapeError>(logits.rank() == 2 && logits.size(0) == static_cast<std::int64_t>(labels.size()),
                     "cross_entropy: logits are ", logits.shape(), ", expected (", labels.size(),
                     ", K) to match ", labels.size(), " labels");
@@ -97,9 +125,10 @@ inline Var cross_entropy(const Var& logits, std::span<const int> labels,
       });
 }
 
-/// Cross-entropy of logits (B, K) against probabilities (B, K), as PyTorch defines it (mixtures of labels,
-/// distillation). The targets are constants. Throws as the other form.
-inline Var cross_entropy(const Var& logits, const Tensor& targets, const CrossEntropyOptions& options = {}) {
+MINIVIT_INLINE Var cross_entropy(const Var& logits, const Tensor& targets,
+                                 const CrossEntropyOptions& options) {
+  detail::check_defined("cross_entropy", "logits", logits);
+  detail::check_defined("cross_entropy", "targets", targets);
   check<ShapeError>(logits.rank() == 2 && logits.shape() == targets.shape(), "cross_entropy: targets are ",
                     targets.shape(), ", expected (B, K) to match logits ", logits.shape());
   const std::int64_t K = logits.size(1);
@@ -114,15 +143,16 @@ inline Var cross_entropy(const Var& logits, const Tensor& targets, const CrossEn
       });
 }
 
-/// Mean of (x - target)² over all elements. The target is a constant. Throws ShapeError unless the shapes are
-/// equal.
-inline Var mse(const Var& x, const Tensor& target) {
+MINIVIT_INLINE Var mse(const Var& x, const Tensor& target) {
+  using kernels::Vec;
+  detail::check_defined("mse", "x", x);
+  detail::check_defined("mse", "target", target);
   check<ShapeError>(x.shape() == target.shape(), "mse: target is ", target.shape(), ", expected ", x.shape());
   const std::int64_t n = x.numel();
   Tensor difference = Tensor::empty(x.shape());
   Sink{difference.data(), false}.write_all(
       n, [](Vec a, Vec b) { return a - b; }, x.data(), target.data());
-  const double mean = sum_of_squares(n, difference.data()) / static_cast<double>(n);
+  const double mean = kernels::sum_of_squares(n, difference.data()) / static_cast<double>(n);
   return Tape::local().record(Tensor::scalar(static_cast<float>(mean)), {&x},
                               [x = x.edge(), difference, n](Tape& tape, const Tensor& dy) {
                                 const float factor = 2.0f * dy.item() / static_cast<float>(n);
@@ -132,15 +162,15 @@ inline Var mse(const Var& x, const Tensor& target) {
                               });
 }
 
-/// Mean over all elements of -t log σ(z) - (1 - t) log(1 - σ(z)), σ the sigmoid, in the form max(z, 0) - z t
-/// + log(1 + e^-|z|) that does not overflow; targets t in [0, 1], constants. Throws ShapeError unless the
-/// shapes are equal.
-inline Var binary_cross_entropy_with_logits(const Var& logits, const Tensor& targets) {
+MINIVIT_INLINE Var binary_cross_entropy_with_logits(const Var& logits, const Tensor& targets) {
+  using kernels::Vec;
+  detail::check_defined("binary_cross_entropy_with_logits", "logits", logits);
+  detail::check_defined("binary_cross_entropy_with_logits", "targets", targets);
   check<ShapeError>(logits.shape() == targets.shape(), "binary_cross_entropy_with_logits: targets are ",
                     targets.shape(), ", expected ", logits.shape());
   const std::int64_t n = logits.numel();
   const float *z = logits.data(), *t = targets.data();
-  const double total = detail::sum_of_chunks(n, [=](std::int64_t begin, std::int64_t end) {
+  const double total = kernels::sum_of_chunks(n, [=](std::int64_t begin, std::int64_t end) {
     double part = 0;
     for (std::int64_t i = begin; i < end; ++i)
       part += (z[i] < 0.0f ? 0.0 : z[i]) - static_cast<double>(z[i]) * t[i] +
@@ -153,9 +183,10 @@ inline Var binary_cross_entropy_with_logits(const Var& logits, const Tensor& tar
         const float factor = dy.item() / static_cast<float>(n);
         if (const Sink dz = tape.sink(logits))  // σ(z) - t
           dz.write_all(
-              n, [factor](Vec v, Vec u) { return (1.0f / (1.0f + exp(-v)) - u) * factor; }, logits.data(),
-              targets.data());
+              n, [factor](Vec v, Vec u) { return (1.0f / (1.0f + kernels::exp(-v)) - u) * factor; },
+              logits.data(), targets.data());
       });
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

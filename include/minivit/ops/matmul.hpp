@@ -1,13 +1,27 @@
 // Batched matrix product.
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// y (..., M, N) = a (..., M, K) · b (..., K, N), the leading axes broadcast. With `transpose_a` a is (...,
+/// K, M), with `transpose_b` b is (..., N, K). Throws ShapeError for rank below 2 or shapes that do not fit.
+[[nodiscard]] Var matmul(const Var& a, const Var& b, bool transpose_a = false, bool transpose_b = false);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/gemm.hpp"
 #include "minivit/ops/arithmetic.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
+
+using kernels::MatrixView;
 
 /// The matrices of a tensor (..., rows, columns), `transposed` swapping the last two.
 struct MatrixBatch {
@@ -51,9 +65,9 @@ void for_each_matrix(const Shape& out, const Shape& a, const Shape& b, std::int6
 
 }  // namespace detail
 
-/// y (..., M, N) = a (..., M, K) · b (..., K, N), the leading axes broadcast. With `transpose_a` a is (...,
-/// K, M), with `transpose_b` b is (..., N, K). Throws ShapeError for rank below 2 or shapes that do not fit.
-inline Var matmul(const Var& a, const Var& b, bool transpose_a = false, bool transpose_b = false) {
+MINIVIT_INLINE Var matmul(const Var& a, const Var& b, bool transpose_a, bool transpose_b) {
+  detail::check_defined("matmul", "a", a);
+  detail::check_defined("matmul", "b", b);
   check<ShapeError>(a.rank() >= 2 && b.rank() >= 2, "matmul: a is ", a.shape(), " and b is ", b.shape(),
                     ", expected at least two axes each");
   const std::int64_t M = a.size(transpose_a ? -1 : -2), K = a.size(transpose_a ? -2 : -1);
@@ -73,7 +87,7 @@ inline Var matmul(const Var& a, const Var& b, bool transpose_a = false, bool tra
   const detail::MatrixBatch as(a.value(), transpose_a), bs(b.value(), transpose_b);
   detail::for_each_matrix(batch, batch_a, batch_b, grain,
                           [&](std::int64_t i, std::int64_t ia, std::int64_t ib) {
-                            gemm(M, N, K, as.at(ia), bs.at(ib), y.data() + i * M * N, N);
+                            kernels::gemm(M, N, K, as.at(ia), bs.at(ib), y.data() + i * M * N, N);
                           });
 
   return Tape::local().record(std::move(y), {&a, &b}, [=](Tape& tape, const Tensor& dy) {
@@ -83,28 +97,31 @@ inline Var matmul(const Var& a, const Var& b, bool transpose_a = false, bool tra
     if (Sink da = tape.sink(a)) {
       const bool repeated = batch_a.numel() != batch.numel();
       if (repeated) da.start_from_zero(a.numel());
-      detail::for_each_matrix(batch, batch_a, batch_b, repeated ? 0 : grain,
-                              [&](std::int64_t i, std::int64_t ia, std::int64_t ib) {
-                                float* out = da.data + ia * M * K;
-                                if (transpose_a)
-                                  gemm(K, M, N, bs.at(ib), ds.at(i).transposed(), out, M, {.add = da.add});
-                                else
-                                  gemm(M, K, N, ds.at(i), bs.at(ib).transposed(), out, K, {.add = da.add});
-                              });
+      detail::for_each_matrix(
+          batch, batch_a, batch_b, repeated ? 0 : grain,
+          [&](std::int64_t i, std::int64_t ia, std::int64_t ib) {
+            float* out = da.data + ia * M * K;
+            if (transpose_a)
+              kernels::gemm(K, M, N, bs.at(ib), ds.at(i).transposed(), out, M, {.add = da.add});
+            else
+              kernels::gemm(M, K, N, ds.at(i), bs.at(ib).transposed(), out, K, {.add = da.add});
+          });
     }
     if (Sink db = tape.sink(b)) {
       const bool repeated = batch_b.numel() != batch.numel();
       if (repeated) db.start_from_zero(b.numel());
-      detail::for_each_matrix(batch, batch_a, batch_b, repeated ? 0 : grain,
-                              [&](std::int64_t i, std::int64_t ia, std::int64_t ib) {
-                                float* out = db.data + ib * K * N;
-                                if (transpose_b)
-                                  gemm(N, K, M, ds.at(i).transposed(), as.at(ia), out, K, {.add = db.add});
-                                else
-                                  gemm(K, N, M, as.at(ia).transposed(), ds.at(i), out, N, {.add = db.add});
-                              });
+      detail::for_each_matrix(
+          batch, batch_a, batch_b, repeated ? 0 : grain,
+          [&](std::int64_t i, std::int64_t ia, std::int64_t ib) {
+            float* out = db.data + ib * K * N;
+            if (transpose_b)
+              kernels::gemm(N, K, M, ds.at(i).transposed(), as.at(ia), out, K, {.add = db.add});
+            else
+              kernels::gemm(K, N, M, as.at(ia).transposed(), ds.at(i), out, N, {.add = db.add});
+          });
     }
   });
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

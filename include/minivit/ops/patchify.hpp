@@ -1,13 +1,29 @@
-// Cuts images into patches.                       x: (B, C, H, W)   ->   y: (B, N, C·P·P),   N = (H / P) · (W
-// / P)
+// Patches of images as rows of a matrix.
+//
+//   x: (B, C, H, W)   ->   y: (B, N, C·P·P),   N = (H / P) · (W / P)
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// Patches of P × P pixels, row by row, each as C·P·P numbers in the order of a convolution's weight (C, P,
+/// P): a linear layer on them is that convolution with stride P. Throws ShapeError unless x is (B, C, H, W)
+/// with H and W divisible by P.
+[[nodiscard]] Var patchify(const Var& x, std::int64_t P);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/pack.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
+
+using kernels::MatrixView, kernels::Vec;
 
 /// f(offset in the image tensor, offset in the patch tensor, length) for every run of pixels that stays
 /// together.
@@ -84,10 +100,8 @@ class PatchRows {
 
 }  // namespace detail
 
-/// Patches of P × P pixels, row by row, each as C·P·P numbers in the order of a convolution's weight (C, P,
-/// P): a linear layer on them is that convolution with stride P. Throws ShapeError unless x is (B, C, H, W)
-/// with H and W divisible by P.
-inline Var patchify(const Var& x, std::int64_t P) {
+MINIVIT_INLINE Var patchify(const Var& x, std::int64_t P) {
+  detail::check_defined("patchify", "x", x);
   detail::check_patches("patchify", x.shape(), P);
   Tensor y = Tensor::empty({x.size(0), (x.size(2) / P) * (x.size(3) / P), x.size(1) * P * P});
   detail::for_each_patch_row(x.shape(), P, [&](std::int64_t from, std::int64_t to, std::int64_t n) {
@@ -99,3 +113,4 @@ inline Var patchify(const Var& x, std::int64_t P) {
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

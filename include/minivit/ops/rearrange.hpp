@@ -1,24 +1,59 @@
-// Rearranging elements: reshape, permute, transpose, slice, concat.
+// Rearrangements of elements: reshape, permute, transpose, slice, concat.
 #pragma once
 
-#include <array>
-#include <vector>
+#include <initializer_list>
+#include <span>
 
-#include "minivit/autograd/tape.hpp"
+#include "minivit/autograd/var.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
 /// The same elements under another shape; one extent may be -1 and is then computed. Copies nothing. Throws
 /// ShapeError if the numbers of elements differ.
-inline Var reshape(const Var& x, const Shape& shape) {
+[[nodiscard]] Var reshape(const Var& x, const Shape& shape);
+[[nodiscard]] Var reshape(const Var& x, std::initializer_list<std::int64_t> extents);
+
+/// Axis i of the result is axis `order[i]` of x. Throws ShapeError unless `order` names every axis once.
+[[nodiscard]] Var permute(const Var& x, std::span<const int> order);
+[[nodiscard]] Var permute(const Var& x, std::initializer_list<int> order);
+
+/// x with two axes swapped; by default the last two. Throws ShapeError if there is no such axis.
+[[nodiscard]] Var transpose(const Var& x, int axis_a = -2, int axis_b = -1);
+
+/// Entries [begin, end) of one axis; negative values count from the end. Throws ShapeError if they are out of
+/// range.
+[[nodiscard]] Var slice(const Var& x, int axis, std::int64_t begin, std::int64_t end);
+
+/// The tensors one behind the other along `axis`; all other extents must be equal. Throws ShapeError
+/// otherwise.
+[[nodiscard]] Var concat(std::span<const Var> xs, int axis);
+[[nodiscard]] Var concat(std::initializer_list<Var> xs, int axis);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include <array>
+#include <vector>
+
+#include "minivit/autograd/tape.hpp"
+#include "minivit/ops/defined.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+MINIVIT_INLINE Var reshape(const Var& x, const Shape& shape) {
+  detail::check_defined("reshape", "x", x);
   return Tape::local().record(x.value().reshape(shape), {&x},
                               [x = x.edge()](Tape& tape, const Tensor& dy) { tape.pass(x, dy); });
 }
-inline Var reshape(const Var& x, std::initializer_list<std::int64_t> extents) {
+
+MINIVIT_INLINE Var reshape(const Var& x, std::initializer_list<std::int64_t> extents) {
+  detail::check_defined("reshape", "x", x);
   return reshape(x, x.value().reshape(extents).shape());
 }
 
 namespace detail {
+
+using kernels::Vec;
 
 /// y with axis i of y being axis order[i] of x.
 inline Tensor permuted(const Tensor& x, std::span<const int> order) {
@@ -74,8 +109,8 @@ inline std::int64_t extents_after(const Shape& s, int axis) {
 
 }  // namespace detail
 
-/// Axis i of the result is axis `order[i]` of x. Throws ShapeError unless `order` names every axis once.
-inline Var permute(const Var& x, std::span<const int> order) {
+MINIVIT_INLINE Var permute(const Var& x, std::span<const int> order) {
+  detail::check_defined("permute", "x", x);
   check<ShapeError>(static_cast<int>(order.size()) == x.rank(), "permute: ", order.size(),
                     " axes given, x is ", x.shape());
   std::array<int, Shape::kMaxRank> forward{}, inverse{};
@@ -93,12 +128,13 @@ inline Var permute(const Var& x, std::span<const int> order) {
                                 tape.pass(x, detail::permuted(dy, std::span(inverse).first(rank)));
                               });
 }
-inline Var permute(const Var& x, std::initializer_list<int> order) {
+
+MINIVIT_INLINE Var permute(const Var& x, std::initializer_list<int> order) {
   return permute(x, std::span(order.begin(), order.size()));
 }
 
-/// x with two axes swapped; by default the last two. Throws ShapeError if there is no such axis.
-inline Var transpose(const Var& x, int axis_a = -2, int axis_b = -1) {
+MINIVIT_INLINE Var transpose(const Var& x, int axis_a, int axis_b) {
+  detail::check_defined("transpose", "x", x);
   std::array<int, Shape::kMaxRank> order{};
   for (int i = 0; i < x.rank(); ++i) order[static_cast<std::size_t>(i)] = i;
   std::swap(order[static_cast<std::size_t>(x.shape().axis(axis_a))],
@@ -106,9 +142,8 @@ inline Var transpose(const Var& x, int axis_a = -2, int axis_b = -1) {
   return permute(x, std::span<const int>(order).first(static_cast<std::size_t>(x.rank())));
 }
 
-/// Entries [begin, end) of one axis; negative values count from the end. Throws ShapeError if they are out of
-/// range.
-inline Var slice(const Var& x, int axis, std::int64_t begin, std::int64_t end) {
+MINIVIT_INLINE Var slice(const Var& x, int axis, std::int64_t begin, std::int64_t end) {
+  detail::check_defined("slice", "x", x);
   axis = x.shape().axis(axis);
   const std::int64_t n = x.size(axis);
   const std::int64_t first = begin < 0 ? begin + n : begin, last = end < 0 ? end + n : end;
@@ -128,10 +163,10 @@ inline Var slice(const Var& x, int axis, std::int64_t begin, std::int64_t end) {
       });
 }
 
-/// The tensors one behind the other along `axis`; all other extents must be equal. Throws ShapeError
-/// otherwise.
-inline Var concat(std::span<const Var> xs, int axis) {
+MINIVIT_INLINE Var concat(std::span<const Var> xs, int axis) {
   check<ShapeError>(!xs.empty(), "concat: no tensors given");
+  for (std::size_t i = 0; i < xs.size(); ++i)
+    check<ShapeError>(xs[i].value().defined(), "concat: xs[", i, "] is empty, expected a tensor");
   const Shape& model = xs[0].shape();
   axis = model.axis(axis);
   std::int64_t total = 0;
@@ -164,8 +199,10 @@ inline Var concat(std::span<const Var> xs, int axis) {
         }
       });
 }
-inline Var concat(std::initializer_list<Var> xs, int axis) {
+
+MINIVIT_INLINE Var concat(std::initializer_list<Var> xs, int axis) {
   return concat(std::span(xs.begin(), xs.size()), axis);
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

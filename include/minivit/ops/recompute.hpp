@@ -1,6 +1,7 @@
-// Activation checkpointing: of a part of the model only the input is kept, the rest is computed again when
-// its gradient is due (T. Chen et al., "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174).
-// Costs one more forward pass of that part, a third of a step, and saves nearly all that it would have kept.
+// Activation checkpointing (T. Chen et al., "Training Deep Nets with Sublinear Memory Cost",
+// arXiv:1604.06174): of a part of the model only the input is kept, the rest is computed again when its
+// gradient is due. It costs one more forward pass of that part, a third of a step, and saves nearly all the
+// memory that the part would have kept.
 #pragma once
 
 #include <utility>
@@ -9,6 +10,22 @@
 #include "minivit/core/rng.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
+
+namespace detail {
+
+/// While it lives, the thread draws from a copy of another generator, then from its own again.
+class DrawFrom {
+ public:
+  explicit DrawFrom(const Generator& other) : own_(std::exchange(Generator::local(), other)) {}
+  ~DrawFrom() { Generator::local() = own_; }
+  DrawFrom(const DrawFrom&) = delete;
+  DrawFrom& operator=(const DrawFrom&) = delete;
+
+ private:
+  Generator own_;
+};
+
+}  // namespace detail
 
 /// y = f(x), for a function of one variable (a layer, a block) that gives the same result when it is called
 /// again; dropout draws the same masks. `f` is copied: pass a module by reference, as
@@ -26,9 +43,8 @@ Var recompute(const F& f, const Var& x) {
   }();
   return Tape::local().record(std::move(y), {&x}, [f, x, draws, training](Tape& tape, const Tensor& dy) {
     const Training mode(training);
-    const Generator now = std::exchange(Generator::local(), draws);
+    const detail::DrawFrom same_masks(draws);
     tape.replay([&] { return f(x); }, dy);
-    Generator::local() = now;
   });
 }
 

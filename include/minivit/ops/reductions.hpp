@@ -1,19 +1,41 @@
-// Over some axes or all: sum, mean, max.
+// Sum, mean and maximum over some axes or all.
 #pragma once
 
-#include <array>
 #include <initializer_list>
-#include <limits>
 
-#include "minivit/autograd/tape.hpp"
-#include "minivit/kernels/reduce.hpp"
-#include "minivit/ops/arithmetic.hpp"
+#include "minivit/autograd/var.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
 using Axes = std::initializer_list<int>;
 
+/// Sum over `axes`, over all if none is named. Reduced axes disappear, or stay as 1 with `keep`. Throws
+/// ShapeError for an axis that does not exist or is named twice.
+[[nodiscard]] Var sum(const Var& x, Axes axes = {}, bool keep = false);
+
+/// Mean over `axes`, as `sum`. Of no elements it is NaN.
+[[nodiscard]] Var mean(const Var& x, Axes axes = {}, bool keep = false);
+
+/// Largest element over `axes`, as `sum`; equal largest elements share the gradient, as in `torch.amax`.
+/// Throws ShapeError if there are no elements to choose from.
+[[nodiscard]] Var max(const Var& x, Axes axes = {}, bool keep = false);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include <array>
+#include <limits>
+
+#include "minivit/autograd/tape.hpp"
+#include "minivit/kernels/reduce.hpp"
+#include "minivit/ops/arithmetic.hpp"
+#include "minivit/ops/defined.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
 namespace detail {
+
+using kernels::Vec;
 
 /// What a reduction of `x` over `axes` (none named: all) leaves: with the reduced axes as 1, and without
 /// them.
@@ -46,6 +68,7 @@ inline void repeat_into(const Shape& shape, Sink dx, const Tensor& kept, float f
 }
 
 inline Var sum_scaled(const char* op, const Var& x, Axes axes, bool keep, bool mean) {
+  check_defined(op, "x", x);
   const Reduced to(op, x.shape(), axes);
   const float factor = mean ? 1.0f / static_cast<float>(to.count) : 1.0f;
   Tensor y = Tensor::empty(to.kept);
@@ -62,20 +85,17 @@ inline Var sum_scaled(const char* op, const Var& x, Axes axes, bool keep, bool m
 
 }  // namespace detail
 
-/// Sum over `axes`, over all if none is named. Reduced axes disappear, or stay as 1 with `keep`. Throws
-/// ShapeError for an axis that does not exist or is named twice.
-inline Var sum(const Var& x, Axes axes = {}, bool keep = false) {
+MINIVIT_INLINE Var sum(const Var& x, Axes axes, bool keep) {
   return detail::sum_scaled("sum", x, axes, keep, false);
 }
 
-/// Mean over `axes`, as `sum`. Of no elements it is NaN.
-inline Var mean(const Var& x, Axes axes = {}, bool keep = false) {
+MINIVIT_INLINE Var mean(const Var& x, Axes axes, bool keep) {
   return detail::sum_scaled("mean", x, axes, keep, true);
 }
 
-/// Largest element over `axes`, as `sum`; equal largest elements share the gradient, as in `torch.amax`.
-/// Throws ShapeError if there are no elements to choose from.
-inline Var max(const Var& x, Axes axes = {}, bool keep = false) {
+MINIVIT_INLINE Var max(const Var& x, Axes axes, bool keep) {
+  using kernels::Vec;
+  detail::check_defined("max", "x", x);
   const detail::Reduced to("max", x.shape(), axes);
   check<ShapeError>(to.count > 0, "max: x is ", x.shape(),
                     ", expected at least one element along the reduced axes");
@@ -106,12 +126,14 @@ inline Var max(const Var& x, Axes axes = {}, bool keep = false) {
           Sink{share.data(), false}.write_all(
               share.numel(), [](Vec g, Vec n) { return g / n; }, dy.data(), ties.data());
           Tensor is_largest = Tensor::empty(x.shape());
-          detail::broadcast_map(
-              x.shape(), {is_largest.data(), false}, x.value(), y,
-              detail::pairwise([](Vec v, Vec largest) { return v == largest ? broadcast(1.0f) : Vec{}; }));
+          detail::broadcast_map(x.shape(), {is_largest.data(), false}, x.value(), y,
+                                detail::pairwise([](Vec v, Vec largest) {
+                                  return v == largest ? kernels::broadcast(1.0f) : Vec{};
+                                }));
           detail::broadcast_map(x.shape(), dx, is_largest, share, detail::kProduct);
         }
       });
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

@@ -1,11 +1,9 @@
-// The sequence of a transformer on images: made of patches and learned tokens, and made into one vector
-// again.
+// The sequence of a transformer on images: assembled from patches and learned tokens, pooled into one vector.
 //
-// One operation each for what concat, slice, add and mean say in general: a pass over the tokens, and little
-// to compile.
+// One pass over the tokens each, for what concat, slice, add and mean say in general.
 #pragma once
 
-#include "minivit/autograd/tape.hpp"
+#include "minivit/autograd/var.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -13,7 +11,30 @@ namespace minivit::inline MINIVIT_ABI {
 /// (B, N, C), and positions added to all, or to the patches alone. first, second: (1, p, C) with p tokens
 /// each, or empty (`Var{}`); positions: (1, P + N, C), or (1, N, C). Throws ShapeError if the shapes do not
 /// fit.
-inline Var assemble_tokens(const Var& patches, const Var& first, const Var& second, const Var& positions) {
+[[nodiscard]] Var assemble_tokens(const Var& patches, const Var& first, const Var& second,
+                                  const Var& positions);
+
+/// y (B, C) = the mean of tokens [begin, begin + count) of x (B, T, C); one token is that token. With
+/// `and_first` y (B, 2C) = token 0 and, behind it, that mean. Throws ShapeError if there are no such tokens.
+[[nodiscard]] Var pool_tokens(const Var& x, std::int64_t begin, std::int64_t count = 1,
+                              bool and_first = false);
+
+/// y = (a + b) / 2, of the same shape. Throws ShapeError if the shapes differ.
+[[nodiscard]] Var mean_of(const Var& a, const Var& b);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include "minivit/autograd/tape.hpp"
+#include "minivit/ops/defined.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+MINIVIT_INLINE Var assemble_tokens(const Var& patches, const Var& first, const Var& second,
+                                   const Var& positions) {
+  using kernels::Vec;
+  detail::check_defined("assemble_tokens", "patches", patches);
+  detail::check_defined("assemble_tokens", "positions", positions);
   check<ShapeError>(patches.rank() == 3, "assemble_tokens: patches are ", patches.shape(),
                     ", expected (B, N, C)");
   const std::int64_t B = patches.size(0), N = patches.size(1), C = patches.size(2);
@@ -54,27 +75,29 @@ inline Var assemble_tokens(const Var& patches, const Var& first, const Var& seco
             for (std::int64_t i = begin; i < end; ++i)
               dx.write(i * C, C, same, dy.data() + (i / N * T + P + i % N) * C);
           });
-        // What all images share gets the sum over them, in their order.
-        const Sink d_first = tape.sink(first), d_second = tape.sink(second),
-                   d_positions = tape.sink(positions);
-        parallel_for(d_positions ? T : P, grain_for(2 * B * C), [&](std::int64_t begin, std::int64_t end) {
-          for (std::int64_t t = begin; t < end; ++t) {
-            const auto add_up = [&](Sink out, std::int64_t row) {  // the sum goes to this row
-              if (!out) return;
+        // What all images share gets the sum over them, in their order: that of tokens [t0, t1). One after
+        // the other, since two of them may be the same variable.
+        const auto add_up = [&](const Edge& x, std::int64_t t0, std::int64_t t1) {
+          const Sink dx = tape.sink(x);
+          if (!dx) return;
+          parallel_for(t1 - t0, grain_for(2 * B * C), [&](std::int64_t begin, std::int64_t end) {
+            for (std::int64_t i = begin; i < end; ++i) {
+              Sink out = dx;
+              if (B == 0) Sink{dx.data + i * C, dx.add}.start_from_zero(C);
               for (std::int64_t b = 0; b < B; ++b, out.add = true)
-                out.write(row * C, C, same, dy.data() + (b * T + t) * C);
-              if (B == 0 && !out.add) std::fill_n(out.data + row * C, C, 0.0f);
-            };
-            if (t >= S) add_up(d_positions, t - S);
-            if (t < P) add_up(t < F ? d_first : d_second, t < F ? t : t - F);
-          }
-        });
+                out.write(i * C, C, same, dy.data() + (b * T + t0 + i) * C);
+            }
+          });
+        };
+        add_up(positions, S, T);
+        add_up(first, 0, F);
+        add_up(second, F, P);
       });
 }
 
-/// y (B, C) = the mean of tokens [begin, begin + count) of x (B, T, C); one token is that token. With
-/// `and_first` y (B, 2C) = token 0 and, behind it, that mean. Throws ShapeError if there are no such tokens.
-inline Var pool_tokens(const Var& x, std::int64_t begin, std::int64_t count = 1, bool and_first = false) {
+MINIVIT_INLINE Var pool_tokens(const Var& x, std::int64_t begin, std::int64_t count, bool and_first) {
+  using kernels::Vec;
+  detail::check_defined("pool_tokens", "x", x);
   check<ShapeError>(x.rank() == 3, "pool_tokens: x is ", x.shape(), ", expected (B, T, C)");
   const std::int64_t B = x.size(0), T = x.size(1), C = x.size(2);
   check<ShapeError>(begin >= 0 && count >= 1 && begin + count <= T, "pool_tokens: ", count, " tokens from ",
@@ -109,17 +132,19 @@ inline Var pool_tokens(const Var& x, std::int64_t begin, std::int64_t count = 1,
       });
 }
 
-/// y = (a + b) / 2, of the same shape. Throws ShapeError if the shapes differ.
-inline Var mean_of(const Var& a, const Var& b) {
+MINIVIT_INLINE Var mean_of(const Var& a, const Var& b) {
+  using kernels::Vec;
+  detail::check_defined("mean_of", "a", a);
+  detail::check_defined("mean_of", "b", b);
   check<ShapeError>(a.shape() == b.shape(), "mean_of: a is ", a.shape(), ", b ", b.shape(),
                     ", expected the same shape");
   Tensor y = Tensor::empty(a.shape());
-  map(
+  kernels::map(
       y.numel(), y.data(), [](Vec ai, Vec bi) { return (ai + bi) * 0.5f; }, a.data(), b.data());
   return Tape::local().record(std::move(y), {&a, &b},
                               [a = a.edge(), b = b.edge()](Tape& tape, const Tensor& dy) {
                                 Tensor half = Tensor::empty(dy.shape());
-                                map(
+                                kernels::map(
                                     half.numel(), half.data(), [](Vec d) { return d * 0.5f; }, dy.data());
                                 tape.pass(a, half);
                                 tape.pass(b, half.clone());
@@ -127,3 +152,4 @@ inline Var mean_of(const Var& a, const Var& b) {
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

@@ -1,16 +1,56 @@
-// Element by element, one input: neg, exp, log, sqrt, square, tanh, sigmoid, relu, silu.
+// Element-wise functions of one input: neg, exp, log, sqrt, square, tanh, sigmoid, relu, silu.
 #pragma once
 
+#include "minivit/autograd/var.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+/// y = -x, any shape.
+[[nodiscard]] Var neg(const Var& x);
+
+/// y = e^x, any shape. Relative error ≤ 2e-7.
+[[nodiscard]] Var exp(const Var& x);
+
+/// y = ln(x), any shape; NaN below 0, -infinity at 0.
+[[nodiscard]] Var log(const Var& x);
+
+/// y = √x, any shape; NaN below 0. The gradient is infinite at 0.
+[[nodiscard]] Var sqrt(const Var& x);
+
+/// y = x², any shape.
+[[nodiscard]] Var square(const Var& x);
+
+/// y = tanh(x), any shape. Relative error ≤ 3e-7.
+[[nodiscard]] Var tanh(const Var& x);
+
+/// y = 1 / (1 + e^-x), any shape.
+[[nodiscard]] Var sigmoid(const Var& x);
+
+/// y = max(x, 0), any shape; NaN stays NaN. The gradient at 0 is 0.
+[[nodiscard]] Var relu(const Var& x);
+
+/// y = x · sigmoid(x), any shape (S. Elfwing et al., arXiv:1702.03118).
+[[nodiscard]] Var silu(const Var& x);
+
+[[nodiscard]] inline Var operator-(const Var& x) { return neg(x); }
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
 #include "minivit/autograd/tape.hpp"
 #include "minivit/kernels/math.hpp"
+#include "minivit/ops/defined.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
-/// y[i] = f(x[i]) on all threads.
+using kernels::Vec;
+
+/// y[i] = f(x[i]) on all threads. Throws ShapeError, in the name of `op`, if x is empty.
 template <class F>
-Tensor map_elements(const Tensor& x, const F& f) {
+Tensor map_elements(const char* op, const Var& x, const F& f) {
+  check_defined(op, "x", x);
   Tensor y = Tensor::empty(x.shape());
   Sink{y.data(), false}.write_all(y.numel(), f, x.data());
   return y;
@@ -38,64 +78,55 @@ Var unary_by_output(const Var& x, const Tensor& y, const D& derivative) {
 
 }  // namespace detail
 
-/// y = -x, any shape.
-inline Var neg(const Var& x) {
-  return detail::unary_by_output(x, detail::map_elements(x.value(), [](Vec v) { return -v; }),
-                                 [](Vec) { return broadcast(-1.0f); });
+MINIVIT_INLINE Var neg(const Var& x) {
+  return detail::unary_by_output(x, detail::map_elements("neg", x, [](auto v) { return -v; }),
+                                 [](auto) { return kernels::broadcast(-1.0f); });
 }
 
-/// y = e^x, any shape. Relative error ≤ 2e-7.
-inline Var exp(const Var& x) {
-  return detail::unary_by_output(x, detail::map_elements(x.value(), [](Vec v) { return exp(v); }),
-                                 [](Vec y) { return y; });
+MINIVIT_INLINE Var exp(const Var& x) {
+  return detail::unary_by_output(x, detail::map_elements("exp", x, [](auto v) { return kernels::exp(v); }),
+                                 [](auto y) { return y; });
 }
 
-/// y = ln(x), any shape; NaN below 0, -infinity at 0.
-inline Var log(const Var& x) {
-  return detail::unary_by_input(x, detail::map_elements(x.value(), [](Vec v) { return log(v); }),
-                                [](Vec v) { return 1.0f / v; });
+MINIVIT_INLINE Var log(const Var& x) {
+  return detail::unary_by_input(x, detail::map_elements("log", x, [](auto v) { return kernels::log(v); }),
+                                [](auto v) { return 1.0f / v; });
 }
 
-/// y = √x, any shape; NaN below 0. The gradient is infinite at 0.
-inline Var sqrt(const Var& x) {
-  return detail::unary_by_output(x, detail::map_elements(x.value(), [](Vec v) { return sqrt(v); }),
-                                 [](Vec y) { return 0.5f / y; });
+MINIVIT_INLINE Var sqrt(const Var& x) {
+  return detail::unary_by_output(x, detail::map_elements("sqrt", x, [](auto v) { return kernels::sqrt(v); }),
+                                 [](auto y) { return 0.5f / y; });
 }
 
-/// y = x², any shape.
-inline Var square(const Var& x) {
-  return detail::unary_by_input(x, detail::map_elements(x.value(), [](Vec v) { return v * v; }),
-                                [](Vec v) { return 2.0f * v; });
+MINIVIT_INLINE Var square(const Var& x) {
+  return detail::unary_by_input(x, detail::map_elements("square", x, [](auto v) { return v * v; }),
+                                [](auto v) { return 2.0f * v; });
 }
 
-/// y = tanh(x), any shape. Relative error ≤ 3e-7.
-inline Var tanh(const Var& x) {
-  return detail::unary_by_output(x, detail::map_elements(x.value(), [](Vec v) { return tanh(v); }),
-                                 [](Vec y) { return 1.0f - y * y; });
+MINIVIT_INLINE Var tanh(const Var& x) {
+  return detail::unary_by_output(x, detail::map_elements("tanh", x, [](auto v) { return kernels::tanh(v); }),
+                                 [](auto y) { return 1.0f - y * y; });
 }
 
-/// y = 1 / (1 + e^-x), any shape.
-inline Var sigmoid(const Var& x) {
-  return detail::unary_by_output(x, detail::map_elements(x.value(), [](Vec v) { return logistic(v); }),
-                                 [](Vec y) { return y * (1.0f - y); });
+MINIVIT_INLINE Var sigmoid(const Var& x) {
+  return detail::unary_by_output(
+      x, detail::map_elements("sigmoid", x, [](auto v) { return kernels::logistic(v); }),
+      [](auto y) { return y * (1.0f - y); });
 }
 
-/// y = max(x, 0), any shape; NaN stays NaN. The gradient at 0 is 0.
-inline Var relu(const Var& x) {
-  return detail::unary_by_output(x,
-                                 detail::map_elements(x.value(), [](Vec v) { return v < 0.0f ? Vec{} : v; }),
-                                 [](Vec y) { return y <= 0.0f ? Vec{} : broadcast(1.0f); });
+MINIVIT_INLINE Var relu(const Var& x) {
+  return detail::unary_by_output(
+      x, detail::map_elements("relu", x, [](auto v) { return v < 0.0f ? kernels::Vec{} : v; }),
+      [](auto y) { return y <= 0.0f ? kernels::Vec{} : kernels::broadcast(1.0f); });
 }
 
-/// y = x · sigmoid(x), any shape (S. Elfwing et al., arXiv:1702.03118).
-inline Var silu(const Var& x) {
-  return detail::unary_by_input(x, detail::map_elements(x.value(), [](Vec v) { return v * logistic(v); }),
-                                [](Vec v) {
-                                  const Vec s = logistic(v);
-                                  return s * (1.0f + v * (1.0f - s));
-                                });
+MINIVIT_INLINE Var silu(const Var& x) {
+  return detail::unary_by_input(
+      x, detail::map_elements("silu", x, [](auto v) { return v * kernels::logistic(v); }), [](auto v) {
+        const auto s = kernels::logistic(v);
+        return s * (1.0f + v * (1.0f - s));
+      });
 }
-
-inline Var operator-(const Var& x) { return neg(x); }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

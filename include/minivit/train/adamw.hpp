@@ -57,6 +57,7 @@ MINIVIT_INLINE AdamW::AdamW(const ParameterArena& parameters, const Options& opt
       v_(Tensor::zeros({parameters.size()})) {}
 
 MINIVIT_INLINE void AdamW::step(float lr, float scale, bool clear) {
+  using kernels::kLanes, kernels::load, kernels::store, kernels::Vec;
   ++steps_;
   const float beta1 = options_.beta1, beta2 = options_.beta2, eps = options_.eps;
   const float correction = static_cast<float>(1.0 - std::pow(double{beta1}, steps_));
@@ -73,7 +74,7 @@ MINIVIT_INLINE void AdamW::step(float lr, float scale, bool clear) {
                     vi = load(v) * beta2 + gi * gi * (1.0f - beta2);
           store(m, mi);
           store(v, vi);
-          store(p, load(p) * (1.0f - own * decay) - rate * mi / (sqrt(vi) / root2 + eps));
+          store(p, load(p) * (1.0f - own * decay) - rate * mi / (kernels::sqrt(vi) / root2 + eps));
           if (clear) store(g, Vec{});
         }
       });

@@ -72,8 +72,8 @@ MINIVIT_INLINE void Ema::update() {
   const auto t = static_cast<float>(++steps_);
   const float d = std::min(decay_, (1.0f + t) / (10.0f + t));
   Sink{average_.data(), false}.write_all(
-      parameters_.size(), [d](Vec a, Vec p) { return a * d + p * (1.0f - d); }, average_.data(),
-      parameters_.values.data());
+      parameters_.size(), [d](kernels::Vec a, kernels::Vec p) { return a * d + p * (1.0f - d); },
+      average_.data(), parameters_.values.data());
 }
 
 MINIVIT_INLINE void Ema::swap() noexcept {

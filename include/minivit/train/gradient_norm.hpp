@@ -27,7 +27,7 @@ double clip_grad_norm(ParameterArena& parameters, double max_norm);
 namespace minivit::inline MINIVIT_ABI {
 
 MINIVIT_INLINE double grad_norm(const ParameterArena& parameters) {
-  return std::sqrt(sum_of_squares(parameters.size(), parameters.grads.data()));
+  return std::sqrt(kernels::sum_of_squares(parameters.size(), parameters.grads.data()));
 }
 
 MINIVIT_INLINE float clip_factor(double norm, double max_norm) {
@@ -39,7 +39,7 @@ MINIVIT_INLINE double clip_grad_norm(ParameterArena& parameters, double max_norm
   const double norm = grad_norm(parameters);
   if (const float factor = clip_factor(norm, max_norm); factor != 1.0f)
     Sink{parameters.grads.data(), false}.write_all(
-        parameters.size(), [factor](Vec g) { return g * factor; }, parameters.grads.data());
+        parameters.size(), [factor](kernels::Vec g) { return g * factor; }, parameters.grads.data());
   return norm;
 }
 

@@ -53,7 +53,7 @@ namespace detail {
 inline void check_features(const char* op, const Tensor& features) {
   check<ShapeError>(features.rank() == 2 && features.size(1) > 0, op, ": features are ", features.shape(),
                     ", expected (N, C)");
-  if (std::isfinite(sum_of_squares(features.numel(), features.data()))) return;
+  if (std::isfinite(kernels::sum_of_squares(features.numel(), features.data()))) return;
   for (std::int64_t i = 0; i < features.numel(); ++i)
     check<ShapeError>(std::isfinite(features.data()[i]), op, ": feature ", i % features.size(1),
                       " of sample ", i / features.size(1), " is ", features.data()[i],
@@ -116,11 +116,11 @@ MINIVIT_INLINE std::vector<int> knn_classify(const Tensor& train, std::span<cons
   for (std::int64_t first = 0; first < N; first += kSamples) {
     const std::int64_t n = std::min(kSamples, N - first);
     detail::unit_rows(train, first, n, sample_block.data());
-    const PackedMatrix packed(C, n, MatrixView::rows(sample_block.data(), C).transposed());
+    const kernels::PackedMatrix packed(C, n, kernels::MatrixView::rows(sample_block.data(), C).transposed());
     for (std::int64_t query = 0; query < M; query += kQueries) {
       const std::int64_t m = std::min(kQueries, M - query);
       detail::unit_rows(queries, query, m, query_block.data());
-      gemm(m, MatrixView::rows(query_block.data(), C), packed, similarity.data(), n);
+      kernels::gemm(m, kernels::MatrixView::rows(query_block.data(), C), packed, similarity.data(), n);
       parallel_for(m, grain_for(n), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) {
           Neighbor* const best = nearest.data() + (query + i) * k;

@@ -53,10 +53,6 @@ Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& param
                     const S& schedule, std::optional<Ema>& ema, const TrainOptions& options,
                     const OnStep& on_step) {
   const Training training;
-  // Whatever ends the epoch, a batch that was not run backwards is forgotten.
-  struct ForgetAtEnd {
-    ~ForgetAtEnd() { Tape::local().clear(); }
-  } const forget_at_end;
   Metrics metrics = options.metrics_done;
   std::int64_t done = options.batches_done,
                pending = 0;  // batches of this epoch; batches since the last step
@@ -89,7 +85,6 @@ Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& param
     const Var logits = model(batch.images);
     const Var loss = cross_entropy(logits, batch.labels, {options.label_smoothing, options.class_weights});
     if (!std::isfinite(loss.item())) {
-      Tape::local().clear();
       manual_seed(options.seed, draws);  // the same dropout once more
       throw NotFinite(str_cat("step ", optimizer.steps(), ": the loss is ", loss.item(), "; ",
                               not_finite_in_forward(model, batch.images, parameters),
@@ -114,7 +109,7 @@ Metrics evaluate(const Model& model, Batches&& batches, const GoOn& go_on) {
   Metrics metrics;
   for (const Batch& batch : batches) {
     if (!go_on()) break;
-    metrics.add(model(batch.images).value(), batch.labels);
+    metrics.add(Var(model(batch.images)).value(), batch.labels);
   }
   return metrics;
 }

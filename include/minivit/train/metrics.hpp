@@ -51,7 +51,7 @@ MINIVIT_INLINE void Metrics::add(const Tensor& logits, std::span<const int> labe
     int ahead = 0;  // classes ranked before the label
     for (int k = 0; k < K; ++k)
       if (k != label) ahead += !(z[k] < z[label] || (z[k] == z[label] && k > label));
-    const float largest = row_max(K, z);
+    const float largest = kernels::row_max(K, z);
     double total = 0;
     for (std::int64_t k = 0; k < K; ++k) total += std::exp(static_cast<double>(z[k]) - largest);
     loss_sum += std::log(total) + largest - z[label];

@@ -47,6 +47,7 @@ MINIVIT_INLINE Sgd::Sgd(const ParameterArena& parameters, const Options& options
     : parameters_(parameters), options_(options), momentum_(Tensor::zeros({parameters.size()})) {}
 
 MINIVIT_INLINE void Sgd::step(float lr, float scale, bool clear) {
+  using kernels::kLanes, kernels::load, kernels::store, kernels::Vec;
   ++steps_;
   const float mu = options_.momentum;
   detail::for_each_piece(

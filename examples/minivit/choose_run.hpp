@@ -1,0 +1,62 @@
+// Which model a program works with: a folder that is named, the latest or the best run, or one from a list.
+//
+// Compiled once for all programs, in support/choose_run.cpp.
+#pragma once
+
+#include <cstdio>
+#include <filesystem>
+#include <minivit/vit.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+namespace minivit::inline MINIVIT_ABI {
+struct RunInfo;
+}
+
+/// Writes `question` and reads a line, without the blanks around it. Nothing at the end of the input.
+std::optional<std::string> ask(std::FILE* out, const char* question);
+
+/// Where runs are looked for: what --root says, or where `train` puts them.
+struct RunRoots {
+  std::vector<std::string> names;
+
+  void add_to(CLI::App& app);
+  std::vector<std::filesystem::path> paths() const;
+  std::vector<minivit::RunInfo> find() const;
+
+  /// The folders, with a word about those that are not there.
+  std::string str() const;
+};
+
+/// The command-line options that say which model, and what they mean.
+struct ModelChoice {
+  std::string architecture;
+  std::optional<std::string> run, model;  // an empty name is a name, if a wrong one: nobody is asked then
+  bool latest = false, best = false;
+  RunRoots roots;
+
+  /// required: one of the options has to be given; otherwise the user can be asked.
+  void add_to(CLI::App& app, bool required);
+
+  /// True if the options say which model.
+  bool made() const { return run || model || latest || best; }
+
+  /// Reads the model of a folder that was chosen. Says on standard error what had to be guessed.
+  minivit::ModelBundle load(const std::filesystem::path& folder) const;
+  minivit::ModelBundle load() const { return load(folder()); }
+
+  /// The model folder of a choice that is made: a run folder keeps its best one in `best`. Throws
+  /// minivit::ConfigError if there is no run.
+  std::filesystem::path folder() const;
+
+  /// The model folder of the run whose number in a table the user types; empty input is the newest. Throws
+  /// minivit::ConfigError if there is no run, at the end of the input, and after three wrong answers.
+  std::filesystem::path ask_for_folder(std::FILE* out) const;
+
+ private:
+  std::vector<minivit::RunInfo> trained_runs() const;
+};

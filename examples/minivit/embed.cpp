@@ -1,0 +1,139 @@
+// The features of images as a matrix for NumPy, or as a table:
+//   embed --run DIR | --model DIR | --latest | --best [--out features.npy|features.csv] [--json]
+//   IMAGE|FOLDER...
+#include <CLI/CLI.hpp>
+#include <minivit/io/npy.hpp>
+#include <minivit/vit.hpp>
+#include <optional>
+#include "csv.hpp"
+#include "text_table.hpp"
+
+#include "choose_run.hpp"
+#include "features.hpp"
+#include "images.hpp"
+#include "program.hpp"
+
+using namespace minivit;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Options {
+  ModelChoice choice;
+  std::vector<std::string> images;
+  std::string out = "features.npy";
+  std::size_t batch_size = 32;
+  bool json = false;
+};
+
+/// Image files, as a data set.
+struct ImageFiles {
+  std::vector<fs::path> paths;
+  Preprocess preprocess;
+
+  std::size_t size() const { return paths.size(); }
+  Shape sample_shape() const { return {preprocess.channels, preprocess.height, preprocess.width}; }
+  std::string name(std::size_t i) const { return paths[i].string(); }
+  int load(std::size_t i, Rng&, float* out) const {
+    try {
+      minivit::preprocess(decode_image(paths[i]), preprocess, out);
+    } catch (const ShapeError& e) {  // too thin to be resized: a property of this file
+      throw FileError(str_cat(name(i), ": ", e.what()));
+    }
+    return 0;
+  }
+};
+
+/// Writes features with the names of their images, a row for each. Nothing is there before `commit`.
+class FeatureFiles {
+ public:
+  FeatureFiles(const fs::path& out, std::int64_t features) : path(out), names_path(out) {
+    if (out.extension() == ".npy") {
+      matrix_.emplace(out, features);
+      names_.emplace(names_path.replace_extension(".txt"));
+      return;
+    }
+    std::string header = "image";
+    for (std::int64_t i = 0; i < features; ++i) header += str_cat(",f", i);
+    table_.emplace(out).write(header + '\n');
+  }
+
+  void row(const std::string& image, std::span<const float> features) {
+    if (matrix_) {
+      names_->write(printable(image) + '\n');  // a line each, whatever the name
+      return matrix_->append(features);
+    }
+    std::string line = csv_field(image);
+    for (const float value : features) line += str_cat(',', value);
+    table_->write(line + '\n');
+  }
+
+  void commit() {
+    if (table_) return table_->commit();
+    matrix_->commit();
+    names_->commit();
+  }
+
+  /// True if the names have a file of their own.
+  bool names_apart() const { return names_.has_value(); }
+
+  fs::path path, names_path;
+
+ private:
+  std::optional<io::NpyWriter> matrix_;
+  std::optional<io::AtomicFile> names_, table_;
+};
+
+int embed(const Options& options) {
+  const fs::path out = options.out;
+  check<ConfigError>(out.extension() == ".npy" || out.extension() == ".csv", "--out is ", options.out,
+                     ", expected a name that ends in .npy or .csv");
+  const auto paths = find_images(options.images);
+  const ImageClassifier model(options.choice.load());
+  const std::int64_t width = model.config().feature_dim();
+  const ImageFiles images{paths, model.preprocess()};
+  FeatureFiles files(out, width);
+  std::int64_t count = 0;
+  const std::size_t skipped = for_each_features(
+      "embed", model.net(), images, options.batch_size, 1.0, [&](const Batch& batch, const Tensor& features) {
+        for (std::size_t i = 0; i < batch.indices.size(); ++i, ++count) {
+          const auto row = static_cast<std::int64_t>(i);
+          files.row(images.name(batch.indices[i]), features.rows(row, row + 1).values());
+        }
+      });
+  check<FileError>(count > 0, "none of ", skipped, " images can be read; nothing was written");
+  files.commit();
+  if (options.json) {
+    io::Json result = io::Json::object({{"images", count}, {"skipped", skipped}, {"features", width}});
+    result["out"] = printable(files.path.string());
+    if (files.names_apart()) result["names"] = printable(files.names_path.string());
+    std::printf("%s\n", io::json_text(result).c_str());
+  } else {
+    std::printf("%s: %lld features of %lld images\n", printable(out.string()).c_str(),
+                static_cast<long long>(width), static_cast<long long>(count));
+    if (files.names_apart())
+      std::printf("%s: the names of the images\n", printable(files.names_path.string()).c_str());
+  }
+  if (skipped > 0) std::fprintf(stderr, "embed: %zu images were skipped\n", skipped);
+  return skipped > 0 ? 1 : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  wait_asleep(argv);
+  Options options;
+  CLI::App app("Writes the features of images: what the classifier of the model sees.", "embed");
+  options.choice.add_to(app, true);
+  app.add_option("--out", options.out, "a .npy file, with the images' names in a .txt beside it, or a .csv")
+      ->capture_default_str();
+  app.add_option("--batch", options.batch_size, "images at a time")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  app.add_flag("--json", options.json, "what was written as one JSON object");
+  app.add_option("images", options.images, "images, or folders of images")->required();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
+  return run_program("embed", [&] { return embed(options); });
+}

@@ -1,0 +1,135 @@
+// Says what is in a file of weights or a model folder, or why it is refused: inspect [--json] FILE|FOLDER...
+#include <CLI/CLI.hpp>
+#include <minivit/io/pretrained.hpp>
+#include <minivit/vit.hpp>
+#include "text_table.hpp"
+
+#include "program.hpp"
+
+using namespace minivit;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Options {
+  std::vector<std::string> paths;
+  std::string architecture;
+  bool tensors = true, json = false;
+};
+
+/// What can be said about a model. `problem`: why it cannot be loaded.
+struct Report {
+  std::string path, problem, family;
+  std::vector<std::string> notes;
+  std::optional<Pretrained> loaded;
+  std::optional<io::SafetensorsFile> file;
+};
+
+Report report_on(const std::string& path, const Options& options) {
+  Report r{.path = path, .problem = {}, .family = {}, .notes = {}, .loaded = {}, .file = {}};
+  try {
+    r.file.emplace(detail::weights_file(path));
+    r.loaded.emplace(load_pretrained(path, {.architecture = options.architecture}));
+    r.family = r.loaded->family;
+    r.notes = r.loaded->notes;
+    r.notes.insert(r.notes.end(), r.loaded->guesses.begin(), r.loaded->guesses.end());
+  } catch (const std::exception& e) { r.problem = e.what(); }
+  return r;
+}
+
+io::Json as_json(const Report& r, const Options& options) {
+  io::Json json = io::Json::object({{"path", printable(r.path)}});
+  if (!r.problem.empty()) json["problem"] = printable(r.problem);
+  if (r.loaded) {
+    json["family"] = r.family;
+    json["parameters"] = parameter_count(r.loaded->model.net);
+    json["config"] =
+        to_json({r.loaded->model.net.config, r.loaded->model.labels, r.loaded->model.preprocess});
+    json["notes"] = r.notes;
+  }
+  if (r.file && options.tensors) {
+    io::Json tensors = io::Json::array();
+    for (const io::SafetensorsInfo& t : r.file->tensors()) {
+      const std::optional<TensorPlace> place = place_of(t.name);
+      io::Json one = io::Json::object(
+          {{"name", std::string(t.name)}, {"dtype", std::string(t.dtype())}, {"shape", io::Json(t.shape())}});
+      if (place) one["as"] = place->name;
+      tensors.push_back(std::move(one));
+    }
+    json["tensors"] = std::move(tensors);
+  }
+  return json;
+}
+
+void print(const Report& r, const Options& options) {
+  if (r.file && options.tensors) {
+    std::size_t width = 0;
+    for (const io::SafetensorsInfo& t : r.file->tensors()) width = std::max(width, t.name.size());
+    for (const io::SafetensorsInfo& t : r.file->tensors())
+      std::printf("%-*s  %-4s  %s\n", static_cast<int>(width), printable(std::string(t.name)).c_str(),
+                  std::string(t.dtype()).c_str(), t.shape_text().c_str());
+    std::printf("\n");
+  }
+  if (r.loaded) {
+    const ModelBundle& m = r.loaded->model;
+    const ViTConfig& c = m.net.config;
+    std::printf("%s: %s\n", printable(r.path).c_str(), r.family.c_str());
+    std::printf("  %lld parameters: %lld channels, %lld blocks, %lld heads, MLP %lld%s\n",
+                static_cast<long long>(parameter_count(m.net)), static_cast<long long>(c.embedding_dim),
+                static_cast<long long>(c.num_layers), static_cast<long long>(c.num_heads),
+                static_cast<long long>(c.hidden_dim()),
+                c.activation == Activation::swiglu ? " (SwiGLU)" : "");
+    std::printf("  images %lldx%lld, patches of %lld, %s, crop %g, %s, mean %g %g %g, deviation %g %g %g\n",
+                static_cast<long long>(c.image_width), static_cast<long long>(c.image_height),
+                static_cast<long long>(c.patch_size),
+                m.preprocess.fit == Preprocess::Fit::crop ? "center crop" : "squashed", m.preprocess.crop_pct,
+                detail::filter_name(m.preprocess.filter).name, static_cast<double>(m.preprocess.mean[0]),
+                static_cast<double>(m.preprocess.mean[1]), static_cast<double>(m.preprocess.mean[2]),
+                static_cast<double>(m.preprocess.std[0]), static_cast<double>(m.preprocess.std[1]),
+                static_cast<double>(m.preprocess.std[2]));
+    std::string labels;
+    for (std::size_t i = 0; i < std::min<std::size_t>(m.labels.size(), 10); ++i)
+      labels += str_cat(i > 0 ? ", " : "", m.labels[i]);
+    if (m.labels.size() > 10) labels += ", …";
+    std::printf("  %zu classes%s%s\n", m.labels.size(), labels.empty() ? ": no head, features" : ": ",
+                printable(labels).c_str());
+    for (const std::string& note : r.notes) std::printf("  %s\n", printable(note).c_str());
+  }
+  if (!r.problem.empty())
+    std::printf("%s: refused: %s\n", printable(r.path).c_str(), printable(r.problem).c_str());
+}
+
+int inspect(const Options& options) {
+  bool refused = false;
+  for (const std::string& path : options.paths) {
+    const Report r = report_on(path, options);
+    if (options.json)
+      std::printf("%s\n", io::json_text(as_json(r, options)).c_str());
+    else
+      print(r, options);
+    refused = refused || !r.problem.empty();
+  }
+  return refused ? 1 : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  wait_asleep(argv);
+  Options options;
+  bool brief = false;
+  CLI::App app(
+      "Says what is in safetensors files and model folders: tensors, architecture, classes; or why they are "
+      "refused.",
+      "inspect");
+  app.add_option("--architecture", options.architecture,
+                 "timm's name of the model, as vit_small_patch16_224, if it has no config.json");
+  app.add_flag("--brief", brief, "no tensors");
+  app.add_flag("--json", options.json, "one JSON object a line");
+  app.add_option("paths", options.paths, "files or folders")->required();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
+  options.tensors = !brief;
+  return run_program("inspect", [&] { return inspect(options); });
+}

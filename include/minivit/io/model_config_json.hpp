@@ -1,0 +1,244 @@
+// How a model's settings are written: config.json as timm has it on the Hugging Face hub, so that timm can
+// open the folder, and preprocessor_config.json as transformers has it.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "minivit/io/json.hpp"
+#include "minivit/io/model_config.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+namespace detail {
+
+struct FilterName {
+  image::Filter filter;
+  const char* name;  // in timm
+  int resample;      // in transformers: Pillow's number
+};
+inline constexpr FilterName kFilterNames[] = {{image::Filter::nearest, "nearest", 0},
+                                              {image::Filter::bilinear, "bilinear", 2},
+                                              {image::Filter::bicubic, "bicubic", 3}};
+
+inline const FilterName& filter_name(image::Filter filter) {
+  for (const FilterName& entry : kFilterNames)
+    if (entry.filter == filter) return entry;
+  throw Error("filter: unknown value");
+}
+
+/// A size that is written as a number or as [height, width].
+inline std::array<std::int64_t, 2> size_of(const io::JsonFields& fields, std::string_view key,
+                                           std::array<std::int64_t, 2> fallback) {
+  if (!fields.has(key)) return fallback;
+  if (!fields.find(key)->is_array()) {
+    const auto size = fields.get<std::int64_t>(key);
+    return {size, size};
+  }
+  const auto sizes = fields.get<std::vector<std::int64_t>>(key);
+  if (sizes.size() != 2) fields.fail(key, "has ", sizes.size(), " numbers, expected height and width");
+  return {sizes[0], sizes[1]};
+}
+
+inline std::array<float, 3> three(const io::JsonFields& fields, std::string_view key,
+                                  std::array<float, 3> fallback) {
+  if (!fields.find(key)) return fallback;
+  const auto values = fields.get<std::vector<float>>(key);
+  if (values.size() == 1) return {values[0], values[0], values[0]};  // of a gray picture
+  if (values.size() != 3) fields.fail(key, "has ", values.size(), " numbers, expected 3");
+  return {values[0], values[1], values[2]};
+}
+
+/// The same as JSON: a number for each channel, but one alone for a gray picture whose channels are alike.
+inline io::Json per_channel(const std::array<float, 3>& values, const Preprocess& p) {
+  const bool alike = values[0] == values[1] && values[1] == values[2];
+  return io::Json(std::span(values).first(p.channels == 1 && alike ? 1 : 3));
+}
+
+/// timm's name for a family with what model_args cannot say; they say everything else.
+inline const char* timm_architecture(const ViTConfig& v) {
+  return v.distillation != Distillation::none ? "deit_base_distilled_patch16_224"
+         : v.activation == Activation::swiglu ? "vit_giant_patch14_dinov2"
+                                              : "vit_base_patch16_224";
+}
+
+inline constexpr std::string_view kPoolingNames[] = {"token", "mean", "token_and_mean"};
+inline constexpr std::string_view kDistillationNames[] = {"none", "token", "head"};
+
+/// What timm's pretrained_cfg says about the preprocessing for a model of this size.
+inline Preprocess preprocess_from_timm(const io::JsonFields& cfg, const ViTConfig& v) {
+  Preprocess p;
+  p.height = static_cast<int>(v.image_height);
+  p.width = static_cast<int>(v.image_width);
+  p.channels = v.channels == 1 ? 1 : 3;
+  p.crop_pct = cfg.get("crop_pct", 0.875);  // timm's default
+  p.mean = three(cfg, "mean", p.mean);
+  p.std = three(cfg, "std", p.std);
+  p.fit =
+      cfg.choice("crop_mode", {"center", "squash"}, 0) == 0 ? Preprocess::Fit::crop : Preprocess::Fit::squash;
+  const auto& filters = kFilterNames;
+  p.filter =
+      filters[cfg.choice("interpolation", {filters[0].name, filters[1].name, filters[2].name}, 2)].filter;
+  p.validate();
+  return p;
+}
+
+/// A name for each of K classes: those of label_names, or numbers.
+inline std::vector<std::string> labels_from_timm(const io::JsonFields& fields, std::int64_t K) {
+  std::vector<std::string> labels;
+  if (fields.find("label_names")) labels = fields.get<std::vector<std::string>>("label_names");
+  if (!labels.empty() && static_cast<std::int64_t>(labels.size()) != K)
+    fields.fail("label_names", "has ", labels.size(), " names for ", K, " classes");
+  for (auto i = static_cast<std::int64_t>(labels.size()); i < K; ++i) labels.push_back(str_cat(i));
+  return labels;
+}
+
+}  // namespace detail
+
+/// config.json of a model.
+inline io::Json to_json(const ModelConfig& c) {
+  const ViTConfig& v = c.vit;
+  const Preprocess& p = c.preprocess;
+  const char* const pool = v.pooling == Pooling::mean ? "avg" : "token";
+  return io::Json::object({
+      {"architecture", detail::timm_architecture(v)},
+      {"num_classes", v.num_classes},
+      {"num_features", v.embedding_dim},
+      {"global_pool", pool},
+      {"model_args",
+       io::Json::object({{"img_size", io::Json::array({v.image_height, v.image_width})},
+                         {"patch_size", v.patch_size},
+                         {"in_chans", v.channels},
+                         {"embed_dim", v.embedding_dim},
+                         {"depth", v.num_layers},
+                         {"num_heads", v.num_heads},
+                         {"mlp_ratio", v.mlp_ratio},
+                         {"qkv_bias", v.qkv_bias},
+                         {"global_pool", pool},
+                         {"class_token", v.class_token},
+                         {"reg_tokens", v.register_tokens},
+                         {"no_embed_class", !v.prefix_positions},
+                         {"init_values", v.layer_scale != 0.0f ? io::Json(v.layer_scale) : io::Json()},
+                         {"drop_rate", v.head_dropout},
+                         {"pos_drop_rate", v.input_dropout},
+                         {"attn_drop_rate", v.attention_dropout},
+                         {"proj_drop_rate", v.dropout},
+                         {"drop_path_rate", v.drop_path}})},
+      {"label_names", c.labels},
+      {"pretrained_cfg",
+       io::Json::object({{"input_size", io::Json::array({v.channels, v.image_height, v.image_width})},
+                         {"interpolation", detail::filter_name(p.filter).name},
+                         {"crop_pct", p.crop_pct},
+                         {"crop_mode", p.fit == Preprocess::Fit::crop ? "center" : "squash"},
+                         {"mean", detail::per_channel(p.mean, p)},
+                         {"std", detail::per_channel(p.std, p)},
+                         {"num_classes", v.num_classes},
+                         {"first_conv", "patch_embed.proj"},
+                         {"classifier", "head"}})},
+      // What timm has no word for.
+      {"minivit",
+       io::Json::object({{"version", kVersion},
+                         {"positions", v.positions == Positions::learned ? "learned" : "sincos"},
+                         {"swiglu", v.activation == Activation::swiglu},
+                         {"class_and_mean", v.pooling == Pooling::token_and_mean},
+                         {"distillation", detail::kDistillationNames[static_cast<int>(v.distillation)]},
+                         {"norm_eps", v.norm_eps}})},
+  });
+}
+
+/// preprocessor_config.json of a model: for transformers; minivit itself reads config.json.
+inline io::Json preprocessor_to_json(const Preprocess& p) {
+  io::Json json = io::Json::object({{"do_normalize", true},
+                                    {"do_rescale", true},
+                                    {"do_resize", true},
+                                    {"image_mean", detail::per_channel(p.mean, p)},
+                                    {"image_std", detail::per_channel(p.std, p)},
+                                    {"resample", detail::filter_name(p.filter).resample},
+                                    {"rescale_factor", 1.0 / 255}});
+  const io::Json size = io::Json::object({{"height", p.height}, {"width", p.width}});
+  if (p.fit == Preprocess::Fit::squash && p.crop_pct == 1.0) {
+    json["image_processor_type"] = "ViTImageProcessor";
+    json["size"] = size;
+  } else if (p.fit == Preprocess::Fit::squash) {
+    const auto before = [&](int edge) { return static_cast<int>(edge / p.crop_pct); };
+    json["image_processor_type"] = "DeiTImageProcessor";  // the one that squashes and crops
+    json["size"] = io::Json::object({{"height", before(p.height)}, {"width", before(p.width)}});
+    json["do_center_crop"] = true;
+    json["crop_size"] = size;
+  } else {
+    json["image_processor_type"] = "CLIPImageProcessor";  // the one that resizes the shortest edge and crops
+    json["size"] =
+        io::Json::object({{"shortest_edge", static_cast<int>(std::min(p.height, p.width) / p.crop_pct)}});
+    json["do_center_crop"] = true;
+    json["crop_size"] = size;
+  }
+  return json;
+}
+
+/// The settings in the config.json `json`, whose file is called `name` in messages. What timm's
+/// VisionTransformer has a default for may be missing. Throws FileError for what cannot be read, ConfigError
+/// for what makes no model.
+inline ModelConfig model_config_from_json(const io::Json& json, const std::string& name) {
+  const io::JsonFields fields(json, name);
+  check<FileError>(
+      fields.find("model_args") != nullptr, name,
+      ": has no \"model_args\"; expected the configuration of a ViT as "
+      "timm writes it",
+      fields.find("model_type") ? ". This one is of transformers: load_pretrained reads it" : "");
+  const io::JsonFields args = fields.object("model_args");
+  const io::Json empty_object = io::Json::object();
+  const io::Json* const cfg_json = fields.find("pretrained_cfg");
+  const io::JsonFields cfg(cfg_json ? *cfg_json : empty_object, name);
+  const io::Json* const own_json = fields.find("minivit");
+  const io::JsonFields own(own_json ? *own_json : empty_object, name);
+
+  ModelConfig c;
+  ViTConfig& v = c.vit;
+  const auto size = detail::size_of(args, "img_size", {v.image_height, v.image_width});
+  v.image_height = size[0], v.image_width = size[1];
+  v.patch_size = args.get("patch_size", v.patch_size);
+  v.channels = args.get("in_chans", v.channels);
+  v.num_classes = fields.get("num_classes", v.num_classes);
+  v.embedding_dim = args.get("embed_dim", v.embedding_dim);
+  v.num_layers = args.get("depth", v.num_layers);
+  v.num_heads = args.get("num_heads", v.num_heads);
+  v.mlp_ratio = args.get("mlp_ratio", v.mlp_ratio);
+  v.qkv_bias = args.get("qkv_bias", v.qkv_bias);
+  v.class_token = args.get("class_token", v.class_token);
+  v.register_tokens = args.get("reg_tokens", v.register_tokens);
+  v.layer_scale = args.get("init_values", 0.0f);
+  v.prefix_positions = !args.get("no_embed_class", false);
+  v.head_dropout = args.get("drop_rate", 0.0f);
+  v.input_dropout = args.get("pos_drop_rate", 0.0f);
+  v.attention_dropout = args.get("attn_drop_rate", 0.0f);
+  v.dropout = args.get("proj_drop_rate", 0.0f);
+  v.drop_path = args.get("drop_path_rate", 0.0f);
+  v.norm_eps = own.get("norm_eps", v.norm_eps);
+  const std::size_t pool =
+      args.choice("global_pool", {"token", "avg"}, fields.choice("global_pool", {"token", "avg"}, 0));
+  v.pooling = own.get("class_and_mean", false) ? Pooling::token_and_mean
+              : pool == 0                      ? Pooling::token
+                                               : Pooling::mean;
+  v.positions =
+      own.choice("positions", {"learned", "sincos"}, 0) == 0 ? Positions::learned : Positions::sincos;
+  const auto architecture = fields.get<std::string>("architecture", "");
+  if (own.get("swiglu", architecture.starts_with("vit_giant_patch14") &&
+                            architecture.find("dinov2") != std::string::npos))
+    v.activation = Activation::swiglu;
+  const auto& distillations = detail::kDistillationNames;
+  v.distillation = static_cast<Distillation>(
+      own.choice("distillation", {distillations[0], distillations[1], distillations[2]},
+                 architecture.find("_distilled") != std::string::npos ? 2 : 0));
+  // What this library has no word for must be timm's default.
+  for (const char* const key : {"act_layer", "norm_layer", "mlp_layer", "block_fn", "embed_layer"})
+    if (args.has(key))
+      fields.fail(str_cat("model_args.", key),
+                  "is set, expected none; other layers than timm's default are not supported");
+  v.validate();
+  c.preprocess = detail::preprocess_from_timm(cfg, v);
+  c.labels = detail::labels_from_timm(fields, v.num_classes);
+  return c;
+}
+
+}  // namespace minivit::inline MINIVIT_ABI

@@ -1,0 +1,21 @@
+// Every definition of the library, for the one source file of separate compilation.
+//
+// A program that is compiled with MINIVIT_SEPARATE_COMPILATION includes this in one source file and in no
+// header: the other files then only read declarations. CMake's target minivit::compiled does both.
+#pragma once
+
+#if defined(MINIVIT_DEFINITIONS) && !MINIVIT_DEFINITIONS
+#error "include minivit/source.hpp before any other header of minivit"
+#endif
+#define MINIVIT_SOURCE
+
+#include "minivit/vit.hpp"
+
+// What vit.hpp leaves out and needs no further library.
+#include "minivit/io/checkpoint.hpp"
+#include "minivit/io/npy.hpp"
+#include "minivit/io/pretrained.hpp"
+#include "minivit/model/resample.hpp"
+#include "minivit/train/fine_tuning.hpp"
+#include "minivit/train/knn.hpp"
+#include "minivit/train/probe.hpp"

@@ -1,0 +1,137 @@
+// Configuration files: what is read, what is refused, and where that stands.
+#include "yaml.hpp"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <string>
+
+#include "data/fixture.hpp"
+#include "support/message_of.hpp"
+#include "train_config.hpp"
+
+using namespace minivit;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Files {
+  fixture::TemporaryFolder folder;
+
+  fs::path write(const std::string& name, const std::string& text) const {
+    io::write_file_atomically(folder.path() / name, text);
+    return folder.path() / name;
+  }
+  /// name=value of every assignment in a file with this text.
+  std::string read(const std::string& text) const {
+    std::string out;
+    for (const Assignment& a : read_yaml(write("c.yaml", text))) out += a.name + "=" + a.value + "\n";
+    return out;
+  }
+  /// What is said about a file with this text, without the name of the folder.
+  std::string complaint(const std::string& text) const {
+    const fs::path path = write("c.yaml", text);
+    std::string message = message_of<ConfigError>([&] { read_yaml(path); });
+    const std::string prefix = folder.path().string() + "/";
+    for (std::size_t at; (at = message.find(prefix)) != std::string::npos;) message.erase(at, prefix.size());
+    return message;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Files, "sections become names with dots, scalars stay the text they are") {
+  CHECK(read("training:\n  lr: 1e-4\n  epochs: 3  # passes\nmodel: {preset: tiny, class_token: no}\n"
+             "data:\n  train: \"a b\\\"c\"\n  val: ''\n") ==
+        "training.lr=1e-4\ntraining.epochs=3\nmodel.preset=tiny\nmodel.class_token=no\ndata.train=a "
+        "b\"c\ndata.val=\n");
+  CHECK(read("").empty());
+  CHECK(read("# nothing\n").empty());
+  CHECK(read("training:\n").empty());
+  CHECK(read("training:\n  lr: ~\n").empty());
+  const auto all = read_yaml(write("c.yaml", "training:\n  lr: 1e-4\n"));
+  CHECK(all[0].origin == (folder.path() / "c.yaml").string() + ": line 2, column 7");
+}
+
+TEST_CASE_FIXTURE(Files, "defaults come first and can be taken back") {
+  write("base.yaml", "training: {lr: 0.1, epochs: 5}\n");
+  write("more.yaml", "defaults: base\ntraining: {epochs: 7}\n");
+  CHECK(read("training: {lr: 0.3}\ndefaults: [more]\n") ==
+        "training.lr=0.1\ntraining.epochs=5\ntraining.epochs=7\ntraining.lr=0.3\n");
+  CHECK(read("defaults: more.yaml\ntraining: {epochs: null}\n") == "training.lr=0.1\n");
+  CHECK(complaint("defaults: c\n") == "c.yaml: includes itself by way of its defaults");
+  CHECK(complaint("defaults: [[a]]\n") ==
+        "c.yaml: line 1, column 12: found a list in a list, expected names of files beside this one");
+  CHECK(complaint("defaults: [{a: b}]\n").ends_with("found a map, expected names of files beside this one"));
+  CHECK(complaint("defaults:\n").ends_with("expected the name of a file beside this one"));
+  CHECK(complaint("training: {defaults: [a]}\n").find("found a list, expected name: value") !=
+        std::string::npos);
+  CHECK(message_of<FileError>([&] { read_yaml(write("c.yaml", "defaults: none\n")); }).find("none.yaml") !=
+        std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Files, "malformed files are refused with line and column") {
+  CHECK(complaint("training: {lr: 0.1\n").starts_with("c.yaml: line 2, column 1: "));
+  CHECK(complaint("training:\n  lr: 0.1\n bad: 2\n").starts_with("c.yaml: line 3, column 2: "));
+  CHECK(complaint("training:\n\tlr: 1\n").starts_with("c.yaml: line 2, column "));
+  CHECK(complaint("a: *nobody\n").starts_with("c.yaml: line 1, column "));
+  CHECK(complaint("- a\n- b\n").starts_with("c.yaml: line 1, column 1: found a list, expected name: value"));
+  CHECK(complaint("training:\n  lr: 1\n  lr: 2\n") == "c.yaml: line 3, column 3: training.lr appears twice");
+  CHECK(complaint("training:\n  lr: [1, 2]\n") ==
+        "c.yaml: line 2, column 7: found a list, expected name: value; lists are for sweeps, name=a,b");
+  CHECK(complaint("'': 1\n") == "c.yaml: line 1, column 1: expected the name of a setting");
+  CHECK(complaint("[a, b]: 1\n").starts_with("c.yaml: line 1, column 1: found a list"));
+}
+
+TEST_CASE_FIXTURE(Files, "files made to exhaust memory or stack are refused") {
+  std::string bomb = "a0: &a0 {x: 1}\n";
+  for (int i = 1; i < 30; ++i) {
+    bomb += str_cat("a", i, ": &a", i, " {");
+    for (int k = 0; k < 8; ++k) bomb += str_cat(k ? ", " : "", "k", k, ": *a", i - 1);
+    bomb += "}\n";
+  }
+  CHECK(complaint(bomb).find("found an alias") != std::string::npos);
+  CHECK(complaint(std::string(100000, '[')) != "nothing was thrown");
+  CHECK(complaint("a: " + std::string(100000, '{')) != "nothing was thrown");
+  CHECK(message_of<FileError>([&] {
+          read_yaml(write("c.yaml", std::string(2 << 20, '#')));
+        }).ends_with("at most 1048576 are accepted"));
+}
+
+TEST_CASE_FIXTURE(Files, "what a run writes is what it reads") {
+  TrainConfig names;
+  const Settings schema = names.settings();
+  std::vector<Assignment> given;
+  for (const char* text :
+       {"data.train=a \"b\" \\c\nd: #e", "data.val=~", "model.preset=tiny", "training.lr=1e-05",
+        "training.ema=0.99", "model.image_size=32x16", "model.class_token=no", "model.pooling=mean",
+        "+notes.why=because: no", "notes.1=\x01"})
+    apply_override(given, text, schema);
+  const TrainConfig c = TrainConfig::from(given);
+  const fs::path path = write("config.yaml", c.yaml());
+  const TrainConfig back = TrainConfig::from(read_yaml(path));
+  CHECK(back.yaml() == c.yaml());
+  CHECK(back.data.train == "a \"b\" \\c\nd: #e");
+  CHECK(back.data.val == "~");
+  CHECK(back.training.lr == 1e-5);
+  CHECK(back.model.num_heads == 3);
+  CHECK(back.notes.size() == 2);
+  CHECK(back.notes[0].second == "because: no");
+}
+
+TEST_CASE("the configurations that come with the library are valid, and config.yaml says the defaults") {
+  const fs::path configs = fs::path(MINIVIT_TEST_DATA) / "../../../examples/configs";
+  int count = 0;
+  for (const auto& entry : fs::directory_iterator(configs)) {
+    CAPTURE(entry.path());
+    std::vector<Assignment> all = read_yaml(entry.path());
+    all.push_back({"data.train", "photos", ""});
+    const TrainConfig c = TrainConfig::from(all);
+    if (entry.path().filename() == "config.yaml") {
+      const std::vector<Assignment> none{{"data.train", "photos", ""}};
+      CHECK(c.yaml() == TrainConfig::from(none).yaml());
+    }
+    ++count;
+  }
+  CHECK(count >= 5);
+}
