@@ -262,7 +262,7 @@ TEST_CASE("bad input: what was expected, what was found") {
   const std::vector<int> y{0, 1, 1};
   const auto knn = [&](const Tensor& train, std::vector<int> labels, const Tensor& queries,
                        KnnOptions o = {.k = 1}) {
-    return [=] { knn_classify(train, labels, queries, 2, o); };
+    return [=] { (void)knn_classify(train, labels, queries, 2, o); };
   };
   CHECK(message_of<ShapeError>(knn(Tensor::empty({0, 2}), {}, x)) ==
         "knn: no samples given, expected at least one");
@@ -283,7 +283,7 @@ TEST_CASE("bad input: what was expected, what was found") {
         "knn: temperature is 0, expected a positive number");
 
   const auto probe = [&](const Tensor& train, std::vector<int> labels, ProbeOptions o = {}) {
-    return [=] { fit_linear_probe(train, labels, 2, o); };
+    return [=] { (void)fit_linear_probe(train, labels, 2, o); };
   };
   CHECK(message_of<ShapeError>(probe(Tensor::empty({0, 2}), {})) ==
         "probe: no samples given, expected at least one");
@@ -302,8 +302,9 @@ TEST_CASE("bad input: what was expected, what was found") {
   CHECK(message_of<ConfigError>(probe(x, y, {.steps = 0})) ==
         "probe: 0 steps of 4096 samples, expected at least 1 of 1");
   CHECK(message_of<ConfigError>(probe(x, y, {.held_out = 1})).find("fraction is 1") != std::string::npos);
-  CHECK(message_of<ShapeError>([&] { evaluate_head(Linear(2, 2), x, std::vector<int>{0}); }) ==
+  CHECK(message_of<ShapeError>([&] { (void)evaluate_head(Linear(2, 2), x, std::vector<int>{0}); }) ==
         "probe: features are (3, 2), expected (1, C) to match 1 labels");
-  CHECK(message_of<ShapeError>([&] { evaluate_head(Linear(5, 2), x, y); }).find("linear: weight is (2, 5)") !=
-        std::string::npos);
+  CHECK(message_of<ShapeError>([&] {
+          (void)evaluate_head(Linear(5, 2), x, y);
+        }).find("linear: weight is (2, 5)") != std::string::npos);
 }

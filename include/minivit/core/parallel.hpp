@@ -40,8 +40,8 @@ namespace detail {
 #endif
 }
 
-/// Lets others see what this thread has written past the caches (`kernels/non_temporal.hpp`), which x86 does not
-/// keep in order with other stores.
+/// Lets others see what this thread has written past the caches (`kernels/non_temporal.hpp`), which x86 does
+/// not keep in order with other stores.
 inline void finish_streams() {
 #if defined(__SSE__)
   asm volatile("sfence" ::: "memory");

@@ -1,11 +1,8 @@
-// What of a trained model is trained further, and how fast.
+// Fine-tuning: what of a trained model is trained further, and how fast.
 #pragma once
 
-#include <charconv>
-#include <cmath>
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 #include "minivit/model/vit.hpp"
 
@@ -29,26 +26,48 @@ struct FineTuning {
 
   /// Blocks that are frozen together with what stands before them; -1 for another `freeze`. Throws
   /// ConfigError for a setting that is out of range for a model of this configuration.
-  std::int64_t frozen_blocks(const ViTConfig& model) const {
-    std::int64_t blocks = -1;
-    if (freeze != "none" && freeze != "backbone" && freeze != "all_but_norm") {
-      const char* const end = freeze.data() + freeze.size();
-      const auto [at, error] = std::from_chars(freeze.data(), end, blocks);
-      check<ConfigError>(error == std::errc() && at == end && blocks >= 0 && blocks <= model.num_layers,
-                         "freeze is \"", freeze,
-                         "\", expected none, backbone, all_but_norm or a number of blocks from 0 to ",
-                         model.num_layers);
-    }
-    check<ConfigError>(layer_decay > 0 && layer_decay <= 1, "layer_decay is ", layer_decay,
-                       ", expected more than 0 and at most 1");
-    check<ConfigError>(backbone_lr > 0, "backbone_lr is ", backbone_lr, ", expected more than 0");
-    check<ConfigError>(lora_rank >= 0 && lora_rank <= model.embedding_dim, "lora_rank is ", lora_rank,
-                       ", expected 0 to ", model.embedding_dim);
-    check<ConfigError>(lora_rank == 0 || freeze == "none", "freeze is \"", freeze, "\" and lora_rank ",
-                       lora_rank, "; adapters freeze all but themselves and the head, leave freeze out");
-    return blocks;
-  }
+  [[nodiscard]] std::int64_t frozen_blocks(const ViTConfig& model) const;
 };
+
+/// Prepares a model for fine-tuning: adapters, what is trained, and at which part of the learning rate. Call
+/// it before `flatten`. Adapters take the next stream of `Generator::local()`. Throws ConfigError for a
+/// setting out of range.
+void prepare_fine_tuning(VisionTransformer& net, const FineTuning& t);
+
+/// Makes adapters one with their weights: the same function, an ordinary model.
+void merge_lora(VisionTransformer& net);
+
+/// True if the model has adapters.
+[[nodiscard]] bool has_lora(const VisionTransformer& net);
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include <charconv>
+#include <cmath>
+#include <string_view>
+
+namespace minivit::inline MINIVIT_ABI {
+
+MINIVIT_INLINE std::int64_t FineTuning::frozen_blocks(const ViTConfig& model) const {
+  std::int64_t blocks = -1;
+  if (freeze != "none" && freeze != "backbone" && freeze != "all_but_norm") {
+    const char* const end = freeze.data() + freeze.size();
+    const auto [at, error] = std::from_chars(freeze.data(), end, blocks);
+    check<ConfigError>(error == std::errc() && at == end && blocks >= 0 && blocks <= model.num_layers,
+                       "freeze is \"", freeze,
+                       "\", expected none, backbone, all_but_norm or a number of blocks from 0 to ",
+                       model.num_layers);
+  }
+  check<ConfigError>(layer_decay > 0 && layer_decay <= 1, "layer_decay is ", layer_decay,
+                     ", expected more than 0 and at most 1");
+  check<ConfigError>(backbone_lr > 0, "backbone_lr is ", backbone_lr, ", expected more than 0");
+  check<ConfigError>(lora_rank >= 0 && lora_rank <= model.embedding_dim, "lora_rank is ", lora_rank,
+                     ", expected 0 to ", model.embedding_dim);
+  check<ConfigError>(lora_rank == 0 || freeze == "none", "freeze is \"", freeze, "\" and lora_rank ",
+                     lora_rank, "; adapters freeze all but themselves and the head, leave freeze out");
+  return blocks;
+}
 
 namespace detail {
 
@@ -66,10 +85,7 @@ inline std::int64_t layer_of(std::string_view name, std::int64_t depth) {
 
 }  // namespace detail
 
-/// Prepares a model for fine-tuning: adapters, what is trained, and at which part of the learning rate. Call
-/// it before `flatten`. Adapters take the next stream of `Generator::local()`. Throws ConfigError for a
-/// setting out of range.
-inline void prepare_fine_tuning(VisionTransformer& net, const FineTuning& t) {
+MINIVIT_INLINE void prepare_fine_tuning(VisionTransformer& net, const FineTuning& t) {
   const std::int64_t depth = net.config.num_layers, blocks = t.frozen_blocks(net.config);
   if (t.lora_rank > 0)
     for (EncoderBlock& block : net.encoder.blocks)
@@ -90,15 +106,14 @@ inline void prepare_fine_tuning(VisionTransformer& net, const FineTuning& t) {
   }
 }
 
-/// Makes adapters one with their weights: the same function, an ordinary model.
-inline void merge_lora(VisionTransformer& net) {
+MINIVIT_INLINE void merge_lora(VisionTransformer& net) {
   for (EncoderBlock& block : net.encoder.blocks)
     for (Linear* layer : {&block.attn.qkv, &block.attn.proj}) layer->merge_lora();
 }
 
-/// True if the model has adapters.
-inline bool has_lora(const VisionTransformer& net) {
+MINIVIT_INLINE bool has_lora(const VisionTransformer& net) {
   return !net.encoder.blocks.empty() && net.encoder.blocks[0].attn.qkv.lora.defined();
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

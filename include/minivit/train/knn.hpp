@@ -1,22 +1,51 @@
 // Classes by the nearest neighbors: how good features are, without training anything on them.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "minivit/kernels/gemm.hpp"
-#include "minivit/kernels/reduce.hpp"
 #include "minivit/tensor/tensor.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
+/// How `knn_classify` votes.
 struct KnnOptions {
   std::int64_t k = 20;        ///< neighbors that vote
   double temperature = 0.07;  ///< of their votes: the lower, the more the nearest ones count
 };
+
+namespace detail {
+
+/// Throws ShapeError unless `features` is (N, C) and finite, and there is a label for each of at least one
+/// sample, in [0, classes). `op` begins the message.
+void check_samples(const char* op, const Tensor& features, std::span<const int> labels, std::int64_t classes);
+
+}  // namespace detail
+
+/// The classes (M) of `queries` (M, C) by the k nearest of the samples `train` (N, C), whose classes `labels`
+/// are: nearest in the cosine between features, each voting for its class with weight exp(cosine /
+/// temperature), as M. Caron et al. measure features ("Emerging Properties in Self-Supervised Vision
+/// Transformers", arXiv:2104.14294). Of equally near samples the first counts, of equally many votes the
+/// lower class. The result does not depend on the number of threads. Needs 8 k M bytes and a few MiB.
+///
+/// Throws ShapeError if there are no samples, the numbers do not fit, a label is outside of [0, classes) or a
+/// feature is not finite; ConfigError unless 1 ≤ k ≤ N and the temperature is positive.
+[[nodiscard]] std::vector<int> knn_classify(const Tensor& train, std::span<const int> labels,
+                                            const Tensor& queries, std::int64_t classes,
+                                            const KnnOptions& options = {});
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include <algorithm>
+#include <cmath>
+
+#include "minivit/core/parallel.hpp"
+#include "minivit/kernels/gemm.hpp"
+#include "minivit/kernels/reduce.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
@@ -32,8 +61,8 @@ inline void check_features(const char* op, const Tensor& features) {
 }
 
 /// The same for samples whose classes are known, of which there must be one.
-inline void check_samples(const char* op, const Tensor& features, std::span<const int> labels,
-                          std::int64_t classes) {
+MINIVIT_INLINE void check_samples(const char* op, const Tensor& features, std::span<const int> labels,
+                                  std::int64_t classes) {
   check_features(op, features);
   const auto n = static_cast<std::int64_t>(labels.size());
   check<ShapeError>(n > 0, op, ": no samples given, expected at least one");
@@ -60,16 +89,9 @@ inline void unit_rows(const Tensor& x, std::int64_t begin, std::int64_t n, float
 
 }  // namespace detail
 
-/// The classes (M) of `queries` (M, C) by the k nearest of the samples `train` (N, C), whose classes `labels`
-/// are: nearest in the cosine between features, each voting for its class with weight exp(cosine /
-/// temperature), as M. Caron et al. measure features ("Emerging Properties in Self-Supervised Vision
-/// Transformers", arXiv:2104.14294). Of equally near samples the first counts, of equally many votes the
-/// lower class. The result does not depend on the number of threads. Needs 8 k M bytes and a few MiB.
-///
-/// Throws ShapeError if there are no samples, the numbers do not fit, a label is outside of [0, classes) or a
-/// feature is not finite; ConfigError unless 1 ≤ k ≤ N and the temperature is positive.
-inline std::vector<int> knn_classify(const Tensor& train, std::span<const int> labels, const Tensor& queries,
-                                     std::int64_t classes, const KnnOptions& options = {}) {
+MINIVIT_INLINE std::vector<int> knn_classify(const Tensor& train, std::span<const int> labels,
+                                             const Tensor& queries, std::int64_t classes,
+                                             const KnnOptions& options) {
   detail::check_samples("knn", train, labels, classes);
   detail::check_features("knn", queries);
   const std::int64_t N = train.size(0), C = train.size(1), M = queries.size(0), k = options.k;
@@ -129,3 +151,4 @@ inline std::vector<int> knn_classify(const Tensor& train, std::span<const int> l
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS

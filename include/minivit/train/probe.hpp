@@ -2,21 +2,12 @@
 // made them.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <numeric>
 #include <span>
-#include <utility>
 #include <vector>
 
-#include "minivit/data/dataset.hpp"
 #include "minivit/nn/linear.hpp"
-#include "minivit/ops/losses.hpp"
-#include "minivit/train/knn.hpp"
 #include "minivit/train/metrics.hpp"
-#include "minivit/train/optimizer.hpp"
-#include "minivit/train/schedule.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -32,7 +23,7 @@ struct ProbeOptions {
   std::uint64_t seed = 0;          ///< of the order of samples, and of those held out
 };
 
-/// What was found.
+/// What `fit_linear_probe` found.
 struct LinearProbe {
   Linear head;                ///< (classes, C), for features as the model gives them
   float weight_decay = 0.0f;  ///< the one that was chosen
@@ -40,7 +31,35 @@ struct LinearProbe {
 };
 
 /// Metrics of `head` on features (N, C) with their labels (N). Throws ShapeError if they do not fit.
-inline Metrics evaluate_head(const Linear& head, const Tensor& features, std::span<const int> labels) {
+[[nodiscard]] Metrics evaluate_head(const Linear& head, const Tensor& features, std::span<const int> labels);
+
+/// Multinomial logistic regression on features (N, C) with their labels (N), trained on standardized features
+/// (their mean and deviation are those of the samples). What comes back takes features as they are: it can be
+/// the head of the model. The result depends neither on the number of threads nor on what was drawn before.
+///
+/// Throws ShapeError if there are no samples, the numbers do not fit, a label is outside of [0, classes) or a
+/// feature is not finite; ConfigError for options out of range.
+[[nodiscard]] LinearProbe fit_linear_probe(const Tensor& features, std::span<const int> labels,
+                                           std::int64_t classes, const ProbeOptions& options = {});
+
+}  // namespace minivit::inline MINIVIT_ABI
+
+#if MINIVIT_DEFINITIONS
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "minivit/data/dataset.hpp"
+#include "minivit/ops/losses.hpp"
+#include "minivit/train/adamw.hpp"
+#include "minivit/train/knn.hpp"
+#include "minivit/train/schedule.hpp"
+
+namespace minivit::inline MINIVIT_ABI {
+
+MINIVIT_INLINE Metrics evaluate_head(const Linear& head, const Tensor& features,
+                                     std::span<const int> labels) {
   const NoGrad values_only;
   check<ShapeError>(features.rank() == 2 && features.size(0) == static_cast<std::int64_t>(labels.size()),
                     "probe: features are ", features.shape(), ", expected (", labels.size(), ", C) to match ",
@@ -162,14 +181,8 @@ inline Linear train_probe(ProbeSamples samples, std::int64_t classes, float weig
 
 }  // namespace detail
 
-/// Multinomial logistic regression on features (N, C) with their labels (N), trained on standardized features
-/// (their mean and deviation are those of the samples). What comes back takes features as they are: it can be
-/// the head of the model. The result depends neither on the number of threads nor on what was drawn before.
-///
-/// Throws ShapeError if there are no samples, the numbers do not fit, a label is outside of [0, classes) or a
-/// feature is not finite; ConfigError for options out of range.
-inline LinearProbe fit_linear_probe(const Tensor& features, std::span<const int> labels, std::int64_t classes,
-                                    const ProbeOptions& options = {}) {
+MINIVIT_INLINE LinearProbe fit_linear_probe(const Tensor& features, std::span<const int> labels,
+                                            std::int64_t classes, const ProbeOptions& options) {
   detail::check_samples("probe", features, labels, classes);
   check<ConfigError>(!options.weight_decays.empty(), "probe: no weight decay given, expected at least one");
   for (const float decay : options.weight_decays)
@@ -206,3 +219,4 @@ inline LinearProbe fit_linear_probe(const Tensor& features, std::span<const int>
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
+#endif  // MINIVIT_DEFINITIONS
