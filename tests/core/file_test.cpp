@@ -197,13 +197,17 @@ TEST_CASE("read_file reads regular files up to a limit") {
   const TemporaryFolder folder;
   write_file_atomically(folder / "a", "12345");
   CHECK(read_file(folder / "a", 5) == "12345");
-  CHECK(message_of([&] { read_file(folder / "a", 4); }) ==
+  CHECK(message_of([&] { static_cast<void>(read_file(folder / "a", 4)); }) ==
         str_cat("cannot read ", (folder / "a").string(), ": it has 5 bytes, at most 4 are accepted"));
-  CHECK(message_of([&] { read_file(folder / "none", 4); }).find("No such file") != std::string::npos);
-  CHECK(message_of([&] { read_file(folder.path, 4); }).find("found a folder") != std::string::npos);
-  CHECK(message_of([&] { read_file("/dev/zero", 4); }).find("expected a regular file") != std::string::npos);
+  CHECK(message_of([&] { static_cast<void>(read_file(folder / "none", 4)); }).find("No such file") !=
+        std::string::npos);
+  CHECK(message_of([&] { static_cast<void>(read_file(folder.path, 4)); }).find("found a directory") !=
+        std::string::npos);
+  CHECK(message_of([&] { static_cast<void>(read_file("/dev/zero", 4)); }).find("expected a regular file") !=
+        std::string::npos);
   REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
-  CHECK(message_of([&] { read_file(folder / "pipe", 4); }).find("found a device, pipe") != std::string::npos);
+  CHECK(message_of([&] { static_cast<void>(read_file(folder / "pipe", 4)); }).find("found a device, pipe") !=
+        std::string::npos);
 }
 
 TEST_CASE("InputFile reads anywhere, and notices that a file was cut short") {
@@ -238,7 +242,8 @@ TEST_CASE("AtomicDirectory creates and replaces a folder whole") {
   CHECK(entries(folder.path) == Names{"model"});
 
   write_file_atomically(folder / "file", "");
-  CHECK(message_of([&] { AtomicDirectory(folder / "file"); }).find("expected a folder") != std::string::npos);
+  CHECK(message_of([&] { AtomicDirectory(folder / "file"); }).find("expected a directory") !=
+        std::string::npos);
   CHECK(message_of([&] { AtomicDirectory(folder / "none/model"); }).find("No such file") !=
         std::string::npos);
 }
@@ -286,7 +291,7 @@ TEST_CASE("a reader finds the folder at every moment while it is replaced") {
   const fs::path target = folder / "model";
   fs::create_directory(target);
   fs::create_directory(folder / "other");
-  if (detail::exchange_folders(folder / "other", target) != 0)
+  if (io::detail::exchange_directories(folder / "other", target) != 0)
     return;  // this file system cannot: see recover_directory
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
@@ -313,7 +318,7 @@ TEST_CASE("without the exchange of folders, a kill between the two renames is re
 
   make(target, "old");
   make(folder / "fresh", "new");
-  CHECK(detail::replace_folder(folder / "fresh", target, aside) == 0);
+  CHECK(io::detail::replace_directory(folder / "fresh", target, aside) == 0);
   CHECK(content(target / "a") == "new");
   CHECK(content(aside / "a") == "old");
   recover_directory(target);  // killed before the old one was removed
@@ -325,7 +330,7 @@ TEST_CASE("without the exchange of folders, a kill between the two renames is re
   CHECK(content(target / "a") == "new");
   CHECK(entries(folder.path) == Names{"model"});
 
-  CHECK(detail::replace_folder(folder / "missing", target, aside) == ENOENT);  // undone
+  CHECK(io::detail::replace_directory(folder / "missing", target, aside) == ENOENT);  // undone
   CHECK(content(target / "a") == "new");
   CHECK(entries(folder.path) == Names{"model"});
 }

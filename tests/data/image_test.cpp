@@ -127,7 +127,7 @@ TEST_CASE("files that are no images are refused by name") {
   };
   const std::string start = folder.str() + "/", cannot = "cannot read " + start;
   CHECK(message("missing.png") == cannot + "missing.png: No such file or directory");
-  CHECK(message("") == cannot + ": expected a file, found a folder");
+  CHECK(message("") == cannot + ": expected a file, found a directory");
   REQUIRE(::mkfifo((folder.path() / "pipe.png").c_str(), 0600) == 0);
   CHECK(message("pipe.png") == cannot + "pipe.png: expected a regular file, found a device, pipe or socket");
   fixture::write(folder.path() / "empty.png", "");

@@ -199,7 +199,8 @@ TEST_CASE("json: each UTF-8 sequence of up to three bytes is judged as the formu
         for (std::size_t size = 1; size <= 3; ++size) {
           const bool is_one_sequence = size == 1 || (size == 2 ? a >= 0x80 : a >= 0xE0);
           if (is_one_sequence)
-            wrong += minivit::detail::is_utf8({reinterpret_cast<const char*>(bytes), size}) != valid[size - 1];
+            wrong +=
+                minivit::detail::is_utf8({reinterpret_cast<const char*>(bytes), size}) != valid[size - 1];
         }
       }
   CHECK(wrong == 0);

@@ -247,7 +247,8 @@ TEST_CASE("a folder of timm's is read, one of transformers is refused with a rea
   CHECK(model.preprocess.filter == image::Filter::bicubic);
   CHECK(model.preprocess.mean == std::array{0.5f, 0.5f, 0.5f});
 
-  const std::string message = message_of<FileError>([] { static_cast<void>(load_model(fixture::path("vit_hf"))); });
+  const std::string message =
+      message_of<FileError>([] { static_cast<void>(load_model(fixture::path("vit_hf"))); });
   CHECK(contains(message, "vit_hf/config.json: has no \"model_args\""));
   CHECK(contains(message, "transformers"));
 }
@@ -316,7 +317,8 @@ TEST_CASE("load_weights leaves the model as it was if the file does not fit") {
 
 TEST_CASE("files that are missing or damaged are named") {
   const Saved saved;
-  CHECK(contains(message_of<FileError>([&] { static_cast<void>(load_model(saved.path / "nowhere")); }), "nowhere/config.json"));
+  CHECK(contains(message_of<FileError>([&] { static_cast<void>(load_model(saved.path / "nowhere")); }),
+                 "nowhere/config.json"));
   const std::vector<std::uint8_t> whole = fixture::read(saved.weights);
   for (const std::size_t size : {std::size_t{0}, std::size_t{7}, std::size_t{8}, std::size_t{100},
                                  whole.size() / 2, whole.size() - 1}) {

@@ -112,10 +112,10 @@ TEST_CASE("pretrained: a file without a config.json needs timm's architecture, o
   fs::remove(folder / "config.json");
   const fs::path file = folder / "model.safetensors";
   CHECK(message_of<FileError>([&] {
-          load_pretrained(file);
+          static_cast<void>(load_pretrained(file));
         }).find("the weights do not tell the number of attention heads") != std::string::npos);
   CHECK(message_of<ConfigError>([&] {
-          load_pretrained(file, {.architecture = "resnet50"});
+          static_cast<void>(load_pretrained(file, {.architecture = "resnet50"}));
         }).starts_with("architecture \"resnet50\" is not known"));
   for (const Pretrained& loaded : {load_pretrained(file, {.architecture = "vit_tiny_patch16_224"}),
                                    load_pretrained(file, {.num_heads = 3})}) {
@@ -138,7 +138,8 @@ TEST_CASE("pretrained: what is missing, not known or of another shape is named")
       if (!name.ends_with(leave_out) || leave_out.empty()) tensors.push_back({name, whole.tensor(name)});
     if (!add.empty()) tensors.push_back({add, Tensor::zeros(shape)});
     save_safetensors(folder / "model.safetensors", tensors);
-    const std::string text = message_of<FileError>([&] { static_cast<void>(load_pretrained(folder, options)); });
+    const std::string text =
+        message_of<FileError>([&] { static_cast<void>(load_pretrained(folder, options)); });
     const std::size_t at = text.find("model.safetensors: ");
     return at == std::string::npos ? text : text.substr(at + 19);
   };
@@ -165,8 +166,9 @@ TEST_CASE("pretrained: what is missing, not known or of another shape is named")
   for (const std::string& name : whole.names())
     if (!name.starts_with("classifier")) tensors.push_back({name, whole.tensor(name)});
   save_safetensors(folder / "model.safetensors", tensors);
-  CHECK(message_of<FileError>([&] { static_cast<void>(load_pretrained(folder)); }).find("missing: head.weight, head.bias") !=
-        std::string::npos);
+  CHECK(message_of<FileError>([&] {
+          static_cast<void>(load_pretrained(folder));
+        }).find("missing: head.weight, head.bias") != std::string::npos);
   const Pretrained fresh = load_pretrained(folder, {.missing_head = true});
   CHECK(fresh.model.net.config.num_classes == 5);
   CHECK(load_pretrained(folder, {.without_head = true}).model.net.config.num_classes == 0);
@@ -215,7 +217,7 @@ TEST_CASE("pretrained: preprocessing comes from the model's own files") {
   CHECK(timm.crop_pct == 0.9);
   for (int edge = 1; edge < 700; ++edge)
     for (int size = 1; size <= edge; size += 13)
-      REQUIRE(static_cast<int>(size / detail::crop_share(size, edge)) == edge);
+      REQUIRE(static_cast<int>(size / minivit::detail::crop_share(size, edge)) == edge);
 }
 
 TEST_CASE("pretrained: what a configuration asks for and is not there is refused") {
@@ -241,8 +243,9 @@ TEST_CASE("pretrained: what a configuration asks for and is not there is refused
         "rescale_factor is not 1/255, which is the only one supported");
   fs::remove(folder / "model.safetensors");
   std::ofstream(folder / "pytorch_model.bin") << "x";
-  CHECK(message_of<FileError>([&] { static_cast<void>(load_pretrained(folder)); }).find("convert it to safetensors") !=
-        std::string::npos);
+  CHECK(message_of<FileError>([&] {
+          static_cast<void>(load_pretrained(folder));
+        }).find("convert it to safetensors") != std::string::npos);
 }
 
 TEST_CASE("pretrained: another image size, patch size, gray") {
@@ -267,8 +270,9 @@ TEST_CASE("pretrained: another image size, patch size, gray") {
   CHECK(distance(load_model(folder / "own").logits({&image, 1}), expected) < 1e-5);
   write_transformers_files(folder, gray.net, gray.labels, gray.preprocess);
   CHECK(distance(ImageClassifier(load_pretrained(folder).model).logits({&image, 1}), expected) < 1e-5);
-  CHECK(message_of<ConfigError>([&] { static_cast<void>(load_pretrained(kModels / "timm_vit", {.patch_size = 3})); }) ==
-        "image size 16x16 is not divisible by patch_size 3");
+  CHECK(message_of<ConfigError>([&] {
+          static_cast<void>(load_pretrained(kModels / "timm_vit", {.patch_size = 3}));
+        }) == "image size 16x16 is not divisible by patch_size 3");
 }
 
 TEST_CASE("pretrained: hostile shapes and settings are refused for what they are") {
@@ -280,7 +284,8 @@ TEST_CASE("pretrained: hostile shapes and settings are refused for what they are
       if (n != name) tensors.push_back({n, whole.tensor(n)});
     tensors.push_back({name, Tensor::zeros(shape)});
     save_safetensors(folder / "model.safetensors", tensors);
-    return message_of<FileError>([&] { static_cast<void>(load_pretrained(folder / "model.safetensors", {.num_heads = 1})); });
+    return message_of<FileError>(
+        [&] { static_cast<void>(load_pretrained(folder / "model.safetensors", {.num_heads = 1})); });
   };
   for (const auto& [tensor, shape] : {std::pair<const char*, Shape>{"patch_embed.proj.weight", {12, 3, 0, 0}},
                                       {"patch_embed.proj.weight", {0, 3, 4, 4}},
@@ -321,11 +326,12 @@ TEST_CASE("pretrained: hostile shapes and settings are refused for what they are
   with_args(
       R"({"embed_dim": 12, "depth": 2, "num_heads": 3, "img_size": 8, "patch_size": 4, "mlp_ratio": 2, "no_embed_class": true})");
   CHECK(message_of<FileError>([&] {
-          load_pretrained(folder);
+          static_cast<void>(load_pretrained(folder));
         }).find("of another shape: pos_embed is (1, 17, 12), expected (1, 4, 12)") != std::string::npos);
   with_args(R"({"embed_dim": 12, "depth": 2, "num_heads": 0})");  // a file's mistake, not the caller's
-  CHECK(message_of<FileError>([&] { static_cast<void>(load_pretrained(folder)); }).find("config.json: num_heads is 0") !=
-        std::string::npos);
+  CHECK(message_of<FileError>([&] {
+          static_cast<void>(load_pretrained(folder));
+        }).find("config.json: num_heads is 0") != std::string::npos);
 
   // Classes that are numbers for want of names are no classes of that name.
   with_args("{}");

@@ -293,7 +293,7 @@ TEST_CASE("safetensors: files whose header has a wrong length are refused") {
   big += "}}";
   expect_refusal(folder / "evil", file_of(big), "at most 16777216");
   CHECK(refusal(folder / "evil", file_of(big), {.max_header_bytes = 100'000'000}) == "");
-  expect_error([&] { SafetensorsFile{folder.path}; }, "expected a file, found a folder");
+  expect_error([&] { SafetensorsFile{folder.path}; }, "expected a file, found a directory");
   expect_error([&] { SafetensorsFile{folder / "none"}; }, "No such file");
   expect_error([&] { SafetensorsFile{"/dev/zero"}; }, "expected a regular file");
 }

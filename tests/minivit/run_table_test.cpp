@@ -231,7 +231,7 @@ TEST_CASE("a run without a result, or with a broken one, tells what is left") {
   CHECK(run.best_val_acc == 0.5);
   fs::remove(path / "config.yaml");
   fs::create_directory(path / "config.yaml");
-  CHECK(read_run(path).problem.find("expected a file, found a folder") != std::string::npos);
+  CHECK(read_run(path).problem.find("expected a file, found a directory") != std::string::npos);
   fs::remove(path / "config.yaml");
   REQUIRE(::mkfifo((path / "config.yaml").c_str(), 0600) == 0);
   CHECK(read_run(path).problem.find("found a device, pipe or socket") != std::string::npos);
