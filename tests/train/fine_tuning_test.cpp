@@ -82,6 +82,7 @@ TEST_CASE("fine-tuning: gradients of what is trained do not depend on what is fr
   const auto gradients = [&](const FineTuning& t) {
     VisionTransformer net = fresh();
     prepare_fine_tuning(net, t);
+    require_grad(net);
     backward(cross_entropy(net(images()), labels));
     std::map<std::string, Tensor> found;
     for (const auto& [name, p] : named_parameters(net))
