@@ -1,4 +1,5 @@
-// Random numbers that are a function of (seed, stream, position): no state to lose, nothing to lock.
+// A generator of random numbers that are a function of (seed, stream, position): no state to lose, nothing to
+// lock.
 //
 // Philox-4x32-10: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC
 // 2011. Written out because the distributions of the standard library differ between implementations, and
@@ -16,8 +17,8 @@
 namespace minivit::inline MINIVIT_ABI {
 
 /// One block of Philox-4x32-10: 128 bits of counter and 64 bits of key to 128 random bits.
-constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
-                                                  std::array<std::uint32_t, 2> key) {
+[[nodiscard]] constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
+                                                                std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = std::uint64_t{0xD2511F53} * counter[0];
     const std::uint64_t p1 = std::uint64_t{0xCD9E8D57} * counter[2];
@@ -39,7 +40,7 @@ class Rng {
         stream_{static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)} {}
 
   /// The four random words at `position` of this stream, without moving on; for drawing in parallel.
-  constexpr std::array<std::uint32_t, 4> at(std::uint64_t position) const {
+  [[nodiscard]] constexpr std::array<std::uint32_t, 4> at(std::uint64_t position) const noexcept {
     return philox4x32({static_cast<std::uint32_t>(position), static_cast<std::uint32_t>(position >> 32),
                        stream_[0], stream_[1]},
                       key_);
@@ -102,7 +103,9 @@ class Rng {
   }
 
   /// A 32-bit word as a float in [0, 1).
-  static constexpr float to_unit(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }
+  [[nodiscard]] static constexpr float to_unit(std::uint32_t word) noexcept {
+    return static_cast<float>(word >> 8) * 0x1p-24f;
+  }
 
  private:
   std::array<std::uint32_t, 2> key_, stream_;
