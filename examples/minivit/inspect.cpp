@@ -1,20 +1,21 @@
 // Says what is in a file of weights or a model folder, or why it is refused: inspect [--json] FILE|FOLDER...
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <minivit/io/pretrained.hpp>
 #include <minivit/vit.hpp>
+
+#include "command.hpp"
+#include "program.hpp"
 #include "text_table.hpp"
 
-#include "program.hpp"
-
-using namespace minivit;
-namespace fs = std::filesystem;
+namespace minivit::cli {
 
 namespace {
 
 struct Options {
   std::vector<std::string> paths;
   std::string architecture;
-  bool tensors = true, json = false;
+  bool brief = false, json = false;
 };
 
 /// What can be said about a model. `problem`: why it cannot be loaded.
@@ -47,7 +48,7 @@ Json as_json(const Report& r, const Options& options) {
              to_json({r.loaded->model.net.config, r.loaded->model.labels, r.loaded->model.preprocess}));
     json.set("notes", Json::array(r.notes));
   }
-  if (r.file && options.tensors) {
+  if (r.file && !options.brief) {
     Json tensors = Json::array(std::vector<std::string>{});
     for (const SafetensorsInfo& t : r.file->tensors()) {
       const std::optional<TensorPlace> place = place_of(t.name);
@@ -63,7 +64,7 @@ Json as_json(const Report& r, const Options& options) {
 }
 
 void print(const Report& r, const Options& options) {
-  if (r.file && options.tensors) {
+  if (r.file && !options.brief) {
     std::size_t width = 0;
     for (const SafetensorsInfo& t : r.file->tensors()) width = std::max(width, t.name.size());
     for (const SafetensorsInfo& t : r.file->tensors())
@@ -113,24 +114,19 @@ int inspect(const Options& options) {
   return refused ? 1 : 0;
 }
 
+std::function<int()> setup(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("--architecture", options->architecture,
+                 "timm's name of the model, as vit_small_patch16_224, if it has no config.json");
+  app.add_flag("--brief", options->brief, "no tensors");
+  app.add_flag("--json", options->json, "one JSON object a line");
+  app.add_option("paths", options->paths, "files or folders")->required();
+  return [options] { return inspect(*options); };
+}
+
 }  // namespace
 
-int main(int argc, char** argv) {
-  wait_asleep(argv);
-  Options options;
-  bool brief = false;
-  CLI::App app(
-      "Says what is in safetensors files and model folders: tensors, architecture, classes; or why they are "
-      "refused.",
-      "inspect");
-  app.add_option("--architecture", options.architecture,
-                 "timm's name of the model, as vit_small_patch16_224, if it has no config.json");
-  app.add_flag("--brief", brief, "no tensors");
-  app.add_flag("--json", options.json, "one JSON object a line");
-  app.add_option("paths", options.paths, "files or folders")->required();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
-  options.tensors = !brief;
-  return run_program("inspect", [&] { return inspect(options); });
-}
+extern constexpr Command inspect_command{
+    "inspect", "Says what is in safetensors files and model folders, or why they are refused.", setup};
+
+}  // namespace minivit::cli

@@ -2,18 +2,21 @@
 // and by a linear classifier, which can be saved as the head of the model:
 //   probe --run DIR | --model DIR | --latest | --best --train FOLDER [--val FOLDER] [--save DIR] [--json]
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <minivit/train/probe.hpp>
 #include <minivit/vit.hpp>
 #include <numeric>
 #include <optional>
 #include <tuple>
-#include "text_table.hpp"
 
 #include "choose_run.hpp"
+#include "command.hpp"
 #include "features.hpp"
 #include "program.hpp"
+#include "text_table.hpp"
 
-using namespace minivit;
+namespace minivit::cli {
+
 namespace fs = std::filesystem;
 
 namespace {
@@ -39,10 +42,12 @@ Samples features_of(const ModelBundle& model, const ImageFolder& folder, std::ve
   const Subset images(folder, std::move(which));
   const std::int64_t C = model.net.config.feature_dim();
   Samples s{Tensor::empty({static_cast<std::int64_t>(images.size()), C}), {}};
-  for_each_features("probe", model, images, batch_size, 0.01, [&](const Batch& b, const Tensor& features) {
-    std::ranges::copy(features.values(), s.features.data() + static_cast<std::int64_t>(s.labels.size()) * C);
-    s.labels.insert(s.labels.end(), b.labels.begin(), b.labels.end());
-  });
+  for_each_features("minivit probe", model, images, batch_size, 0.01,
+                    [&](const Batch& b, const Tensor& features) {
+                      std::ranges::copy(features.values(),
+                                        s.features.data() + static_cast<std::int64_t>(s.labels.size()) * C);
+                      s.labels.insert(s.labels.end(), b.labels.begin(), b.labels.end());
+                    });
   s.features = s.features.rows(0, static_cast<std::int64_t>(s.labels.size()));
   return s;
 }
@@ -128,33 +133,32 @@ int probe(const Options& options) {
   return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  wait_asleep(argv);
-  Options options;
-  CLI::App app("Measures how well the features of a model tell the classes of a folder of images apart.",
-               "probe");
-  options.choice.add_to(app, true);
-  app.add_option("--train", options.train, "folder with a sub-folder of images for each class")->required();
-  auto* val = app.add_option("--val", options.val, "another one with images to measure on");
-  app.add_option("--val-fraction", options.val_fraction, "without it: share of each class that is set aside")
+std::function<int()> setup(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("--train", options->train, "folder with a sub-folder of images for each class")->required();
+  auto* val = app.add_option("--val", options->val, "another one with images to measure on");
+  app.add_option("--val-fraction", options->val_fraction, "without it: share of each class that is set aside")
       ->excludes(val)
       ->check(CLI::Range(0.001, 0.999))
       ->capture_default_str();
-  app.add_option("--seed", options.seed, "of what is set aside")->capture_default_str();
-  app.add_option("--knn", options.knn, "neighbors that vote")
+  app.add_option("--seed", options->seed, "of what is set aside")->capture_default_str();
+  app.add_option("--knn", options->knn, "neighbors that vote")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
-  auto* no_linear = app.add_flag("--no-linear", options.no_linear, "no linear classifier");
-  app.add_option("--save", options.save, "model folder to write, with the linear classifier as its head")
+  auto* no_linear = app.add_flag("--no-linear", options->no_linear, "no linear classifier");
+  app.add_option("--save", options->save, "model folder to write, with the linear classifier as its head")
       ->excludes(no_linear);
-  app.add_option("--batch", options.batch_size, "images at a time")
+  app.add_option("--batch", options->batch_size, "images at a time")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  app.add_flag("--json", options.json, "the result as one JSON object");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
-  return run_program("probe", [&] { return probe(options); });
+  app.add_flag("--json", options->json, "the result as one JSON object");
+  return [options] { return probe(*options); };
 }
+
+}  // namespace
+
+extern constexpr Command probe_command{
+    "probe", "Measures how well the features of a model tell the classes of a folder of images apart.",
+    setup};
+
+}  // namespace minivit::cli

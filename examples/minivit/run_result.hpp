@@ -1,12 +1,11 @@
 // What became of a run: result.json, for people and for the table of runs.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
-#include "minivit/io/json.hpp"
-
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::cli {
 
 /// How a run stands. Written at its start and after every epoch.
 struct RunResult {
@@ -23,23 +22,6 @@ struct RunResult {
 };
 
 /// Writes `run`/result.json, atomically. Throws FileError.
-inline void write_result(const std::filesystem::path& run, const RunResult& r) {
-  Json json = Json::object({{"status", r.status}, {"epochs_done", r.epochs_done}, {"epochs", r.epochs}});
-  if (r.best_val_acc >= 0) {
-    json.set("best_val_acc", r.best_val_acc);
-    json.set("best_val_loss", r.best_val_loss);
-    json.set("best_epoch", r.best_epoch);
-  }
-  json.set("seconds", r.seconds);
-  json.set("images_per_s", r.images_per_second);
-  json.set("peak_mb", r.peak_mb);
-  json.set("parameters", r.parameters);
-  json.set("started", r.started);
-  if (!r.ended.empty()) json.set("ended", r.ended);
-  if (!r.git.empty()) json.set("git", r.git);
-  json.set("machine", r.machine);
-  if (!r.error.empty()) json.set("error", r.error);
-  write_json_file(run / "result.json", json);
-}
+void write_result(const std::filesystem::path& run, const RunResult& r);
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::cli

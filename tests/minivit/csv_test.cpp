@@ -10,6 +10,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using namespace minivit::cli;
 namespace fs = std::filesystem;
 
 TEST_CASE("rows are in the file at once, numbers in their shortest form") {
@@ -17,9 +18,9 @@ TEST_CASE("rows are in the file at once, numbers in their shortest form") {
   const fs::path path = folder.path() / "a.csv";
   CsvFile file(path, "step,lr,name");
   CHECK(read_file(path, 1000) == "step,lr,name\n");
-  file.row(1, 0.1, csv_field("a,\"b\""));
+  file.row(1, 0.1, "a,\"b\"");
   CHECK(read_file(path, 1000) == "step,lr,name\n1,0.1,\"a,\"\"b\"\"\"\n");
-  file.row(std::int64_t{-2}, 1.0f / 3, csv_field("plain"));
+  file.row(std::int64_t{-2}, 1.0f / 3, std::string("plain"));
   CHECK(read_file(path, 1000).ends_with("\n-2,0.33333334,plain\n"));
   file.sync();
 }
@@ -43,6 +44,20 @@ TEST_CASE("a table goes on after the rows that are kept") {
   CHECK(read_file(path, 1000) == "a,b\n0,0\n1,2\n7,8\n9,9\n");  // not touched
   { CsvFile(path, "x", 0); }
   CHECK(read_file(path, 1000) == "x\n");
+}
+
+TEST_CASE("texts with commas, quotes and ends of lines are one field, and one row") {
+  const fixture::TemporaryFolder folder;
+  const fs::path path = folder.path() / "a.csv";
+  {
+    CsvFile file(path, "name,size");
+    file.row("a,b", 1);
+    file.row(std::string_view("two\nlines"), 2);
+    file.row(std::string("say \"x\""), 3);
+  }
+  CHECK(read_file(path, 1000) == "name,size\n\"a,b\",1\n\"two\nlines\",2\n\"say \"\"x\"\"\",3\n");
+  { CsvFile(path, "name,size", 2).row("plain", 4); }
+  CHECK(read_file(path, 1000) == "name,size\n\"a,b\",1\n\"two\nlines\",2\nplain,4\n");
 }
 
 TEST_CASE("a full disk leaves whole lines") {
