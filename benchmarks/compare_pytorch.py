@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Training steps and inference of the same models in minivit and in PyTorch, which take turns.
 
-    cmake --preset release && cmake --build --preset release --target benchmark_step
+    cmake --preset dev && cmake --build --preset dev --target benchmark_step
     /usr/bin/python3 benchmarks/compare_pytorch.py --tuned
 
 Both run the same model on the same batch with the same number of threads, float32, dropout 0: a training step is
@@ -271,7 +271,7 @@ def parse(arguments):
     parser.add_argument("--threads", type=positive, default=2, help="of either side (2)")
     parser.add_argument("--tuned", action="store_true", help="a glibc for PyTorch that keeps big buffers")
     parser.add_argument("--json", action="store_true", help="one object a line")
-    parser.add_argument("--step", type=pathlib.Path, default=root / "build/release/benchmarks/step", help="the program")
+    parser.add_argument("--step", type=pathlib.Path, default=root / "build/dev/benchmarks/step", help="the program")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
@@ -282,7 +282,7 @@ def main():
         name, mode, batch, threads = options.child.split(",")
         return serve_pytorch(name, mode, int(batch), int(threads))
     if not options.step.is_file():
-        fail(f"{options.step} is missing; cmake --build --preset release --target benchmark_step, or name it with --step")
+        fail(f"{options.step} is missing; cmake --build --preset dev --target benchmark_step, or name it with --step")
 
     heading = True
     for name in options.models:

@@ -12,23 +12,22 @@ echo "building …"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 {
-  cmake --preset release -DMINIVIT_BUILD_TESTS=OFF -DMINIVIT_BUILD_BENCHMARKS=OFF &&
-    cmake --build --preset release --target digits train predict evaluate
+  cmake --preset release && cmake --build --preset release --target minivit_program
 } &>"$log" </dev/null || { cat "$log" >&2; exit 1; }
-programs=build/release/examples
+minivit=build/release/minivit
 
 digits=build/demo/digits
 rm -rf "$digits"
-"$programs/digits" examples/data/digits.png examples/data/digits.labels.txt "$digits"
+"$minivit" digits examples/data/digits.png examples/data/digits.labels.txt "$digits"
 
 echo
-"$programs/train" --config-name digits data.train="$digits/train" output.dir=build/demo/outputs | tee "$log"
+"$minivit" train --config-name digits data.train="$digits/train" output.dir=build/demo/outputs | tee "$log"
 run=$(sed -n 's/^run folder: //p' "$log")
 
 echo
-"$programs/predict" --run "$run" --top 3 "$digits"/test/[0-4]/17*0.png
+"$minivit" predict --run "$run" --top 3 "$digits"/test/[0-4]/17*0.png
 
 echo
-result=$("$programs/evaluate" --run "$run" --json "$digits/test")
+result=$("$minivit" evaluate --run "$run" --json "$digits/test")
 number() { sed -E "s/.*\"$1\": ?([0-9.]+).*/\1/" <<<"$result"; }
 printf 'demo: test accuracy %.4f (%d/%d)\n' "$(number top1)" "$(number correct)" "$(number images)"

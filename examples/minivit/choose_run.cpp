@@ -1,13 +1,17 @@
-// What choose_run.hpp declares: the readers of runs and of pretrained models are compiled here, once.
+// The choice of a model: options, questions, the table of runs.
 #include "choose_run.hpp"
 
 #include <CLI/CLI.hpp>
 #include <iostream>
-#include <minivit/core/number.hpp>
 #include <minivit/io/pretrained.hpp>
+
+#include "minivit/core/number.hpp"
 #include "run_info.hpp"
 #include "run_table.hpp"
 #include "terminal.hpp"
+#include "text_table.hpp"
+
+namespace minivit::cli {
 
 std::optional<std::string> ask(std::FILE* out, const char* question) {
   std::fputs(question, out);
@@ -33,20 +37,20 @@ std::vector<std::filesystem::path> RunRoots::paths() const {
   return {names.begin(), names.end()};
 }
 
-std::vector<minivit::RunInfo> RunRoots::find() const { return minivit::find_runs(paths()); }
+std::vector<RunInfo> RunRoots::find() const { return find_runs(paths()); }
 
 std::string RunRoots::str() const {
   std::string out;
   std::error_code ignored;
   for (const auto& path : paths())
-    out += minivit::str_cat(out.empty() ? "" : ", ", minivit::printable(path.string()),
-                            std::filesystem::is_directory(path, ignored) ? "" : " (no such folder)");
+    out += str_cat(out.empty() ? "" : ", ", printable(path.string()),
+                   std::filesystem::is_directory(path, ignored) ? "" : " (no such folder)");
   return out;
 }
 
 void ModelChoice::add_to(CLI::App& app, bool required) {
   auto* source = app.add_option_group("model", "which model")->require_option(required ? 1 : 0, 1);
-  source->add_option("--run", run, "run folder of `train`: its best model");
+  source->add_option("--run", run, "run folder of `minivit train`: its best model");
   source->add_option("--model", model, "model folder, or safetensors file, of minivit, timm or transformers");
   source->add_flag("--latest", latest, "the run that began last, of those below outputs and multirun");
   source->add_flag("--best", best, "the run with the highest validation accuracy, of the same");
@@ -55,11 +59,10 @@ void ModelChoice::add_to(CLI::App& app, bool required) {
   roots.add_to(app);
 }
 
-minivit::ModelBundle ModelChoice::load(const std::filesystem::path& folder) const {
-  minivit::Pretrained loaded =
-      minivit::load_pretrained(folder, {.architecture = architecture});
+ModelBundle ModelChoice::load(const std::filesystem::path& folder, bool ready) const {
+  Pretrained loaded = load_pretrained(folder, {.architecture = architecture, .ready = ready});
   for (const std::string& guess : loaded.guesses)
-    std::fprintf(stderr, "%s\n", minivit::printable(minivit::str_cat(folder.native(), ": ", guess)).c_str());
+    std::fprintf(stderr, "%s\n", printable(str_cat(folder.native(), ": ", guess)).c_str());
   return std::move(loaded.model);
 }
 
@@ -67,33 +70,33 @@ std::filesystem::path ModelChoice::folder() const {
   if (model) return *model;
   if (run) return std::filesystem::path(*run) / "best";
   const auto runs = trained_runs();
-  const minivit::RunInfo* chosen = latest ? minivit::latest_run(runs) : minivit::best_run(runs);
-  minivit::check<minivit::ConfigError>(chosen != nullptr, "no run in ", roots,
-                                       " has a validation accuracy; take the newest with --latest");
+  const RunInfo* chosen = latest ? latest_run(runs) : best_run(runs);
+  check<ConfigError>(chosen != nullptr, "no run in ", roots,
+                     " has a validation accuracy; take the newest with --latest");
   return chosen->model();
 }
 
 std::filesystem::path ModelChoice::ask_for_folder(std::FILE* out) const {
   const auto runs = trained_runs();
-  std::fputs(minivit::run_table(runs, minivit::terminal_width(out)).c_str(), out);
+  std::fputs(run_table(runs, terminal_width(out)).c_str(), out);
   for (int attempt = 0; attempt < 3; ++attempt) {
     const auto answer = ask(out, "run number [newest]: ");
-    minivit::check<minivit::ConfigError>(answer.has_value(),
-                                         "no run was chosen; name it with --run, --latest or --best");
+    check<ConfigError>(answer.has_value(), "no run was chosen; name it with --run, --latest or --best");
     if (answer->empty()) return runs.back().model();
-    for (const minivit::RunInfo& r : runs)
-      if (minivit::to_number<int>(*answer) == r.number) return r.model();
-    std::fprintf(out, "\"%s\" is no number in the table\n", minivit::printable(*answer).c_str());
+    for (const RunInfo& r : runs)
+      if (to_number<int>(*answer) == r.number) return r.model();
+    std::fprintf(out, "\"%s\" is no number in the table\n", printable(*answer).c_str());
   }
-  throw minivit::ConfigError("no run was chosen in three attempts");
+  throw ConfigError("no run was chosen in three attempts");
 }
 
-std::vector<minivit::RunInfo> ModelChoice::trained_runs() const {
+std::vector<RunInfo> ModelChoice::trained_runs() const {
   auto runs = roots.find();
   const std::size_t all = runs.size();
-  std::erase_if(runs, [](const minivit::RunInfo& r) { return !r.has_model; });
-  minivit::check<minivit::ConfigError>(!runs.empty(), all == 0 ? "no runs" : "no runs with a model", " in ",
-                                       roots,
-                                       "; train one, or say where it is with --run, --model or --root");
+  std::erase_if(runs, [](const RunInfo& r) { return !r.has_model; });
+  check<ConfigError>(!runs.empty(), all == 0 ? "no runs" : "no runs with a model", " in ", roots,
+                     "; train one, or say where it is with --run, --model or --root");
   return runs;
 }
+
+}  // namespace minivit::cli

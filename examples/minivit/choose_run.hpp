@@ -1,32 +1,31 @@
 // Which model a program works with: a folder that is named, the latest or the best run, or one from a list.
-//
-// Compiled once for all programs, in support/choose_run.cpp.
 #pragma once
 
 #include <cstdio>
 #include <filesystem>
-#include <minivit/vit.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "minivit/io/model_folder.hpp"
+
 namespace CLI {
 class App;
 }
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::cli {
+
 struct RunInfo;
-}
 
 /// Writes `question` and reads a line, without the blanks around it. Nothing at the end of the input.
 std::optional<std::string> ask(std::FILE* out, const char* question);
 
-/// Where runs are looked for: what --root says, or where `train` puts them.
+/// Where runs are looked for: what --root says, or where `minivit train` puts them.
 struct RunRoots {
   std::vector<std::string> names;
 
   void add_to(CLI::App& app);
   std::vector<std::filesystem::path> paths() const;
-  std::vector<minivit::RunInfo> find() const;
+  std::vector<RunInfo> find() const;
 
   /// The folders, with a word about those that are not there.
   std::string str() const;
@@ -46,17 +45,20 @@ struct ModelChoice {
   bool made() const { return run || model || latest || best; }
 
   /// Reads the model of a folder that was chosen. Says on standard error what had to be guessed.
-  minivit::ModelBundle load(const std::filesystem::path& folder) const;
-  minivit::ModelBundle load() const { return load(folder()); }
+  /// `ready`: to predict, see PretrainedOptions.
+  ModelBundle load(const std::filesystem::path& folder, bool ready = true) const;
+  ModelBundle load() const { return load(folder()); }
 
   /// The model folder of a choice that is made: a run folder keeps its best one in `best`. Throws
-  /// minivit::ConfigError if there is no run.
+  /// ConfigError if there is no run.
   std::filesystem::path folder() const;
 
   /// The model folder of the run whose number in a table the user types; empty input is the newest. Throws
-  /// minivit::ConfigError if there is no run, at the end of the input, and after three wrong answers.
+  /// ConfigError if there is no run, at the end of the input, and after three wrong answers.
   std::filesystem::path ask_for_folder(std::FILE* out) const;
 
  private:
-  std::vector<minivit::RunInfo> trained_runs() const;
+  std::vector<RunInfo> trained_runs() const;
 };
+
+}  // namespace minivit::cli

@@ -1,56 +1,31 @@
-// Tables as files: a header, then a line for each row, written one at a time and read back by name.
+// Tables as files: a header and rows, written one at a time and read back by name.
 #pragma once
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/file.hpp"
-#include "minivit/core/number.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::cli {
 
-/// A CSV file that grows by whole lines: a process that is killed leaves none half-written.
+/// A text as a field of a CSV file (RFC 4180): in quotes if it has a comma, a quote or the end of a line.
+std::string csv_field(std::string_view text);
+
+/// A CSV file that grows by whole rows: a process that is killed leaves none half-written.
 class CsvFile {
  public:
   /// Begins a new file, or, with keep_rows ≥ 0 and an earlier file, goes on after that many of its rows and
   /// cuts off the others. Throws FileError if it cannot be written, has another header or fewer rows.
-  CsvFile(std::filesystem::path path, std::string_view header, std::int64_t keep_rows = 0)
-      : path_(std::move(path)) {
-    std::error_code error;
-    std::uint64_t keep = 0;
-    if (keep_rows > 0) {
-      const std::string text = io::read_file(path_, kMaxBytes);
-      check<FileError>(text.starts_with(str_cat(header, '\n')), path_.string(), ": does not begin with \"",
-                       header, "\"");
-      keep = header.size() + 1;
-      for (std::int64_t row = 0; row < keep_rows; ++row) {
-        const std::size_t end = text.find('\n', keep);
-        check<FileError>(end != std::string::npos, path_.string(), ": has ", row, " rows, expected at least ",
-                         keep_rows);
-        keep = end + 1;
-      }
-    }
-    fd_ = io::detail::FileDescriptor(::open(path_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0666));
-    if (!fd_ || ::ftruncate(fd_.get(), static_cast<off_t>(keep)) != 0 ||
-        ::lseek(fd_.get(), static_cast<off_t>(keep), SEEK_SET) < 0)
-      fail();
-    size_ = keep;
-    if (keep == 0) append(str_cat(header, '\n'));
-  }
+  CsvFile(std::filesystem::path path, std::string_view header, std::int64_t keep_rows = 0);
 
-  /// Appends the values, separated by commas: numbers in their shortest form that reads back equal, texts as
-  /// `csv_field` makes them. Throws FileError if that fails; the file then ends with the line before.
+  /// Appends the values, separated by commas: numbers in their shortest form that reads back equal, texts in
+  /// quotes where they have to be. Throws FileError if that fails; the file then ends with the line before.
   template <class... Values>
   void row(const Values&... values) {
     std::string line;
@@ -60,50 +35,27 @@ class CsvFile {
   }
 
   /// Forces it to the disk. Throws FileError.
-  void sync() {
-    if (const int error = io::detail::sync(fd_.get())) errno = error, fail();
-  }
+  void sync();
 
  private:
   static constexpr std::size_t kMaxBytes = std::size_t{1} << 32;
 
   template <class T>
   static std::string field(const T& value) {
-    return str_cat(value);
+    if constexpr (std::convertible_to<const T&, std::string_view>)
+      return csv_field(value);
+    else
+      return str_cat(value);
   }
 
-  void append(std::string_view text) {
-    std::string_view rest = text;
-    while (!rest.empty()) {
-      const ssize_t n = io::detail::retried([&] { return ::write(fd_.get(), rest.data(), rest.size()); });
-      if (n < 0) {
-        const int error = errno;
-        static_cast<void>(::ftruncate(fd_.get(), static_cast<off_t>(size_)) == 0 &&
-                          ::lseek(fd_.get(), static_cast<off_t>(size_), SEEK_SET) >= 0);
-        errno = error;
-        fail();
-      }
-      rest.remove_prefix(static_cast<std::size_t>(n));
-    }
-    size_ += text.size();
-  }
+  void append(std::string_view text);
 
-  [[noreturn]] void fail() const {
-    throw FileError(str_cat("cannot write ", path_.string(), ": ", std::generic_category().message(errno)));
-  }
+  [[noreturn]] void fail() const;
 
   std::filesystem::path path_;
-  io::detail::FileDescriptor fd_;
+  detail::FileDescriptor fd_;
   std::uint64_t size_ = 0;
 };
-
-/// A text as a field of a CSV file (RFC 4180): in quotes if it has to be.
-inline std::string csv_field(std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + '"';
-}
 
 /// A table of numbers that CsvFile wrote.
 struct CsvTable {
@@ -111,42 +63,11 @@ struct CsvTable {
   std::vector<std::vector<double>> rows;
 
   /// Number of the column of this name. Throws FileError if there is none.
-  std::size_t column(std::string_view name) const {
-    const auto at = std::find(names.begin(), names.end(), name);
-    check<FileError>(at != names.end(), "the table has no column ", name);
-    return static_cast<std::size_t>(at - names.begin());
-  }
+  std::size_t column(std::string_view name) const;
 };
 
 /// Reads such a table. A last line without an end is left out: it is being written, or was when the power
 /// failed. Throws FileError if it cannot be read, or for a row of another length or not of numbers.
-inline CsvTable read_csv(const std::filesystem::path& path) {
-  const std::string text = io::read_file(path, std::size_t{1} << 30);
-  CsvTable table;
-  std::size_t number = 0;
-  for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
-    std::string_view line(text.data() + begin, end - begin);
-    ++number;
-    std::vector<double> row;
-    for (bool more = true; more;) {
-      const std::size_t comma = line.find(',');
-      const std::string_view field = line.substr(0, comma);
-      more = comma != std::string_view::npos;
-      if (more) line.remove_prefix(comma + 1);
-      if (number == 1) {
-        table.names.emplace_back(field);
-        continue;
-      }
-      const std::optional<double> value = to_number<double>(field);
-      check<FileError>(value.has_value(), path.string(), ", line ", number, ": \"", field, "\" is no number");
-      row.push_back(*value);
-    }
-    if (number == 1) continue;
-    check<FileError>(row.size() == table.names.size(), path.string(), ", line ", number, ": has ", row.size(),
-                     " fields, expected ", table.names.size());
-    table.rows.push_back(std::move(row));
-  }
-  return table;
-}
+CsvTable read_csv(const std::filesystem::path& path);
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::cli

@@ -1,10 +1,13 @@
 // Writes the digits of a sheet as image folders, the last ones for testing: digits SHEET.png LABELS.txt
 // FOLDER
+#include <CLI/CLI.hpp>
+#include <memory>
 #include <minivit/vit.hpp>
 
+#include "command.hpp"
 #include "program.hpp"
 
-using namespace minivit;
+namespace minivit::cli {
 
 namespace {
 
@@ -31,12 +34,22 @@ int write_digits(const std::filesystem::path& sheet_path, const std::filesystem:
   return 0;
 }
 
+std::function<int()> setup(CLI::App& app) {
+  struct Options {
+    std::string sheet, labels, folder;
+  };
+  const auto options = std::make_shared<Options>();
+  app.add_option("sheet", options->sheet, "image of all digits, as examples/data/digits.png")->required();
+  app.add_option("labels", options->labels, "text with a digit for each, as examples/data/digits.labels.txt")
+      ->required();
+  app.add_option("folder", options->folder, "folder to write: train/ and test/, a folder for each digit")
+      ->required();
+  return [options] { return write_digits(options->sheet, options->labels, options->folder); };
+}
+
 }  // namespace
 
-int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::fprintf(stderr, "usage: digits SHEET.png LABELS.txt FOLDER\n");
-    return 2;
-  }
-  return run_program("digits", [&] { return write_digits(argv[1], argv[2], argv[3]); });
-}
+extern constexpr Command digits_command{
+    "digits", "Writes handwritten digits as folders of images, to try things on.", setup, false};
+
+}  // namespace minivit::cli

@@ -2,18 +2,21 @@
 //   embed --run DIR | --model DIR | --latest | --best [--out features.npy|features.csv] [--json]
 //   IMAGE|FOLDER...
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <minivit/io/npy.hpp>
 #include <minivit/vit.hpp>
 #include <optional>
-#include "csv.hpp"
-#include "text_table.hpp"
 
 #include "choose_run.hpp"
+#include "command.hpp"
+#include "csv.hpp"
 #include "features.hpp"
 #include "images.hpp"
 #include "program.hpp"
+#include "text_table.hpp"
 
-using namespace minivit;
+namespace minivit::cli {
+
 namespace fs = std::filesystem;
 
 namespace {
@@ -80,8 +83,8 @@ class FeatureFiles {
   fs::path path, names_path;
 
  private:
-  std::optional<io::NpyWriter> matrix_;
-  std::optional<io::AtomicFile> names_, table_;
+  std::optional<NpyWriter> matrix_;
+  std::optional<AtomicFile> names_, table_;
 };
 
 int embed(const Options& options) {
@@ -89,51 +92,51 @@ int embed(const Options& options) {
   check<ConfigError>(out.extension() == ".npy" || out.extension() == ".csv", "--out is ", options.out,
                      ", expected a name that ends in .npy or .csv");
   const auto paths = find_images(options.images);
-  const ImageClassifier model(options.choice.load());
-  const std::int64_t width = model.config().feature_dim();
-  const ImageFiles images{paths, model.preprocess()};
+  const ModelBundle model = options.choice.load();
+  const std::int64_t width = model.net.config.feature_dim();
+  const ImageFiles images{paths, model.preprocess};
   FeatureFiles files(out, width);
   std::int64_t count = 0;
-  const std::size_t skipped = for_each_features(
-      "embed", model.net(), images, options.batch_size, 1.0, [&](const Batch& batch, const Tensor& features) {
-        for (std::size_t i = 0; i < batch.indices.size(); ++i, ++count) {
-          const auto row = static_cast<std::int64_t>(i);
-          files.row(images.name(batch.indices[i]), features.rows(row, row + 1).values());
-        }
-      });
+  const std::size_t skipped =
+      for_each_features("minivit embed", model, images, options.batch_size, 1.0,
+                        [&](const Batch& batch, const Tensor& features) {
+                          for (std::size_t i = 0; i < batch.indices.size(); ++i, ++count) {
+                            const auto row = static_cast<std::int64_t>(i);
+                            files.row(images.name(batch.indices[i]), features.rows(row, row + 1).values());
+                          }
+                        });
   check<FileError>(count > 0, "none of ", skipped, " images can be read; nothing was written");
   files.commit();
   if (options.json) {
-    io::Json result = io::Json::object({{"images", count}, {"skipped", skipped}, {"features", width}});
-    result["out"] = printable(files.path.string());
-    if (files.names_apart()) result["names"] = printable(files.names_path.string());
-    std::printf("%s\n", io::json_text(result).c_str());
+    Json result = Json::object({{"images", count}, {"skipped", skipped}, {"features", width}});
+    result.set("out", printable(files.path.string()));
+    if (files.names_apart()) result.set("names", printable(files.names_path.string()));
+    std::printf("%s\n", result.dump().c_str());
   } else {
     std::printf("%s: %lld features of %lld images\n", printable(out.string()).c_str(),
                 static_cast<long long>(width), static_cast<long long>(count));
     if (files.names_apart())
       std::printf("%s: the names of the images\n", printable(files.names_path.string()).c_str());
   }
-  if (skipped > 0) std::fprintf(stderr, "embed: %zu images were skipped\n", skipped);
+  if (skipped > 0) std::fprintf(stderr, "minivit embed: %zu images were skipped\n", skipped);
   return skipped > 0 ? 1 : 0;
+}
+
+std::function<int()> setup(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("--out", options->out, "a .npy file, with the images' names in a .txt beside it, or a .csv")
+      ->capture_default_str();
+  app.add_option("--batch", options->batch_size, "images at a time")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  app.add_flag("--json", options->json, "what was written as one JSON object");
+  app.add_option("images", options->images, "images, or folders of images")->required();
+  return [options] { return embed(*options); };
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  wait_asleep(argv);
-  Options options;
-  CLI::App app("Writes the features of images: what the classifier of the model sees.", "embed");
-  options.choice.add_to(app, true);
-  app.add_option("--out", options.out, "a .npy file, with the images' names in a .txt beside it, or a .csv")
-      ->capture_default_str();
-  app.add_option("--batch", options.batch_size, "images at a time")
-      ->check(CLI::Range(1, 65536))
-      ->capture_default_str();
-  app.add_flag("--json", options.json, "what was written as one JSON object");
-  app.add_option("images", options.images, "images, or folders of images")->required();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
-  return run_program("embed", [&] { return embed(options); });
-}
+extern constexpr Command embed_command{
+    "embed", "Writes the features of images: what the classifier of the model sees.", setup};
+
+}  // namespace minivit::cli

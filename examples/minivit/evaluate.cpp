@@ -1,12 +1,14 @@
 // Measures a model on a folder of images whose classes are known:
 //   evaluate --run DIR | --model DIR | --latest | --best [--json] FOLDER
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <minivit/vit.hpp>
 
 #include "choose_run.hpp"
+#include "command.hpp"
 #include "program.hpp"
 
-using namespace minivit;
+namespace minivit::cli {
 
 namespace {
 
@@ -22,7 +24,7 @@ int evaluate_folder(const Options& options) {
   // A class of the folder that the model does not know is an error that names it.
   const ImageFolder images(options.images, model.preprocess(), {.classes = model.labels()});
   DataLoader loader(images, {.batch_size = options.batch_size, .on_skip = [](const std::string& why) {
-                               std::fprintf(stderr, "evaluate: skipped: %s\n", why.c_str());
+                               std::fprintf(stderr, "minivit evaluate: skipped: %s\n", why.c_str());
                              }});
   const Metrics m = evaluate(model.net(), loader.epoch(0));
   if (options.json)
@@ -38,20 +40,19 @@ int evaluate_folder(const Options& options) {
   return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  wait_asleep(argv);
-  Options options;
-  CLI::App app("Measures a model on a folder with a sub-folder of images for each class.", "evaluate");
-  options.choice.add_to(app, true);
-  app.add_option("--batch", options.batch_size, "images at a time")
+std::function<int()> setup(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("--batch", options->batch_size, "images at a time")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  app.add_flag("--json", options.json, "the result as one JSON object");
-  app.add_option("images", options.images, "folder")->required();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
-  return run_program("evaluate", [&] { return evaluate_folder(options); });
+  app.add_flag("--json", options->json, "the result as one JSON object");
+  app.add_option("images", options->images, "folder")->required();
+  return [options] { return evaluate_folder(*options); };
 }
+
+}  // namespace
+
+extern constexpr Command evaluate_command{
+    "evaluate", "Measures a model on a folder with a sub-folder of images for each class.", setup};
+
+}  // namespace minivit::cli

@@ -1,14 +1,17 @@
 // Hands a model to others: export --run DIR | --model DIR | --latest | --best --to FORMAT --out FOLDER
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <minivit/io/export.hpp>
 #include <minivit/vit.hpp>
+
+#include "choose_run.hpp"
+#include "command.hpp"
+#include "program.hpp"
 #include "run_info.hpp"
 #include "text_table.hpp"
 
-#include "choose_run.hpp"
-#include "program.hpp"
+namespace minivit::cli {
 
-using namespace minivit;
 namespace fs = std::filesystem;
 
 namespace {
@@ -54,21 +57,20 @@ int export_to(const Options& options) {
   return 0;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  wait_asleep(argv);
-  Options options;
-  CLI::App app("Writes a model as others have it, with a card that describes it.", "export");
-  options.choice.add_to(app, true);
-  app.add_option("--to", options.format,
+std::function<int()> setup(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("--to", options->format,
                  "timm; transformers (the names of its version 4, which version 5 reads, too), transformers5 "
                  "(those of version 5); onnx")
       ->required()
       ->check(CLI::IsMember(std::vector<std::string>(std::begin(kExportFormats), std::end(kExportFormats))));
-  app.add_option("--out", options.out, "folder to write")->required();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
-  return run_program("export", [&] { return export_to(options); });
+  app.add_option("--out", options->out, "folder to write")->required();
+  return [options] { return export_to(*options); };
 }
+
+}  // namespace
+
+extern constexpr Command export_command{
+    "export", "Writes a model as others have it, with a card that describes it.", setup};
+
+}  // namespace minivit::cli

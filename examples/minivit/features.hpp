@@ -7,9 +7,10 @@
 #include <cstdio>
 #include <minivit/vit.hpp>
 #include <string>
+
 #include "progress.hpp"
 
-#include "program.hpp"
+namespace minivit::cli {
 
 /// Says on standard error how many images are done: on a terminal in a line that is written over, elsewhere
 /// every half a minute.
@@ -31,8 +32,7 @@ class ImageCounter {
     shown_ = now;
     const double left = static_cast<double>(total_ - done_) / rate_.value();
     std::fprintf(stderr, "%s%s: %zu of %zu images  %.0f images/s  %s left%s", terminal_ ? "\r" : "", program_,
-                 done_, total_, rate_.value(), minivit::detail::clock_text(left).c_str(),
-                 terminal_ ? "\x1b[K" : "\n");
+                 done_, total_, rate_.value(), clock_text(left).c_str(), terminal_ ? "\x1b[K" : "\n");
   }
 
   /// A line of its own.
@@ -51,25 +51,26 @@ class ImageCounter {
   const char* program_;
   std::size_t total_, done_ = 0;
   const bool terminal_ = ::isatty(STDERR_FILENO) == 1;
-  minivit::Rate rate_;
+  Rate rate_;
   Clock::time_point last_ = Clock::now(), shown_ = last_;
 };
 
 /// Calls f(batch, features) with the features (B, C) of every batch of a data set, in order: what the head of
 /// the model sees. Names what cannot be read on standard error, leaves it out, and returns how many that are.
-/// Throws minivit::Error if it is more than the share `max_bad_fraction`, and what `f` throws.
-template <minivit::Dataset D, class F>
-std::size_t for_each_features(const char* program, const minivit::PackedViT& net, const D& images,
+/// Throws Error if it is more than the share `max_bad_fraction`, and what `f` throws.
+template <Dataset D, class F>
+std::size_t for_each_features(const char* program, const ModelBundle& model, const D& images,
                               std::size_t batch_size, double max_bad_fraction, const F& f) {
-  using namespace minivit;
   const NoGrad values_only;
   ImageCounter counter(program, images.size());
   DataLoader loader(images, {.batch_size = batch_size,
                              .max_bad_fraction = max_bad_fraction,
                              .on_skip = [&](const std::string& why) { counter.line("skipped: " + why); }});
   for (const Batch& batch : loader.epoch(0)) {
-    f(batch, net.features(batch.images));
+    f(batch, model.net.features(batch.images).value());
     counter.add(batch.labels.size());
   }
   return loader.skipped().size();
 }
+
+}  // namespace minivit::cli

@@ -1,20 +1,21 @@
 // Says what is in a file of weights or a model folder, or why it is refused: inspect [--json] FILE|FOLDER...
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <minivit/io/pretrained.hpp>
 #include <minivit/vit.hpp>
+
+#include "command.hpp"
+#include "program.hpp"
 #include "text_table.hpp"
 
-#include "program.hpp"
-
-using namespace minivit;
-namespace fs = std::filesystem;
+namespace minivit::cli {
 
 namespace {
 
 struct Options {
   std::vector<std::string> paths;
   std::string architecture;
-  bool tensors = true, json = false;
+  bool brief = false, json = false;
 };
 
 /// What can be said about a model. `problem`: why it cannot be loaded.
@@ -22,14 +23,14 @@ struct Report {
   std::string path, problem, family;
   std::vector<std::string> notes;
   std::optional<Pretrained> loaded;
-  std::optional<io::SafetensorsFile> file;
+  std::optional<SafetensorsFile> file;
 };
 
 Report report_on(const std::string& path, const Options& options) {
   Report r{.path = path, .problem = {}, .family = {}, .notes = {}, .loaded = {}, .file = {}};
   try {
     r.file.emplace(detail::weights_file(path));
-    r.loaded.emplace(load_pretrained(path, {.architecture = options.architecture}));
+    r.loaded.emplace(load_pretrained(path, {.architecture = options.architecture, .ready = false}));
     r.family = r.loaded->family;
     r.notes = r.loaded->notes;
     r.notes.insert(r.notes.end(), r.loaded->guesses.begin(), r.loaded->guesses.end());
@@ -37,35 +38,36 @@ Report report_on(const std::string& path, const Options& options) {
   return r;
 }
 
-io::Json as_json(const Report& r, const Options& options) {
-  io::Json json = io::Json::object({{"path", printable(r.path)}});
-  if (!r.problem.empty()) json["problem"] = printable(r.problem);
+Json as_json(const Report& r, const Options& options) {
+  Json json = Json::object({{"path", printable(r.path)}});
+  if (!r.problem.empty()) json.set("problem", printable(r.problem));
   if (r.loaded) {
-    json["family"] = r.family;
-    json["parameters"] = parameter_count(r.loaded->model.net);
-    json["config"] =
-        to_json({r.loaded->model.net.config, r.loaded->model.labels, r.loaded->model.preprocess});
-    json["notes"] = r.notes;
+    json.set("family", r.family);
+    json.set("parameters", parameter_count(r.loaded->model.net));
+    json.set("config",
+             to_json({r.loaded->model.net.config, r.loaded->model.labels, r.loaded->model.preprocess}));
+    json.set("notes", Json::array(r.notes));
   }
-  if (r.file && options.tensors) {
-    io::Json tensors = io::Json::array();
-    for (const io::SafetensorsInfo& t : r.file->tensors()) {
+  if (r.file && !options.brief) {
+    Json tensors = Json::array(std::vector<std::string>{});
+    for (const SafetensorsInfo& t : r.file->tensors()) {
       const std::optional<TensorPlace> place = place_of(t.name);
-      io::Json one = io::Json::object(
-          {{"name", std::string(t.name)}, {"dtype", std::string(t.dtype())}, {"shape", io::Json(t.shape())}});
-      if (place) one["as"] = place->name;
+      Json one = Json::object({{"name", std::string(t.name)},
+                               {"dtype", std::string(t.dtype())},
+                               {"shape", Json::array(t.shape())}});
+      if (place) one.set("as", place->name);
       tensors.push_back(std::move(one));
     }
-    json["tensors"] = std::move(tensors);
+    json.set("tensors", std::move(tensors));
   }
   return json;
 }
 
 void print(const Report& r, const Options& options) {
-  if (r.file && options.tensors) {
+  if (r.file && !options.brief) {
     std::size_t width = 0;
-    for (const io::SafetensorsInfo& t : r.file->tensors()) width = std::max(width, t.name.size());
-    for (const io::SafetensorsInfo& t : r.file->tensors())
+    for (const SafetensorsInfo& t : r.file->tensors()) width = std::max(width, t.name.size());
+    for (const SafetensorsInfo& t : r.file->tensors())
       std::printf("%-*s  %-4s  %s\n", static_cast<int>(width), printable(std::string(t.name)).c_str(),
                   std::string(t.dtype()).c_str(), t.shape_text().c_str());
     std::printf("\n");
@@ -104,7 +106,7 @@ int inspect(const Options& options) {
   for (const std::string& path : options.paths) {
     const Report r = report_on(path, options);
     if (options.json)
-      std::printf("%s\n", io::json_text(as_json(r, options)).c_str());
+      std::printf("%s\n", as_json(r, options).dump().c_str());
     else
       print(r, options);
     refused = refused || !r.problem.empty();
@@ -112,24 +114,19 @@ int inspect(const Options& options) {
   return refused ? 1 : 0;
 }
 
+std::function<int()> setup(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("--architecture", options->architecture,
+                 "timm's name of the model, as vit_small_patch16_224, if it has no config.json");
+  app.add_flag("--brief", options->brief, "no tensors");
+  app.add_flag("--json", options->json, "one JSON object a line");
+  app.add_option("paths", options->paths, "files or folders")->required();
+  return [options] { return inspect(*options); };
+}
+
 }  // namespace
 
-int main(int argc, char** argv) {
-  wait_asleep(argv);
-  Options options;
-  bool brief = false;
-  CLI::App app(
-      "Says what is in safetensors files and model folders: tensors, architecture, classes; or why they are "
-      "refused.",
-      "inspect");
-  app.add_option("--architecture", options.architecture,
-                 "timm's name of the model, as vit_small_patch16_224, if it has no config.json");
-  app.add_flag("--brief", brief, "no tensors");
-  app.add_flag("--json", options.json, "one JSON object a line");
-  app.add_option("paths", options.paths, "files or folders")->required();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
-  options.tensors = !brief;
-  return run_program("inspect", [&] { return inspect(options); });
-}
+extern constexpr Command inspect_command{
+    "inspect", "Says what is in safetensors files and model folders, or why they are refused.", setup};
+
+}  // namespace minivit::cli

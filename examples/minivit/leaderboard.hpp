@@ -1,25 +1,16 @@
 // The jobs of a sweep by what they reached: summary.csv and the same for the terminal.
 #pragma once
 
-#include <algorithm>
+#include <cstddef>
 #include <filesystem>
-#include <map>
-#include <set>
 #include <span>
 #include <string>
-#include <string_view>
-#include <system_error>
-#include <utility>
 #include <vector>
 
-#include "csv.hpp"
-#include "minivit/core/check.hpp"
 #include "run_info.hpp"
-#include "run_table.hpp"
 #include "sweep.hpp"
-#include "text_table.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::cli {
 
 /// The jobs of a sweep, the highest validation accuracy first, those without one last, of equals the earlier.
 struct Leaderboard {
@@ -33,96 +24,17 @@ struct Leaderboard {
 
   /// job, status, val_acc, val_loss, best_epoch, epochs_done, seconds, and a column for each swept setting.
   /// As RFC 4180 has it: what contains a comma, quote or line break is in quotes.
-  std::string csv() const {
-    std::string out = "job,status,val_acc,val_loss,best_epoch,epochs_done,seconds";
-    for (const std::string& name : names) out += str_cat(',', csv_field(name));
-    out += '\n';
-    const auto number = [](const auto& value) { return value ? str_cat(*value) : std::string(); };
-    for (const auto& [job, run, values] : rows) {
-      out += str_cat(job, ',', csv_field(run.status), ',', number(run.best_val_acc), ',',
-                     number(run.best_val_loss), ',', number(run.best_epoch), ',', number(run.epochs_done),
-                     ',', number(run.seconds));
-      for (const std::string& value : values) out += str_cat(',', csv_field(value));
-      out += '\n';
-    }
-    return out;
-  }
+  std::string csv() const;
 
   /// The same, rounded; lines are cut to `width` characters, 0: not.
-  std::string table(std::size_t width = 0) const {
-    std::vector<std::string> header = {"job",        "status", "val acc", "val loss",
-                                       "best epoch", "epochs", "seconds"};
-    header.insert(header.end(), names.begin(), names.end());
-    TextTable table(std::move(header), {0, 2, 3, 4, 5, 6});
-    for (const auto& [job, run, values] : rows) {
-      std::vector<std::string> cells = {str_cat(job),
-                                        run.status,
-                                        detail::text_of(run.best_val_acc),
-                                        detail::text_of(run.best_val_loss),
-                                        run.best_epoch ? str_cat(*run.best_epoch) : "",
-                                        detail::epochs_text(run),
-                                        detail::text_of(run.seconds, "%.1f")};
-      cells.insert(cells.end(), values.begin(), values.end());
-      table.row(std::move(cells));
-    }
-    return table.str(width);
-  }
+  std::string table(std::size_t width = 0) const;
 };
 
 /// The leaderboard of the jobs, whose run folders are `sweep`/0, `sweep`/1, … Never throws because of what is
 /// in them, see read_run.
-inline Leaderboard leaderboard(const std::filesystem::path& sweep, std::span<const Job> jobs) {
-  Leaderboard board;
-  std::vector<std::map<std::string, std::string>> settings;  // of each job
-  std::map<std::string, std::set<std::string>> values;       // of all jobs together
-  std::map<std::string, std::size_t> set_by;                 // how many jobs
-  for (const Job& job : jobs) {
-    std::map<std::string, std::string> own;
-    for (const std::string& text : job.overrides) {
-      const std::size_t at = text.find('=');
-      const std::string name(detail::plain_name(std::string_view(text).substr(0, at)));
-      if (!own.contains(name) && !values.contains(name)) board.names.push_back(name);
-      own[name] = at == std::string::npos ? std::string() : text.substr(at + 1);  // the last one counts
-    }
-    for (const auto& [name, value] : own) values[name].insert(value), ++set_by[name];
-    settings.push_back(std::move(own));
-  }
-  std::erase_if(board.names, [&](const std::string& name) {
-    return values[name].size() == 1 && set_by[name] == jobs.size();
-  });
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    const std::filesystem::path folder = sweep / str_cat(jobs[i].number);
-    Leaderboard::Row row{jobs[i].number, {}, {}};
-    std::error_code ignored;
-    if (std::filesystem::is_directory(folder, ignored)) {
-      row.run = read_run(folder);
-    } else {
-      row.run.path = folder;
-      row.run.status = "waiting";
-    }
-    for (const std::string& name : board.names) row.values.push_back(settings[i][name]);
-    board.rows.push_back(std::move(row));
-  }
-  std::sort(board.rows.begin(), board.rows.end(), [](const auto& a, const auto& b) {
-    const auto &x = a.run.best_val_acc, &y = b.run.best_val_acc;
-    return x != y ? x > y : a.job < b.job;  // nothing is less than any number
-  });
-  return board;
-}
+Leaderboard leaderboard(const std::filesystem::path& sweep, std::span<const Job> jobs);
 
 /// The same for the jobs that have a folder, with the settings of their overrides.yaml.
-inline Leaderboard leaderboard(const std::filesystem::path& sweep) {
-  std::vector<Job> jobs;
-  std::error_code error;
-  std::filesystem::directory_iterator entry(sweep, error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    const auto number = to_number<int>(name);
-    if (number && *number >= 0 && name == str_cat(*number))
-      jobs.push_back({*number, read_run(entry->path()).overrides});
-  }
-  std::sort(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) { return a.number < b.number; });
-  return leaderboard(sweep, jobs);
-}
+Leaderboard leaderboard(const std::filesystem::path& sweep);
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::cli

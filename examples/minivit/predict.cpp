@@ -3,14 +3,16 @@
 //
 // Without a model it lists the trained runs and asks for one, without images for these, one after the other.
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <minivit/vit.hpp>
-#include "text_table.hpp"
 
 #include "choose_run.hpp"
+#include "command.hpp"
 #include "images.hpp"
 #include "program.hpp"
+#include "text_table.hpp"
 
-using namespace minivit;
+namespace minivit::cli {
 
 namespace {
 
@@ -49,7 +51,7 @@ int predict_images(const ImageClassifier& model, const std::vector<std::string>&
         images.push_back(decode_image(paths[i]));
         names.push_back(paths[i].string());
       } catch (const FileError& e) {
-        std::fprintf(stderr, "predict: %s\n", e.what());
+        std::fprintf(stderr, "minivit predict: %s\n", e.what());
         ++unreadable;
       }
     if (images.empty()) continue;
@@ -91,7 +93,7 @@ int ask_for_images(const ImageClassifier& model, const Options& options, std::FI
     try {
       if (predict_images(model, {as_path(*typed)}, options) != 0) code = 1;
     } catch (const FileError& e) {
-      std::fprintf(stderr, "predict: %s\n", e.what());
+      std::fprintf(stderr, "minivit predict: %s\n", e.what());
       code = 1;
     }
   }
@@ -108,21 +110,22 @@ int predict(const Options& options) {
                                 : predict_images(model, options.images, options);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  wait_asleep(argv);
-  Options options;
-  CLI::App app("Says what is on images. Without a model it lists the trained runs and asks.", "predict");
-  options.choice.add_to(app, false);
-  app.add_option("--top", options.top, "classes to show")
+std::function<int()> setup(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("--top", options->top, "classes to show")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
-  app.add_flag("--json", options.json, "one JSON object a line");
-  app.add_option("images", options.images, "images, or folders of images");
-  try {
-    app.parse(argc, argv);
-    if (options.choice.made() && options.images.empty()) throw CLI::RequiredError("images");
-  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
-  return run_program("predict", [&] { return predict(options); });
+  app.add_flag("--json", options->json, "one JSON object a line");
+  app.add_option("images", options->images, "images, or folders of images");
+  app.final_callback([options] {
+    if (options->choice.made() && options->images.empty()) throw CLI::RequiredError("images");
+  });
+  return [options] { return predict(*options); };
 }
+
+}  // namespace
+
+extern constexpr Command predict_command{
+    "predict", "Says what is on images. Without a model it lists the trained runs and asks.", setup};
+
+}  // namespace minivit::cli

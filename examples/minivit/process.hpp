@@ -1,25 +1,11 @@
 // Other programs: run, read, not waited for for ever.
 #pragma once
 
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <chrono>
 #include <filesystem>
 #include <span>
 #include <string>
-#include <system_error>
-#include <vector>
 
-#include "minivit/core/check.hpp"
-#include "minivit/core/file.hpp"
-
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::cli {
 
 /// How a program ended.
 struct ProcessResult {
@@ -30,62 +16,7 @@ struct ProcessResult {
 
 /// Runs a program, found in PATH, without a shell, in the folder `directory` (empty: this one), and kills it
 /// after `seconds`. Never throws for what the program does.
-inline ProcessResult run_process(std::span<const std::string> command, double seconds,
-                                 const std::filesystem::path& directory = {}) {
-  ProcessResult result;
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return {-1, {}, std::generic_category().message(errno)};
-  const io::detail::FileDescriptor read_end(ends[0]);
-  io::detail::FileDescriptor write_end(ends[1]);
+ProcessResult run_process(std::span<const std::string> command, double seconds,
+                          const std::filesystem::path& directory = {});
 
-  std::vector<char*> argv;
-  for (const std::string& a : command) argv.push_back(const_cast<char*>(a.c_str()));
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
-  if (!directory.empty()) ::posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
-  // In a process group of its own: Ctrl-C is for us, and what it starts can be killed with it.
-  posix_spawnattr_t attributes;
-  ::posix_spawnattr_init(&attributes);
-  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-  pid_t child = 0;
-  const int error = ::posix_spawnp(&child, argv[0], &actions, &attributes, argv.data(), environ);
-  ::posix_spawn_file_actions_destroy(&actions);
-  ::posix_spawnattr_destroy(&attributes);
-  if (error != 0)
-    return {-1, {}, str_cat("cannot start ", command[0], ": ", std::generic_category().message(error))};
-  write_end.close();
-
-  using Clock = std::chrono::steady_clock;
-  const auto end =
-      Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
-  constexpr std::size_t kMaxOutput = 65536;
-  bool late = false;
-  while (true) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
-    if ((late = left <= 0)) break;
-    pollfd ready{read_end.get(), POLLIN, 0};
-    const int n = ::poll(&ready, 1, static_cast<int>(std::min<long long>(left, 1000)));
-    if (n < 0 && errno != EINTR) break;
-    if (n <= 0) continue;
-    char buffer[4096];
-    const ssize_t bytes = ::read(read_end.get(), buffer, sizeof buffer);
-    if (bytes <= 0) break;
-    if (result.output.size() < kMaxOutput) result.output.append(buffer, static_cast<std::size_t>(bytes));
-  }
-  if (late) ::kill(-child, SIGKILL);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-  if (late)
-    result.error = str_cat(command[0], " took longer than ", seconds, " s");
-  else if (WIFEXITED(status))
-    result.code = WEXITSTATUS(status);
-  else
-    result.error = str_cat(command[0], " was killed by signal ", WTERMSIG(status));
-  return result;
-}
-
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::cli

@@ -4,32 +4,17 @@
 // it has a config.yaml.
 #pragma once
 
-#include <sys/stat.h>
-
-#include <algorithm>
-#include <cmath>
 #include <cstdint>
-#include <ctime>
 #include <filesystem>
-#include <limits>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
-#include <tuple>
-#include <utility>
 #include <vector>
 
-#include "minivit/core/check.hpp"
-#include "minivit/core/file.hpp"
-#include "minivit/core/number.hpp"
-#include "minivit/io/json.hpp"
-#include "run_folder.hpp"
-#include "yaml_text.hpp"
+#include "yaml.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::cli {
 
 /// A run as far as its folder tells. What is not known is empty.
 struct RunInfo {
@@ -51,21 +36,8 @@ struct RunInfo {
   std::filesystem::path model() const { return path / "best"; }
 
   /// The value of a setting; null pointer if there is none of that name.
-  const std::string* setting(std::string_view name) const {
-    for (const auto& [key, value] : settings)
-      if (key == name) return &value;
-    return nullptr;
-  }
+  const std::string* setting(std::string_view name) const;
 };
-
-namespace detail {
-
-/// True if `text` has digits where `pattern` has 0, and its other characters.
-inline bool fits(std::string_view text, std::string_view pattern) {
-  return text.size() == pattern.size() &&
-         std::equal(text.begin(), text.end(), pattern.begin(),
-                    [](char c, char p) { return p == '0' ? c >= '0' && c <= '9' : c == p; });
-}
 
 /// What the names of a run's folders say: …/2026-11-25/17-46-12_2/7.
 struct RunPlace {
@@ -73,212 +45,23 @@ struct RunPlace {
   int copy = 1;      // the number behind _
   int job = -1;      // -1: not in a sweep
 
-  static RunPlace of(const std::filesystem::path& path) {
-    // Relative paths such as "." have no names to look at.
-    std::error_code ignored;
-    std::filesystem::path p = std::filesystem::absolute(path, ignored).lexically_normal();
-    if (!p.has_filename()) p = p.parent_path();
-    RunPlace place;
-    if (const auto job = to_number<int>(p.filename().string()); job && *job >= 0) {
-      place.job = *job;
-      p = p.parent_path();
-    }
-    std::string time = p.filename().string();
-    const std::string day = p.parent_path().filename().string();
-    if (const auto at = time.find('_'); at != std::string::npos) {
-      place.copy = to_number<int>(std::string_view(time).substr(at + 1)).value_or(0);
-      time.resize(at);
-    }
-    if (!fits(time, "00-00-00") || !fits(day, "0000-00-00") || place.copy < 1) return {};
-    std::replace(time.begin(), time.end(), '-', ':');
-    place.date = day + " " + time;
-    return place;
-  }
+  static RunPlace of(const std::filesystem::path& path);
 };
-
-inline std::string time_of_file(const std::filesystem::path& path) {
-  struct stat status {};
-  std::tm parts{};
-  if (::stat(path.c_str(), &status) != 0 || !localtime_r(&status.st_mtime, &parts)) return {};
-  char text[64];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts)};
-}
-
-/// Reads result.json as far as it has what is expected. Throws FileError if it cannot be read at all.
-inline void read_result(RunInfo& run) {
-  const std::filesystem::path path = run.path / "result.json";
-  const io::Json result = io::read_json_file(path, {.max_bytes = kMaxYamlBytes});
-  const io::JsonFields fields(result, path.native());
-  const auto take = [&]<class T>(const char* key, std::optional<T>& into) {
-    if (const io::Json* value = fields.find(key)) into = io::json_as<T>(*value);
-  };
-  const auto take_text = [&](const char* key, std::string& into) {
-    if (const io::Json* value = fields.find(key)) into = io::json_as<std::string>(*value).value_or("");
-  };
-  take_text("status", run.status);
-  take("epochs_done", run.epochs_done);
-  take("epochs", run.epochs);
-  take("best_val_acc", run.best_val_acc);
-  take("best_epoch", run.best_epoch);
-  take("best_val_loss", run.best_val_loss);
-  take("seconds", run.seconds);
-  take("images_per_s", run.images_per_s);
-  take("peak_mb", run.peak_mb);
-  take("parameters", run.parameters);
-  take_text("started", run.started);
-  take_text("ended", run.ended);
-  take_text("git", run.git);
-  take_text("machine", run.machine);
-  take_text("error", run.error);
-}
-
-/// The same from training_history.csv, for want of a result. A line that is not complete is left out.
-inline void read_history(RunInfo& run) {
-  constexpr std::size_t kMaxBytes = std::size_t{16} << 20;
-  const std::string text = io::read_file(run.path / "training_history.csv", kMaxBytes);
-  std::vector<std::string_view> header, cells;
-  const auto cell = [&](std::string_view name) -> std::optional<double> {
-    const auto at = std::find(header.begin(), header.end(), name);
-    if (at == header.end()) return std::nullopt;
-    const auto value = to_number<double>(cells[static_cast<std::size_t>(at - header.begin())]);
-    return value && std::isfinite(*value) ? value : std::nullopt;
-  };
-  for (std::string_view rest = text; rest.find('\n') != std::string_view::npos;) {
-    std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(line.size() + 1);
-    cells.clear();
-    for (std::size_t comma; (comma = line.find(',')) != std::string_view::npos; line.remove_prefix(comma + 1))
-      cells.push_back(line.substr(0, comma));
-    cells.push_back(line);
-    if (header.empty()) {
-      header = cells;
-      continue;
-    }
-    if (cells.size() != header.size()) continue;
-    const auto epoch = cell("epoch"), accuracy = cell("val_acc");
-    if (!epoch || *epoch < 0 || *epoch > 1e15) continue;
-    run.epochs_done = static_cast<std::int64_t>(*epoch);
-    if (const auto seconds = cell("seconds")) run.seconds = run.seconds.value_or(0) + *seconds;
-    if (accuracy && (!run.best_val_acc || *accuracy > *run.best_val_acc)) {
-      run.best_val_acc = accuracy;
-      run.best_val_loss = cell("val_loss");
-      run.best_epoch = run.epochs_done;
-    }
-  }
-}
-
-/// Whether a process has the run folder, see RunLock.
-inline bool in_use(const std::filesystem::path& run) {
-  try {
-    const RunLock lock(run);
-    return false;
-  } catch (const FileError&) { return true; }
-}
-
-/// Calls `read`; if it fails, notes why.
-template <class Read>
-bool readable(RunInfo& run, const Read& read) {
-  try {
-    read();
-    return true;
-  } catch (const Error& e) {
-    run.problem += str_cat(run.problem.empty() ? "" : "; ", e.what());
-    return false;
-  }
-}
-
-/// Adds the folders at `folder` and so many levels below it that have a config.yaml. `seen`: what has been
-/// looked at, by device and number, so that links in a circle end and nothing is found twice.
-inline void find_run_folders(const std::filesystem::path& folder, int levels,
-                             std::set<std::pair<std::uint64_t, std::uint64_t>>& seen,
-                             std::vector<std::filesystem::path>& found) {
-  struct stat status {};
-  if (::stat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return;
-  if (!seen.emplace(status.st_dev, status.st_ino).second) return;
-  std::error_code error;
-  if (std::filesystem::exists(folder / "config.yaml", error)) found.push_back(folder);
-  if (levels == 0) return;
-  std::vector<std::filesystem::path> inside;
-  std::filesystem::directory_iterator entry(folder, error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    std::error_code ignored;
-    if (!name.starts_with('.') && entry->is_directory(ignored)) inside.push_back(entry->path());
-  }
-  std::sort(inside.begin(), inside.end());  // a run with two names always has the same
-  for (const auto& path : inside) find_run_folders(path, levels - 1, seen, found);
-}
-
-}  // namespace detail
 
 /// What the folder `path` tells. Never throws because of what is in it: settings that cannot be read make the
 /// run "unreadable", a result that cannot be read "unknown", and `problem` says why; without a result the
 /// history gives the epochs and the accuracy.
-inline RunInfo read_run(const std::filesystem::path& path) {
-  RunInfo run;
-  run.path = path;
-  std::error_code ignored;
-  run.has_model = std::filesystem::is_regular_file(path / "best" / "model.safetensors", ignored);
-  run.status = "unknown";
-  const bool result = std::filesystem::exists(path / "result.json", ignored) &&
-                      detail::readable(run, [&] { detail::read_result(run); });
-  if (!result && std::filesystem::exists(path / "training_history.csv", ignored))
-    detail::readable(run, [&] { detail::read_history(run); });
-  if (std::filesystem::exists(path / "overrides.yaml", ignored))
-    detail::readable(run, [&] { run.overrides = read_yaml_list(path / "overrides.yaml"); });
-  if (!detail::readable(run, [&] { run.settings = read_yaml_settings(path / "config.yaml"); }))
-    run.status = "unreadable";
-  if (run.status.empty()) run.status = "unknown";
-  // What says that it runs may have been killed; a run that is made, as those of a sweep are, may not have
-  // begun.
-  if (run.status == "running" && !detail::in_use(path)) run.status = "stopped";
-  if (!result && run.status == "unknown" && run.problem.empty() && !run.epochs_done) run.status = "waiting";
-  if (!run.epochs)
-    if (const std::string* epochs = run.setting("training.epochs"))
-      run.epochs = to_number<std::int64_t>(*epochs);
-  if (detail::fits(run.started, "0000-00-00 00:00:00"))
-    run.date = run.started;
-  else if (run.date = detail::RunPlace::of(path).date; run.date.empty())
-    run.date = detail::time_of_file(path / "config.yaml");
-  return run;
-}
+RunInfo read_run(const std::filesystem::path& path);
 
 /// The runs in and below the folders, three levels deep, the oldest first, numbered from 1 on. Links are
 /// followed, hidden folders, those without a config.yaml and those that cannot be opened are not runs.
-inline std::vector<RunInfo> find_runs(std::span<const std::filesystem::path> roots) {
-  std::set<std::pair<std::uint64_t, std::uint64_t>> seen;
-  std::vector<std::filesystem::path> folders;
-  for (const auto& root : roots) detail::find_run_folders(root, 3, seen, folders);
-  std::vector<RunInfo> found;
-  for (const auto& folder : folders) found.push_back(read_run(folder));
-  std::vector<std::pair<std::tuple<std::string, int, int, std::string>, std::size_t>> order;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    const auto place = detail::RunPlace::of(found[i].path);
-    order.push_back({{found[i].date, place.copy, place.job, found[i].path.string()}, i});
-  }
-  std::sort(order.begin(), order.end());
-  std::vector<RunInfo> runs;
-  for (const auto& [key, i] : order) {
-    runs.push_back(std::move(found[i]));
-    runs.back().number = static_cast<int>(runs.size());
-  }
-  return runs;
-}
+std::vector<RunInfo> find_runs(std::span<const std::filesystem::path> roots);
 
 /// The run with a model that began last; null pointer if there is none. `runs` as find_runs gives them.
-inline const RunInfo* latest_run(std::span<const RunInfo> runs) {
-  for (std::size_t i = runs.size(); i-- > 0;)
-    if (runs[i].has_model) return &runs[i];
-  return nullptr;
-}
+const RunInfo* latest_run(std::span<const RunInfo> runs);
 
 /// The run with a model and the highest validation accuracy, of equals the newest; null pointer if there is
 /// none with both.
-inline const RunInfo* best_run(std::span<const RunInfo> runs) {
-  const RunInfo* best = nullptr;
-  for (const RunInfo& run : runs)
-    if (run.has_model && run.best_val_acc && !(best && *best->best_val_acc > *run.best_val_acc)) best = &run;
-  return best;
-}
+const RunInfo* best_run(std::span<const RunInfo> runs);
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::cli

@@ -1,12 +1,11 @@
 // What became of a run: result.json, for people and for the table of runs.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
-#include "minivit/io/json.hpp"
-
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::cli {
 
 /// How a run stands. Written at its start and after every epoch.
 struct RunResult {
@@ -23,24 +22,6 @@ struct RunResult {
 };
 
 /// Writes `run`/result.json, atomically. Throws FileError.
-inline void write_result(const std::filesystem::path& run, const RunResult& r) {
-  io::Json json =
-      io::Json::object({{"status", r.status}, {"epochs_done", r.epochs_done}, {"epochs", r.epochs}});
-  if (r.best_val_acc >= 0) {
-    json["best_val_acc"] = r.best_val_acc;
-    json["best_val_loss"] = r.best_val_loss;
-    json["best_epoch"] = r.best_epoch;
-  }
-  json["seconds"] = r.seconds;
-  json["images_per_s"] = r.images_per_second;
-  json["peak_mb"] = r.peak_mb;
-  json["parameters"] = r.parameters;
-  json["started"] = r.started;
-  if (!r.ended.empty()) json["ended"] = r.ended;
-  if (!r.git.empty()) json["git"] = r.git;
-  json["machine"] = r.machine;
-  if (!r.error.empty()) json["error"] = r.error;
-  io::write_json_file(run / "result.json", json);
-}
+void write_result(const std::filesystem::path& run, const RunResult& r);
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::cli

@@ -1,93 +1,42 @@
 // Columns of text for the terminal.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "minivit/core/check.hpp"
-#include "minivit/core/utf8.hpp"
-
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::cli {
 
 /// `text` as it can be shown on a terminal and written as JSON: control characters, and all beyond ASCII if
 /// it is not UTF-8, become question marks. What is in files and names of folders must not steer the terminal.
-inline std::string printable(std::string_view text) {
-  const bool utf8 = detail::is_utf8(text);
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c == 0xC2 && utf8 && static_cast<unsigned char>(text[i + 1]) < 0xA0) {  // U+0080 to U+009F
-      out += '?';
-      ++i;
-    } else {
-      out += c < 0x20 || c == 0x7F || (c >= 0x80 && !utf8) ? '?' : text[i];
-    }
-  }
-  return out;
-}
+std::string printable(std::string_view text);
 
 /// A header and rows of equally many cells. Columns are as wide as their widest cell, up to 80 characters: a
 /// longer cell moves what is behind it in its own line, so that one long value is not paid for in every line.
 class TextTable {
  public:
   /// right: the columns that are aligned at their right end, as numbers are.
-  explicit TextTable(std::vector<std::string> header, std::vector<std::size_t> right = {})
-      : right_(std::move(right)) {
-    row(std::move(header));
-  }
+  explicit TextTable(std::vector<std::string> header, std::vector<std::size_t> right = {});
 
   /// Appends a row. Throws Error if it has another number of cells than the header.
-  void row(std::vector<std::string> cells) {
-    for (std::string& cell : cells) cell = printable(cell);
-    check(rows_.empty() || cells.size() == rows_[0].size(), "table: a row of ", cells.size(),
-          " cells, expected ", rows_.empty() ? 0 : rows_[0].size());
-    rows_.push_back(std::move(cells));
-  }
+  void row(std::vector<std::string> cells);
 
   /// The lines, each cut to `width` characters, the last of which is then an ellipsis; 0: as long as they
   /// are.
-  std::string str(std::size_t width = 0) const {
-    std::vector<std::size_t> widths(rows_[0].size());
-    for (const auto& cells : rows_)
-      for (std::size_t i = 0; i < cells.size(); ++i)
-        widths[i] = std::clamp(length(cells[i]), widths[i], kWidest);
-    std::string out;
-    for (const auto& cells : rows_) {
-      std::string line;
-      for (std::size_t i = 0; i < cells.size(); ++i) {
-        const std::string gap(widths[i] - std::min(widths[i], length(cells[i])), ' ');
-        const bool right = std::find(right_.begin(), right_.end(), i) != right_.end();
-        line += str_cat(i > 0 ? "  " : "", right ? gap : "", cells[i], right ? "" : gap);
-      }
-      line.erase(line.find_last_not_of(' ') + 1);
-      out += cut(line, width) + "\n";
-    }
-    return out;
-  }
+  std::string str(std::size_t width = 0) const;
 
  private:
   static constexpr std::size_t kWidest = 80;
 
   static bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u; }
 
-  static std::size_t length(std::string_view text) {
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins_character));
-  }
+  static std::size_t length(std::string_view text);
 
-  static std::string cut(const std::string& line, std::size_t width) {
-    if (width == 0 || length(line) <= width) return line;
-    std::size_t end = 0, characters = 0;
-    for (; end < line.size(); ++end)
-      if (begins_character(line[end]) && ++characters == width) break;
-    return line.substr(0, end) + "…";
-  }
+  static std::string cut(const std::string& line, std::size_t width);
 
   std::vector<std::size_t> right_;
   std::vector<std::vector<std::string>> rows_;
 };
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::cli

@@ -1,12 +1,15 @@
 // Trains a Vision Transformer on a folder of images: train data.train=FOLDER [name=value]...
 #include <CLI/CLI.hpp>
+#include <memory>
 
+#include "command.hpp"
 #include "configuration.hpp"
 #include "program.hpp"
 #include "train_run.hpp"
 #include "train_sweep.hpp"
+#include "yaml.hpp"
 
-using namespace minivit;
+namespace minivit::cli {
 
 namespace {
 
@@ -43,15 +46,15 @@ bool is_of_the_model(const std::string& name) {
 std::vector<Assignment> assignments_of(const Options& options, std::span<const std::string> overrides) {
   const ConfigurationChoice& chosen = options.configuration;
   const std::filesystem::path file = find_configuration(chosen);
+  TrainConfig names;
+  const Settings schema = names.settings();
   std::vector<Assignment> all;
-  if (!file.empty()) all = read_yaml(file);
+  if (!file.empty()) all = respelled(read_yaml(file), schema);
   // Nobody asked for the sizes in the configuration that is read if none is named: the model has its own.
   const bool pretrained = std::ranges::any_of(
       overrides, [](const std::string& text) { return text.starts_with("model.pretrained="); });
   if (pretrained && chosen.file.empty() && chosen.name.empty())
     std::erase_if(all, [](const Assignment& a) { return is_of_the_model(a.name); });
-  TrainConfig names;
-  const Settings schema = names.settings();
   for (const std::string& text : overrides) apply_override(all, text, schema);
   return all;
 }
@@ -77,41 +80,41 @@ int train(const Options& options) {
   return start_run(config, options.overrides, options.until_epoch);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  wait_asleep(argv);
-  Options options;
-  CLI::App app("Trains a Vision Transformer on a folder of images with a sub-folder for each class.",
-               "train");
-  app.add_option("settings", options.overrides, "settings to change, as data.train=photos training.lr=0.001");
-  app.add_option("--config", options.configuration.file, "YAML file to begin with");
-  app.add_option("--config-name", options.configuration.name,
+std::function<int()> setup(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  app.add_option("settings", options->overrides,
+                 "settings to change, as data.train=photos training.lr=0.001");
+  app.add_option("--config", options->configuration.file, "YAML file to begin with");
+  app.add_option("--config-name", options->configuration.name,
                  "the same by its name: config (if nothing is said), digits, cifar10, mini, finetune");
-  app.add_option("--config-dir", options.configuration.directory, "where to look for it");
-  app.add_flag("--cfg", options.print, "print the resolved configuration, train nothing");
-  app.add_option("--resume", options.resume, "run folder, or folder of a sweep, to go on with");
-  app.add_option("--until-epoch", options.until_epoch, "stop after this epoch, to be resumed")
+  app.add_option("--config-dir", options->configuration.directory, "where to look for it");
+  app.add_flag("--cfg", options->print, "print the resolved configuration, train nothing");
+  app.add_option("--resume", options->resume, "run folder, or folder of a sweep, to go on with");
+  app.add_option("--until-epoch", options->until_epoch, "stop after this epoch, to be resumed")
       ->check(CLI::PositiveNumber);
-  app.add_flag("-m,--multirun", options.sweep.multirun, "one run for every combination of values");
-  app.add_option("--sampler", options.sweep.sampler, "of --multirun: grid (all combinations) or random")
+  app.add_flag("-m,--multirun", options->sweep.multirun, "one run for every combination of values");
+  app.add_option("--sampler", options->sweep.sampler, "of --multirun: grid (all combinations) or random")
       ->check(CLI::IsMember({"grid", "random"}));
-  app.add_option("--trials", options.sweep.trials, "runs of the random sampler")->check(CLI::PositiveNumber);
-  app.add_option("--sampler-seed", options.sweep.seed, "of the random sampler");
-  app.add_option("--halving", options.sweep.halving,
+  app.add_option("--trials", options->sweep.trials, "runs of the random sampler")->check(CLI::PositiveNumber);
+  app.add_option("--sampler-seed", options->sweep.seed, "of the random sampler");
+  app.add_option("--halving", options->sweep.halving,
                  "stop the weaker half of a sweep's runs at these parts of the epochs, as 0.25,0.5");
-  app.footer(help());
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) { return app.exit(e) == 0 ? 0 : 2; }
-  return run_program("train", [&] {
+  app.footer(help);
+  return [options] {
     try {
-      return train(options);
+      return train(*options);
     } catch (const ConfigError& e) {
       const bool list = std::ranges::any_of(
-          options.overrides, [](const std::string& text) { return text.find(',') != std::string::npos; });
-      if (!list || options.sweep.multirun) throw;
+          options->overrides, [](const std::string& text) { return text.find(',') != std::string::npos; });
+      if (!list || options->sweep.multirun) throw;
       throw ConfigError(str_cat(e.what(), "; for several values, one after the other, add --multirun"));
     }
-  });
+  };
 }
+
+}  // namespace
+
+extern constexpr Command train_command{
+    "train", "Trains a Vision Transformer on a folder of images with a sub-folder for each class.", setup};
+
+}  // namespace minivit::cli

@@ -1,9 +1,7 @@
 // The settings of a training: what `train` understands.
 #pragma once
 
-#include <algorithm>
-#include <array>
-#include <iterator>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,13 +9,13 @@
 #include <vector>
 
 #include "minivit/data/transform.hpp"
-#include "minivit/io/pretrained.hpp"
+#include "minivit/io/model_config.hpp"
 #include "minivit/model/vit_config.hpp"
 #include "minivit/train/fine_tuning.hpp"
 #include "overrides.hpp"
 #include "settings.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::cli {
 
 /// Everything that decides what a training does. The defaults train the `mini` model on photos.
 struct TrainConfig {
@@ -63,273 +61,35 @@ struct TrainConfig {
   std::vector<std::pair<std::string, std::string>> notes;  // the user's own, by name
 
   /// The settings by name, tied to this object.
-  Settings settings() {
-    Settings s;
-    s.add("data.train", data.train, "folder with one sub-folder of images for each class");
-    s.add("data.val", data.val, "the same for validation; empty: a part of data.train");
-    s.add("data.val_fraction", data.val_fraction, "part of each class set aside if there is no data.val",
-          0.01, 0.9);
-    s.add("data.fit", data.fit, "center crop, or squash to the model's size", {"crop", "squash"});
-    s.add("data.crop_pct", data.crop_pct, "part of the edge that a center crop keeps", 0.001, 1.0);
-    s.add("data.interpolation", data.interpolation, "of resizing", {"nearest", "bilinear", "bicubic"});
-    s.add("data.normalization", data.normalization,
-          "imagenet, half (0.5 and 0.5), or mean and deviation of each channel as 0.5 0.5 0.5 / 0.2 0.2 0.2");
-    s.add("data.scale_min", data.scale_min, "least part of the area in a random crop; 1: no random crop",
-          0.01, 1.0);
-    s.add("data.hflip", data.hflip, "probability of mirroring", 0.0, 1.0);
-    s.add("data.trivial_augment", data.trivial_augment, "TrivialAugmentWide");
-    s.add("data.fast_decode", data.fast_decode,
-          "decode large JPEGs at 1/2, 1/4 or 1/8 size for training (validation is always exact)");
-    s.add("data.cache_mb", data.cache_mb, "memory for decoded images, in MiB; 0: none", std::int64_t{0},
-          std::int64_t{1} << 20);
-    s.add("data.workers", data.workers, "threads that load images; 0: none", 0, 64);
-    s.add("model.preset", preset, "sizes to start from", {"tiny", "small", "base", "large", "mini"});
-    s.add("model.pretrained", pretrained,
-          "model folder or safetensors file of minivit, timm or transformers to begin with: its sizes and "
-          "preprocessing are the defaults, the head is new for classes that it does not know");
-    s.add("model.architecture", architecture, "timm's name of model.pretrained, if it has no config.json");
-    s.add("model.image_size", image_size, "pixels: 224, or height x width as 224x160");
-    s.add("model.patch_size", model.patch_size, "pixels; divides the image size", std::int64_t{1},
-          std::int64_t{1024});
-    s.add("model.channels", model.channels, "what the model sees: 3, or 1 for gray", std::int64_t{1},
-          std::int64_t{3});
-    s.add("model.embedding_dim", model.embedding_dim, "channels of a token", std::int64_t{1},
-          std::int64_t{65536});
-    s.add("model.num_layers", model.num_layers, "encoder blocks", std::int64_t{1}, std::int64_t{1024});
-    s.add("model.num_heads", model.num_heads, "attention heads; divides embedding_dim", std::int64_t{1},
-          std::int64_t{1024});
-    s.add("model.mlp_ratio", model.mlp_ratio, "width of the MLP as a multiple of embedding_dim", 1e-6, 64.0);
-    s.add("model.input_dropout", model.input_dropout, "after the position embeddings", 0.0f, 0.99f);
-    s.add("model.attention_dropout", model.attention_dropout, "of attention probabilities", 0.0f, 0.99f);
-    s.add("model.dropout", model.dropout, "in the feed-forward part", 0.0f, 0.99f);
-    s.add("model.drop_path", model.drop_path, "of residual branches, in the last block", 0.0f, 0.99f);
-    s.add("model.head_dropout", model.head_dropout, "before the head", 0.0f, 0.99f);
-    s.add("model.activation", activation, "of the MLP", {"gelu", "swiglu"});
-    s.add("model.pooling", pooling, "class token, mean of the patches, or both",
-          {"token", "mean", "token_and_mean"});
-    s.add("model.class_token", model.class_token, "whether there is one");
-    s.add("model.positions", positions, "position embeddings", {"learned", "sincos"});
-    s.add("model.prefix_positions", model.prefix_positions,
-          "whether class token and registers have positions");
-    s.add("model.distillation", distillation, "distillation token: none, alone, or with a head",
-          {"none", "token", "head"});
-    s.add("model.qkv_bias", model.qkv_bias, "whether queries, keys and values have one");
-    s.add("model.norm_eps", model.norm_eps, "added to variances", 1e-30f, 0.999f);
-    s.add("model.register_tokens", model.register_tokens, "extra tokens", std::int64_t{0},
-          std::int64_t{1024});
-    s.add("model.layer_scale", model.layer_scale, "initial LayerScale; 0: none", 0.0f, 1e6f);
-    s.add("training.epochs", training.epochs, "passes over the images", std::int64_t{1},
-          std::int64_t{1000000});
-    s.add("training.batch_size", training.batch_size, "images in a batch", std::int64_t{1},
-          std::int64_t{65536});
-    s.add("training.accumulate", training.accumulate, "batches in a step", std::int64_t{1},
-          std::int64_t{65536});
-    s.add("training.optimizer", training.optimizer, "AdamW, or SGD with momentum", {"adamw", "sgd"});
-    s.add("training.lr", training.lr, "highest learning rate", 0.0, 1000.0);
-    s.add("training.min_lr", training.min_lr, "learning rate at the end", 0.0, 1000.0);
-    s.add("training.warmup", training.warmup, "part of all steps in which the learning rate rises", 0.0, 1.0);
-    s.add("training.weight_decay", training.weight_decay, "of matrices", 0.0f, 10.0f);
-    s.add("training.momentum", training.momentum, "beta1 of adamw", 0.0f, 0.9999f);
-    s.add("training.beta2", training.beta2, "of adamw", 0.0f, 0.999999f);
-    s.add("training.label_smoothing", training.label_smoothing, "part of the target that all classes share",
-          0.0f, 1.0f);
-    s.add("training.clip_norm", training.clip_norm, "largest norm of the gradient; 0: any", 0.0, 1e9);
-    s.add("training.freeze", training.fine_tuning.freeze,
-          "what is not trained: none, backbone (all but the head), all_but_norm, or the first N blocks");
-    s.add("training.layer_decay", training.fine_tuning.layer_decay,
-          "factor of the learning rate from each layer to the one below it", 0.01, 1.0);
-    s.add("training.backbone_lr", training.fine_tuning.backbone_lr,
-          "factor of the learning rate of all but the head", 1e-6, 1000.0);
-    s.add("training.lora_rank", training.fine_tuning.lora_rank,
-          "of adapters (LoRA) on qkv and proj, trained in place of the backbone; 0: none", std::int64_t{0},
-          std::int64_t{65536});
-    s.add("training.lora_alpha", training.fine_tuning.lora_alpha, "scale of the adapters times their rank",
-          0.0f, 1e6f);
-    s.add("training.ema", training.ema, "decay of the weights' moving average; 0: none", 0.0f, 0.99999f);
-    s.add("training.recompute", training.recompute,
-          "keep only the blocks' inputs and compute the rest again: less memory, a third more time");
-    s.add("training.patience", training.patience,
-          "epochs without a better validation accuracy after which to stop; 0: any number", std::int64_t{0},
-          std::int64_t{1000000});
-    s.add("training.time_limit", training.time_limit, "seconds after which to stop, to be resumed; 0: none",
-          0.0, 1e9);
-    s.add("training.save_seconds", training.save_seconds,
-          "between checkpoints within an epoch; 0: after every step", 0.0, 1e9);
-    s.add("training.seed", training.seed, "of everything random");
-    s.add("log.tensorboard", log.tensorboard, "write an event file for TensorBoard");
-    s.add("log.histograms", log.histograms, "epochs between histograms of weights and gradients; 0: none",
-          std::int64_t{0}, std::int64_t{1000000});
-    s.add("log.images", log.images, "validation images shown in TensorBoard with what is predicted",
-          std::int64_t{0}, std::int64_t{64});
-    s.add("log.curves", log.curves, "draw training_curves.png and .svg, if there is gnuplot");
-    s.add("output.dir", output, "where run folders go");
-    s.add("output.multirun", multirun, "where the folders of sweeps go");
-    return s;
-  }
+  Settings settings();
 
   /// Defaults, the sizes of the preset or of the pretrained model, then the assignments in their order;
   /// preset and pretrained model count first wherever they stand: they are what the others change. Throws
   /// ConfigError that says where the wrong value stands, FileError for the pretrained model. If
   /// `complete` the assignments are a whole configuration, and the pretrained model is not looked at.
-  static TrainConfig from(std::span<const Assignment> assignments, bool complete = false) {
-    TrainConfig c;
-    Settings settings = c.settings();
-    std::vector<Assignment> preset(assignments.begin(), assignments.end());
-    std::erase_if(preset, [](const Assignment& a) {
-      return a.name != "model.preset" && a.name != "model.pretrained" && a.name != "model.architecture";
-    });
-    assign(settings, preset);
-    c.model = c.preset == "tiny"    ? ViTConfig::tiny()
-              : c.preset == "small" ? ViTConfig::small()
-              : c.preset == "base"  ? ViTConfig::base()
-              : c.preset == "large" ? ViTConfig::large()
-                                    : ViTConfig::mini();
-    ViTConfig trained;
-    const bool looks = !c.pretrained.empty() && !complete;
-    if (looks) {
-      const ModelConfig found = read_pretrained_config(c.pretrained, {.architecture = c.architecture});
-      trained = found.vit;
-      c.adopt(found);
-    }
-    assign(settings, assignments);
-    for (const Assignment& a : assignments)
-      if (a.name.starts_with(kNotes)) c.note(a.name.substr(kNotes.size()), a.value);
-    c.resolve();
-    if (looks) c.check_fits(trained);
-    return c;
-  }
+  static TrainConfig from(std::span<const Assignment> assignments, bool complete = false);
 
   /// The same from texts `name=value`.
-  static TrainConfig from(std::span<const std::string_view> overrides) {
-    TrainConfig names;
-    const Settings schema = names.settings();
-    std::vector<Assignment> assignments;
-    for (const std::string_view text : overrides) apply_override(assignments, text, schema);
-    return from(assignments);
-  }
+  static TrainConfig from(std::span<const std::string_view> overrides);
 
   /// All settings and notes as YAML, which `read_yaml` reads back.
-  std::string yaml() const {
-    TrainConfig copy = *this;  // the schema points into what it describes
-    std::string out = copy.settings().yaml();
-    if (!notes.empty()) out += "notes:\n";
-    for (const auto& [name, text] : notes) out += str_cat("  ", yaml_text(name), ": ", yaml_text(text), "\n");
-    return out;
-  }
+  std::string yaml() const;
 
-  Preprocess preprocess() const {
-    Preprocess p;
-    p.height = static_cast<int>(model.image_height);
-    p.width = static_cast<int>(model.image_width);
-    p.channels = static_cast<int>(model.channels);
-    p.fit = data.fit == "crop" ? Preprocess::Fit::crop : Preprocess::Fit::squash;
-    p.crop_pct = data.crop_pct;
-    p.filter = data.interpolation == "nearest"    ? image::Filter::nearest
-               : data.interpolation == "bilinear" ? image::Filter::bilinear
-                                                  : image::Filter::bicubic;
-    if (data.normalization != "imagenet") p.mean = p.std = {0.5f, 0.5f, 0.5f};
-    if (data.normalization != "imagenet" && data.normalization != "half") {
-      float* const numbers[] = {&p.mean[0], &p.mean[1], &p.mean[2], &p.std[0], &p.std[1], &p.std[2]};
-      std::string_view rest = data.normalization;
-      bool right = true;
-      for (int i = 0; i < 6; ++i) {
-        const auto skip = [&](std::string_view what) {
-          rest.remove_prefix(std::min(rest.find_first_not_of(what), rest.size()));
-        };
-        skip(" ");
-        if (i == 3 && rest.starts_with("/")) rest.remove_prefix(1), skip(" ");
-        const std::string_view number = rest.substr(0, rest.find_first_of(" /"));
-        right = right && detail::parse_number(number, *numbers[i]);
-        rest.remove_prefix(number.size());
-      }
-      check<ConfigError>(right && rest.empty(), "data.normalization is \"", data.normalization,
-                         "\", expected imagenet, half, or three means and three deviations as "
-                         "0.5 0.5 0.5 / 0.2 0.2 0.2");
-    }
-    return p;
-  }
+  Preprocess preprocess() const;
 
-  TrainTransform train_transform() const {
-    return {.base = preprocess(),
-            .scale_min = data.scale_min,
-            .hflip = data.hflip,
-            .trivial_augment = data.trivial_augment};
-  }
+  TrainTransform train_transform() const;
 
  private:
   /// Takes sizes and preprocessing of a trained model as defaults; its dropout rates are its own business.
-  void adopt(const ModelConfig& other) {
-    const Preprocess& p = other.preprocess;
-    const auto texts = [](const std::array<float, 3>& v) { return str_cat(v[0], " ", v[1], " ", v[2]); };
-    model = other.vit;
-    model.input_dropout = model.attention_dropout = model.dropout = model.drop_path = model.head_dropout = 0;
-    image_size = p.height == p.width ? str_cat(p.height) : str_cat(p.height, "x", p.width);
-    pooling = detail::kPoolingNames[static_cast<int>(model.pooling)];
-    positions = model.positions == Positions::learned ? "learned" : "sincos";
-    activation = model.activation == Activation::gelu ? "gelu" : "swiglu";
-    distillation = detail::kDistillationNames[static_cast<int>(model.distillation)];
-    data.fit = p.fit == Preprocess::Fit::crop ? "crop" : "squash";
-    data.crop_pct = p.crop_pct;
-    data.interpolation = detail::filter_name(p.filter).name;
-    data.normalization = p.mean == Preprocess().mean && p.std == Preprocess().std
-                             ? "imagenet"
-                             : str_cat(texts(p.mean), " / ", texts(p.std));
-  }
+  void adopt(const ModelConfig& other);
 
   /// Throws ConfigError, naming the setting, if a pretrained model cannot become the one that is asked for.
-  void check_fits(const ViTConfig& trained) const {
-    const auto same = [&](const char* name, const auto& wanted, const auto& found) {
-      check<ConfigError>(wanted == found, "model.", name, " is ", wanted, ", model.pretrained=", pretrained,
-                         " has ", found, "; leave it out");
-    };
-    const ViTConfig& m = model;
-    same("embedding_dim", m.embedding_dim, trained.embedding_dim);
-    same("num_layers", m.num_layers, trained.num_layers);
-    same("num_heads", m.num_heads, trained.num_heads);
-    same("mlp_ratio", m.mlp_ratio, trained.mlp_ratio);
-    same("activation", static_cast<int>(m.activation), static_cast<int>(trained.activation));
-    same("pooling", static_cast<int>(m.pooling), static_cast<int>(trained.pooling));
-    same("class_token", m.class_token, trained.class_token);
-    same("positions", static_cast<int>(m.positions), static_cast<int>(trained.positions));
-    same("prefix_positions", m.prefix_positions, trained.prefix_positions);
-    same("distillation", static_cast<int>(m.distillation), static_cast<int>(trained.distillation));
-    same("qkv_bias", m.qkv_bias, trained.qkv_bias);
-    same("norm_eps", m.norm_eps, trained.norm_eps);
-    same("register_tokens", m.register_tokens, trained.register_tokens);
-    same("layer_scale", m.layer_scale, trained.layer_scale);
-    check<ConfigError>(m.channels == trained.channels || m.channels == 1, "model.channels is ", m.channels,
-                       ", model.pretrained=", pretrained, " has ", trained.channels, "; expected that, or 1");
-  }
+  void check_fits(const ViTConfig& trained) const;
 
-  void note(std::string name, std::string text) {
-    for (auto& [known, old] : notes)
-      if (known == name) return static_cast<void>(old = std::move(text));
-    notes.emplace_back(std::move(name), std::move(text));
-  }
+  void note(std::string name, std::string text);
 
   /// What several settings say together; throws ConfigError where they contradict each other.
-  void resolve() {
-    check<ConfigError>(!data.train.empty(),
-                       "data.train is not set, expected a folder with a sub-folder of images for each "
-                       "class, as data.train=photos; to try it on handwritten digits: --config-name digits");
-    const std::size_t x = image_size.find('x');
-    const std::string_view height = std::string_view(image_size).substr(0, x);
-    const std::string_view width =
-        x == std::string::npos ? height : std::string_view(image_size).substr(x + 1);
-    check<ConfigError>(
-        detail::parse_number(height, model.image_height) && detail::parse_number(width, model.image_width),
-        "model.image_size is \"", image_size, "\", expected pixels as 224, or height x width as 224x160");
-    const auto index = [](const auto& names, const std::string& name) {
-      return static_cast<int>(std::ranges::find(names, name) - std::begin(names));
-    };
-    model.pooling = static_cast<Pooling>(index(detail::kPoolingNames, pooling));
-    model.distillation = static_cast<Distillation>(index(detail::kDistillationNames, distillation));
-    model.activation = activation == "gelu" ? Activation::gelu : Activation::swiglu;
-    model.positions = positions == "learned" ? Positions::learned : Positions::sincos;
-    model.validate();
-    preprocess().validate();
-    training.fine_tuning.frozen_blocks(model);  // for what it throws
-  }
+  void resolve();
 };
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::cli

@@ -1,48 +1,26 @@
 // The images of a training.
 #pragma once
 
-#include <minivit/vit.hpp>
-#include <numeric>
+#include <cstddef>
 #include <string>
-#include <utility>
 #include <vector>
+
+#include "minivit/vit.hpp"
 #include "train_config.hpp"
-#include "training_state.hpp"
+
+namespace minivit::cli {
 
 /// The training images and those for validation: of a folder of their own, or a part of each class.
 struct TrainingImages {
-  minivit::ImageFolder train, val;
+  ImageFolder train, val;
   std::vector<std::size_t> train_part, val_part;  // indices
 
-  static TrainingImages open(const minivit::TrainConfig& c) {
-    using namespace minivit;
-    const auto cache = static_cast<std::size_t>(c.data.cache_mb) << 20;
-    ImageFolder train(c.data.train, c.train_transform(),
-                      {.cache_bytes = cache, .fast_decode = c.data.fast_decode});
-    if (!c.data.val.empty()) {
-      ImageFolder val(c.data.val, c.preprocess(), {.classes = train.classes(), .cache_bytes = cache / 4});
-      std::vector<std::size_t> all_train(train.size()), all_val(val.size());
-      std::iota(all_train.begin(), all_train.end(), std::size_t{0});
-      std::iota(all_val.begin(), all_val.end(), std::size_t{0});
-      return {std::move(train), std::move(val), std::move(all_train), std::move(all_val)};
-    }
-    auto [train_part, val_part] = stratified_split(train.labels(), c.data.val_fraction, c.training.seed);
-    check<ConfigError>(!val_part.empty(), c.data.train,
-                       ": too few images to set some aside for validation; give data.val");
-    ImageFolder val(c.data.train, c.preprocess(), {.cache_bytes = cache / 4});
-    return {std::move(train), std::move(val), std::move(train_part), std::move(val_part)};
-  }
+  static TrainingImages open(const TrainConfig& c);
 
   const std::vector<std::string>& classes() const { return train.classes(); }
 
   /// What a resumed run must find again.
-  std::string digest() const {
-    const auto below = [](const minivit::ImageFolder& folder, std::size_t i) {
-      return folder.paths()[i].lexically_relative(folder.root()).string();
-    };
-    return minivit::data_digest(train_part.size() + val_part.size(), [&](std::size_t i) {
-      return i < train_part.size() ? below(train, train_part[i])
-                                   : below(val, val_part[i - train_part.size()]);
-    });
-  }
+  std::string digest() const;
 };
+
+}  // namespace minivit::cli

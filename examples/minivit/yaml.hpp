@@ -1,53 +1,36 @@
-// Configuration files: YAML with a section for each group of settings, which may begin with other files.
+// Configuration files: YAML with a section for each group of settings, which may begin with other files; and
+// lists of texts.
 #pragma once
 
-#include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <string>
-#include <system_error>
+#include <utility>
 #include <vector>
 
-#include "minivit/core/check.hpp"
 #include "overrides.hpp"
-#include "yaml_text.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::cli {
 
-namespace detail {
+/// Names with their values as text, in the file's order.
+using SettingTexts = std::vector<std::pair<std::string, std::string>>;
 
-/// `open`: the files that are being read, to find circles.
-inline std::vector<Assignment> read_yaml(const std::filesystem::path& path,
-                                         std::vector<std::filesystem::path> open) {
-  std::error_code ignored;
-  open.push_back(std::filesystem::weakly_canonical(path, ignored));
-  check<ConfigError>(std::count(open.begin(), open.end(), open.back()) == 1, path.string(),
-                     ": includes itself by way of its defaults");
-  YamlSettings file;
-  read_yaml_events<ConfigError>(path, file);
-  std::vector<Assignment> all;
-  for (const std::string& name : file.defaults) {
-    std::filesystem::path other = path.parent_path() / name;
-    if (!other.has_extension()) other += ".yaml";
-    const std::vector<Assignment> inherited = read_yaml(other, open);
-    all.insert(all.end(), inherited.begin(), inherited.end());
-  }
-  for (const YamlEntry& entry : file.settings)
-    if (entry.null)  // back to the default, whatever an inherited file says
-      std::erase_if(all, [&](const Assignment& a) { return a.name == entry.name; });
-    else
-      all.push_back({entry.name, entry.text, str_cat(path.string(), ": ", entry.place)});
-  return all;
-}
+/// The largest YAML file that is read, in bytes.
+inline constexpr std::size_t kMaxYamlBytes = std::size_t{1} << 20;
 
-}  // namespace detail
+/// The settings in a file of sections, `section.name` with its text; an empty value is the empty text. Throws
+/// FileError, with line and column, if the file has more than kMaxYamlBytes, cannot be read, or is anything
+/// else: with a list, deeper sections, aliases, a name that appears twice.
+SettingTexts read_yaml_settings(const std::filesystem::path& path);
+
+/// The texts in a file that is a list of them. Throws FileError as read_yaml_settings does.
+std::vector<std::string> read_yaml_list(const std::filesystem::path& path);
 
 /// The assignments of a YAML file: sections of scalars (`training: {lr: 1e-4}` is training.lr=1e-4), all
 /// taken as the text that stands there, so that it is the setting's type that decides what `no` or `1e-4`
 /// means. A list `defaults:` names files beside this one to start from; a null takes back what they say. At
 /// most kMaxYamlBytes. Throws FileError if it cannot be read, ConfigError with line and column for what is
 /// malformed, repeated, an alias, a list or a section in a section.
-inline std::vector<Assignment> read_yaml(const std::filesystem::path& path) {
-  return detail::read_yaml(path, {});
-}
+std::vector<Assignment> read_yaml(const std::filesystem::path& path);
 
-}  // namespace minivit::inline MINIVIT_ABI
+}  // namespace minivit::cli

@@ -53,7 +53,7 @@ def result_of(form, folder, images):
 
 def check(export, source, form, folder):
     """An error text, or nothing."""
-    done = subprocess.run([export, "--model", source, "--to", form, "--out", folder], capture_output=True, text=True)
+    done = subprocess.run([export, "export", "--model", source, "--to", form, "--out", folder], capture_output=True, text=True)
     if not has_word_for(form, source.name):
         return None if done.returncode == 2 else f"exit code {done.returncode}, expected 2"
     if done.returncode != 0:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The programs as their users run them:   bash programs.sh BINARIES SCRATCH TEST…
 #
-# BINARIES is the folder of the built programs, SCRATCH a folder for this script alone: it is emptied. Each TEST is one of the
+# BINARIES is the build folder, with minivit and examples/ in it, SCRATCH a folder for this script alone: it is emptied. Each TEST is one of the
 # functions test_… below, named without test_; all of them if none is given. Says what failed, with what the program said,
 # and ends with 1 if anything did.
 set -euo pipefail
@@ -26,12 +26,12 @@ fail() {
 
 skip() { printf 'skipped: %s\n' "$1"; }
 
-# run CODE PROGRAM ARGUMENT…: expects this exit code. Output and errors are in $scratch/out and $scratch/err.
+# run CODE SUBCOMMAND ARGUMENT…: runs minivit and expects this exit code. Output and errors are in $scratch/out and $scratch/err.
 input=/dev/null
 run() {
   local expected=$1 code=0
   shift
-  "$bin/$1" "${@:2}" >"$scratch/out" 2>"$scratch/err" <"$input" || code=$?
+  "$bin/minivit" "$@" >"$scratch/out" 2>"$scratch/err" <"$input" || code=$?
   [[ $code == "$expected" ]] || fail "$*: exit code $code, expected $expected" "$scratch/err"
 }
 
@@ -44,14 +44,14 @@ answering() {
 # says FILE TEXT: the file has a line with this text.
 says() { grep -qF -- "$2" "$1" || fail "$(basename "$1") does not say \"$2\"" "$1"; }
 
-# refused CODE TEXT PROGRAM ARGUMENT…: the program ends with this code, says this and its name on standard error and nothing
-# on standard output.
+# refused CODE TEXT SUBCOMMAND ARGUMENT…: the program ends with this code, says this and its name on standard error and
+# nothing on standard output.
 refused() {
   local code=$1 text=$2
   shift 2
   run "$code" "$@"
   says "$scratch/err" "$text"
-  says "$scratch/err" "$1: "
+  says "$scratch/err" "minivit $1: "
   [[ ! -s $scratch/out ]] || fail "$*: an error, and yet something on standard output" "$scratch/out"
 }
 
@@ -133,11 +133,116 @@ trap unmount EXIT
 
 # ---- the tests -------------------------------------------------------------------------------------------------------
 
-test_small_programs() {
-  run 0 hello_autograd
+# example NAME ARGUMENT…: runs one of the examples, which ends well.
+example() {
+  local code=0
+  "$bin/examples/$1" "${@:2}" >"$scratch/out" 2>"$scratch/err" || code=$?
+  [[ $code == 0 ]] || fail "$*: exit code $code, expected 0" "$scratch/err"
+}
+
+test_examples() {
+  example hello_autograd
   says "$scratch/out" "gradient"
-  run 0 vit_from_bricks
+  example vit_from_bricks
   says "$scratch/out" "16 of 16 remembered"
+  example custom_op
+  says "$scratch/out" "the gradient is right"
+  example eigen_interop
+  says "$scratch/out" "principal"
+  digits
+  example custom_dataset "$data/digits.png" "$data/digits.labels.txt"
+  says "$scratch/out" "of 360 digits"
+  example train_loop "$scratch/digits/train" "$scratch/loop"
+  exists "$scratch/loop"/{model.safetensors,config.json,preprocessor_config.json}
+  run 0 evaluate --model "$scratch/loop" --json "$scratch/digits/test"
+  [[ $(sed -E 's/.*"correct":([0-9]+).*/\1/' "$scratch/out") -gt 300 ]] || fail "train_loop: its model has not learned the digits" "$scratch/out"
+  example classify_from_threads "$scratch/loop" "$scratch"/digits/test/*/17*0.png
+  [[ $(grep -cE '17[0-9]*0\.png +[0-9] ' "$scratch/out") == $(printf '%s\n' "$scratch"/digits/test/*/17*0.png | wc -l) ]] ||
+    fail "classify_from_threads: expected a line an image" "$scratch/out"
+}
+
+# The program itself: help, version, what is typed wrong.
+test_usage() {
+  run 0 --help
+  local name
+  for name in train predict evaluate runs export inspect embed probe digits; do
+    grep -qE "^  $name +[A-Z].*\.$" "$scratch/out" || fail "--help: no line for $name" "$scratch/out"
+  done
+  [[ $(awk 'length > 120' "$scratch/out") == "" ]] || fail "--help: lines that are too long" "$scratch/out"
+  run 0 --version
+  grep -qE '^minivit [0-9]+\.[0-9]+\.[0-9]+$' "$scratch/out" || fail "--version: no version" "$scratch/out"
+  for name in 'instruction set: ' 'threads: ' 'libraries: Eigen ' 'compiler: '; do says "$scratch/out" "$name"; done
+  run 2 trian data.train=photos
+  says "$scratch/err" 'minivit: there is no subcommand "trian"; did you mean "train"?'
+  run 2
+  says "$scratch/err" "expected a subcommand"
+  run 2 --nonsense
+  run 2 predict --modle a image.png
+  says "$scratch/err" "minivit predict: "
+  says "$scratch/err" "did you mean --model?"
+  [[ ! -s $scratch/out ]] || fail "a wrong option, and yet something on standard output" "$scratch/out"
+  for name in train predict evaluate runs export inspect embed probe digits; do
+    run 0 "$name" --help
+    says "$scratch/out" "minivit $name"
+    [[ ! -s $scratch/err ]] || fail "$name --help: something on standard error" "$scratch/err"
+  done
+}
+
+# What bash completes, as its completion asks.
+test_completion() {
+  run 0 --completion bash
+  bash -n "$scratch/out" || fail "the completion script is not bash" "$scratch/out"
+  cp "$scratch/out" "$scratch/completion.bash"
+  refused_completion=$("$bin/minivit" --completion fish 2>&1) && fail "--completion fish: expected an error"
+  [[ $refused_completion == *"expected bash"* ]] || fail "--completion fish: $refused_completion"
+  # completes EXPECTED WORD…: the last word may become these.
+  completes() {
+    local expected=$1 found
+    shift
+    found=$(bash -c 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _minivit; printf "%s\n" "${COMPREPLY[@]}"' \
+      bash "$scratch/completion.bash" "$@" | sort | tr '\n' ' ')
+    [[ $found == "$expected " ]] || fail "completion of $*: $found, expected $expected"
+  }
+  completes "embed evaluate export" minivit e
+  completes "--version" minivit --v
+  completes "--model" minivit predict --mo
+  completes "training.label_smoothing=" minivit train training.lab
+  completes "base" minivit train model.preset = b
+  completes "false true" minivit train log.curves =
+  completes "accuracy date" minivit runs --sort ""
+  completes "diff" minivit runs di
+  cd "$scratch"
+  mkdir -p photos && : >photo.png
+  completes "photo.png photos" minivit predict --latest phot
+  completes "photos" minivit train data.train = photos
+  completes "photo.png photos" minivit predict --model phot
+}
+
+# Spellings of before, in files and on the command line: read, with a line that says the new one.
+test_old_names() {
+  trained
+  run 0 train --cfg --config-name seed data.train=photos training.checkpoint=true model.preset=seed
+  says "$scratch/out" "recompute: true"
+  says "$scratch/out" "preset: mini"
+  says "$scratch/err" "minivit train: --config-name seed is now called --config-name mini"
+  says "$scratch/err" "minivit train: training.checkpoint is now called training.recompute"
+  says "$scratch/err" "minivit train: model.preset=seed is now called model.preset=mini"
+  [[ $(wc -l <"$scratch/err") == 3 ]] || fail "old names: expected three lines" "$scratch/err"
+  # A run folder as it was written then.
+  tiny data.train="$scratch/pair" output.dir="$scratch/whole"
+  run_folder "$scratch/whole"
+  local whole=$run_dir
+  tiny data.train="$scratch/pair" output.dir="$scratch/old" --until-epoch 1
+  run_folder "$scratch/old"
+  sed -i 's/^  recompute: /  checkpoint: /; s/^  preset: mini/  preset: seed/' "$run_dir/config.yaml"
+  run 0 predict --run "$run_dir" "$scratch/pair/zero"
+  [[ ! -s $scratch/err ]] || fail "predict with an old run: something on standard error" "$scratch/err"
+  run 0 runs diff "$whole" "$run_dir"
+  says "$scratch/out" "settings: no difference"
+  run 0 train --resume "$run_dir"
+  says "$scratch/err" "training.checkpoint is now called training.recompute"
+  [[ $(wc -l <"$scratch/err") == 2 ]] || fail "an old run: expected a line for each of two names" "$scratch/err"
+  same_run "$whole" "$run_dir"
 }
 
 test_digits() {
@@ -149,7 +254,7 @@ test_digits() {
   refused 1 "too small for" digits "$scratch/digits/train/0/0000.png" "$data/digits.labels.txt" "$scratch/none"
   absent "$scratch/none"
   run 2 digits only-one-argument
-  says "$scratch/err" "usage: digits"
+  says "$scratch/err" "labels is required"
 }
 
 test_train() {
@@ -219,8 +324,8 @@ test_train_options() {
   # More images in a batch than there are.
   tiny data.train="$scratch/pair" training.batch_size=4096 training.epochs=1 output.dir="$scratch/large_batch"
   # Two runs that start together have a folder each.
-  "$bin/train" "${settings[@]}" data.train="$scratch/pair" output.dir="$scratch/together" &>"$scratch/log1" & local first=$!
-  "$bin/train" "${settings[@]}" data.train="$scratch/pair" output.dir="$scratch/together" &>"$scratch/log2" & local second=$!
+  "$bin/minivit" train "${settings[@]}" data.train="$scratch/pair" output.dir="$scratch/together" &>"$scratch/log1" & local first=$!
+  "$bin/minivit" train "${settings[@]}" data.train="$scratch/pair" output.dir="$scratch/together" &>"$scratch/log2" & local second=$!
   wait $first || fail "train: the first of two runs" "$scratch/log1"
   wait $second || fail "train: the second of two runs" "$scratch/log2"
   local runs=("$scratch"/together/*/*)
@@ -411,7 +516,7 @@ test_resume() {
   if command -v gnuplot >/dev/null; then exists "$whole"/training_curves.{png,svg,gnuplot}; fi
 
   # Killed 20 times, at any moment: it goes on, and ends with the same bits.
-  "$bin/train" "${settings[@]}" "${all[@]}" output.dir="$scratch/killed" &>"$scratch/log" & pid=$!
+  "$bin/minivit" train "${settings[@]}" "${all[@]}" output.dir="$scratch/killed" &>"$scratch/log" & pid=$!
   for ((i = 0; kills < 20 && i < 200; ++i)); do
     sleep "0.$(printf '%03d' $((RANDOM % 200 + 5)))"
     kill -KILL $pid 2>/dev/null || true
@@ -422,9 +527,9 @@ test_resume() {
     kills=$((kills + 1))
     if compgen -G "$scratch/killed/*/*" >/dev/null; then
       run_folder "$scratch/killed"
-      "$bin/train" --resume "$run_dir" &>"$scratch/log" & pid=$!
+      "$bin/minivit" train --resume "$run_dir" &>"$scratch/log" & pid=$!
     else  # before the folder was there
-      "$bin/train" "${settings[@]}" "${all[@]}" output.dir="$scratch/killed" &>"$scratch/log" & pid=$!
+      "$bin/minivit" train "${settings[@]}" "${all[@]}" output.dir="$scratch/killed" &>"$scratch/log" & pid=$!
     fi
   done
   wait $pid 2>/dev/null || fail "train --resume: the last one" "$scratch/log"
@@ -437,7 +542,7 @@ test_resume() {
   # Asked to stop: the step is finished, the code says why, and it goes on.
   local signal
   for signal in INT TERM; do
-    "$bin/train" "${settings[@]}" "${all[@]}" training.epochs=100 output.dir="$scratch/$signal" &>"$scratch/log" & pid=$!
+    "$bin/minivit" train "${settings[@]}" "${all[@]}" training.epochs=100 output.dir="$scratch/$signal" &>"$scratch/log" & pid=$!
     for ((i = 0; i < 100; ++i)); do
       if compgen -G "$scratch/$signal/*/*/best" >/dev/null; then break; fi
       sleep 0.1
@@ -446,7 +551,7 @@ test_resume() {
     kill -$signal $pid
     wait $pid || code=$?
     [[ $code == "$([[ $signal == INT ]] && echo 130 || echo 143)" ]] || fail "train stopped by $signal: exit code $code" "$scratch/log"
-    says "$scratch/log" "to go on: train --resume $scratch/$signal"
+    says "$scratch/log" "to go on: minivit train --resume $scratch/$signal"
     run_folder "$scratch/$signal"
     says "$run_dir/result.json" '"status": "interrupted"'
   done
@@ -834,11 +939,11 @@ test_bad_folders() {
     chmod 000 "$scratch/locked/one"
     bad "locked/one: cannot be read" "$scratch/locked"
     chmod 700 "$scratch/locked/one"
-  elif command -v setpriv >/dev/null && setpriv --reuid=65534 --clear-groups test -x "$bin/train"; then
+  elif command -v setpriv >/dev/null && setpriv --reuid=65534 --clear-groups test -x "$bin/minivit"; then
     two_classes "$scratch/locked"
     chmod 000 "$scratch/locked/one"
     local code=0
-    setpriv --reuid=65534 --clear-groups "$bin/train" data.train="$scratch/locked" output.dir="$out" >"$scratch/out" 2>"$scratch/err" || code=$?
+    setpriv --reuid=65534 --clear-groups "$bin/minivit" train data.train="$scratch/locked" output.dir="$out" >"$scratch/out" 2>"$scratch/err" || code=$?
     [[ $code == 1 ]] || fail "train on a locked folder: exit code $code, expected 1" "$scratch/err"
     says "$scratch/err" "locked/one: cannot be read"
     absent "$out"
@@ -944,8 +1049,8 @@ test_full_disk() {
 
 # ---- which of them ---------------------------------------------------------------------------------------------------
 
-if [[ ! -x $bin/train ]]; then
-  skip "$bin/train is not built"
+if [[ ! -x $bin/minivit ]]; then
+  skip "$bin/minivit is not built"
   exit 77  # what ctest takes for skipped
 fi
 unmount

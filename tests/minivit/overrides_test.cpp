@@ -9,6 +9,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using namespace minivit::cli;
 
 namespace {
 
@@ -93,4 +94,27 @@ TEST_CASE_FIXTURE(Fixture, "notes have any name and do not touch the settings") 
   CHECK(assignments.size() == 2);
   CHECK(assignments[1].name == "notes.purpose");
   CHECK(assignments[1].value == "base line");
+}
+
+TEST_CASE("old spellings are read as those of now, with a word about each") {
+  int depth = 0;
+  Settings schema;
+  schema.add("model.depth", depth, "blocks");
+  schema.rename("model.layers", "model.depth");
+  const std::vector<Assignment> given{
+      {"model.layers", "2", "old.yaml: line 1"}, {"model.depth", "3", {}}, {"notes.model.layers", "x", {}}};
+  std::vector<std::string> said;
+  const auto now = respelled(given, schema, [&](const std::string& line) { said.push_back(line); });
+  REQUIRE(now.size() == 3);
+  CHECK(now[0].name == "model.depth");
+  CHECK(now[0].value == "2");
+  CHECK(now[0].origin == "old.yaml: line 1");
+  CHECK(now[2].name == "notes.model.layers");
+  CHECK(said == std::vector<std::string>{"old.yaml: line 1: model.layers is now called model.depth"});
+
+  std::vector<Assignment> all = now;
+  apply_override(all, "model.layers=5", schema);
+  CHECK(all.back().name == "model.depth");
+  apply_override(all, "~model.layers", schema);  // takes back what was written in either way
+  CHECK(all.size() == 1);
 }

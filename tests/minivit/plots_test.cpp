@@ -12,6 +12,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using namespace minivit::cli;
 namespace fs = std::filesystem;
 
 namespace {

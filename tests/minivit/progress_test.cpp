@@ -1,4 +1,4 @@
-// What the terminal shows of an epoch, and how other programs are run.
+// What the terminal shows of an epoch, and what is known of the machine.
 #include "progress.hpp"
 
 #include <doctest/doctest.h>
@@ -17,6 +17,7 @@
 #include "run_log.hpp"
 
 using namespace minivit;
+using namespace minivit::cli;
 
 namespace {
 
@@ -54,12 +55,12 @@ TEST_CASE("the progress line has what fits") {
       CHECK(characters(progress_line(kHalf, {.interactive = true, .utf8 = utf8, .width = width})) <
             static_cast<std::size_t>(width));
     }
-  CHECK(detail::bar_text(0.5625, 2, true) == "\u2588\u258f");  // nine eighths
-  CHECK(detail::bar_text(1.0, 2, true) == "\u2588\u2588");
-  CHECK(detail::bar_text(0.0, 2, true) == "  ");
-  CHECK(detail::bar_text(7.0, 2, false) == "##");
-  CHECK(detail::clock_text(3725) == "1:02:05");
-  CHECK(detail::clock_text(-1) == "0:00");
+  CHECK(bar_text(0.5625, 2, true) == "\u2588\u258f");  // nine eighths
+  CHECK(bar_text(1.0, 2, true) == "\u2588\u2588");
+  CHECK(bar_text(0.0, 2, true) == "  ");
+  CHECK(bar_text(7.0, 2, false) == "##");
+  CHECK(clock_text(3725) == "1:02:05");
+  CHECK(clock_text(-1) == "0:00");
 }
 
 TEST_CASE("the rate follows a change and forgets") {
@@ -116,19 +117,6 @@ TEST_CASE("on a terminal the progress line is written over, and nothing of it is
   CHECK(status == 0);
   CHECK(shown == "first\r\n\rworking\x1b[K\r\x1b[K\x1b[1msecond\x1b[0m\r\n\rworking again\x1b[K\r\x1b[K");
   CHECK(io::read_file(folder.path() / "log", 1000) == "first\nsecond\nfor the file\n");
-}
-
-TEST_CASE("programs: output, exit codes, time") {
-  using Command = std::vector<std::string>;
-  const ProcessResult good =
-      run_process(Command{"sh", "-c", "echo out; echo err >&2; pwd; exit 3"}, 10.0, "/");
-  CHECK(good.code == 3);
-  CHECK(good.output == "out\nerr\n/\n");
-  const ProcessResult late = run_process(Command{"sh", "-c", "sleep 60 & sleep 60"}, 0.2);
-  CHECK(late.code == -1);
-  CHECK(late.error == "sh took longer than 0.2 s");
-  CHECK(run_process(Command{"no-such-program-here"}, 1.0).code != 0);
-  CHECK(run_process(Command{"sh", "-c", "kill -9 $$"}, 10.0).error == "sh was killed by signal 9");
 }
 
 TEST_CASE("the machine") {

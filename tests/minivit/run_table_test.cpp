@@ -10,13 +10,15 @@
 
 #include "data/fixture.hpp"
 #include "leaderboard.hpp"
+#include "run_folder.hpp"
 #include "run_info.hpp"
 #include "run_table.hpp"
 #include "support/message_of.hpp"
 #include "text_table.hpp"
-#include "yaml_text.hpp"
+#include "yaml.hpp"
 
 using namespace minivit;
+using namespace minivit::cli;
 namespace fs = std::filesystem;
 
 namespace {

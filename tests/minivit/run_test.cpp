@@ -1,9 +1,11 @@
 // Run folders and the log of a run.
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cctype>
 #include <cstdio>
 #include <filesystem>
@@ -21,6 +23,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using namespace minivit::cli;
 namespace fs = std::filesystem;
 
 namespace {
@@ -107,6 +110,30 @@ TEST_CASE("32 runs that start at once get 32 folders") {
     numbered |= folder.filename().string().find('_') != std::string::npos;
   }
   CHECK(numbered);
+}
+
+TEST_CASE("making a run folder does not change what other threads' files may be read by") {
+  const TemporaryFolder base;
+  const mode_t before = ::umask(027);  // no other thread yet
+  std::atomic<bool> done{false};
+  int wrong = 0;
+  std::thread other([&] {
+    const fs::path path = base.path() / "file";
+    while (!done) {
+      const int fd = ::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+      struct stat status {};
+      if (fd < 0 || ::fstat(fd, &status) != 0 || (status.st_mode & 0777) != 0640) ++wrong;
+      ::close(fd);
+      ::unlink(path.c_str());
+    }
+  });
+  fs::path run;
+  for (int i = 0; i < 300; ++i) run = make_run_folder(base.path() / "outputs");
+  done = true;
+  other.join();
+  CHECK(wrong == 0);
+  CHECK(fs::status(run).permissions() == static_cast<fs::perms>(0750));  // as open as any folder
+  ::umask(before);
 }
 
 TEST_CASE("a run folder that cannot be made is named") {

@@ -10,6 +10,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using namespace minivit::cli;
 
 namespace {
 
@@ -126,12 +127,12 @@ TEST_CASE("an unknown name is answered with the nearest") {
 }
 
 TEST_CASE("edit distance") {
-  CHECK(detail::edit_distance("", "") == 0);
-  CHECK(detail::edit_distance("abc", "") == 3);
-  CHECK(detail::edit_distance("", "abc") == 3);
-  CHECK(detail::edit_distance("kitten", "sitting") == 3);
-  CHECK(detail::edit_distance("flaw", "lawn") == 2);
-  CHECK(detail::edit_distance("same", "same") == 0);
+  CHECK(edit_distance("", "") == 0);
+  CHECK(edit_distance("abc", "") == 3);
+  CHECK(edit_distance("", "abc") == 3);
+  CHECK(edit_distance("kitten", "sitting") == 3);
+  CHECK(edit_distance("flaw", "lawn") == 2);
+  CHECK(edit_distance("same", "same") == 0);
 }
 
 TEST_CASE("settings are written as YAML by section, texts in quotes") {
@@ -158,4 +159,28 @@ TEST_CASE("help has a line for each setting, in columns") {
   }
   CHECK(columns[0] == columns[1]);
   CHECK(columns[1] == columns[2]);
+}
+
+TEST_CASE("old spellings of names and values, one after the other") {
+  int depth = 0;
+  std::string size;
+  Settings s;
+  s.add("model.depth", depth, "blocks");
+  s.add("model.size", size, "how large", {"mini", "large"});
+  s.rename("model.layers", "model.num_layers");
+  s.rename("model.num_layers", "model.depth");
+  s.rename_value("model.size", "seed", "mini");
+  const Settings::Spelling name = s.spelling("model.layers", "3");
+  CHECK(name.name == "model.depth");
+  CHECK(name.value == "3");
+  CHECK(name.change ==
+        "model.layers is now called model.num_layers; model.num_layers is now called model.depth");
+  const Settings::Spelling value = s.spelling("model.size", "seed");
+  CHECK(value.name == "model.size");
+  CHECK(value.value == "mini");
+  CHECK(value.change == "model.size=seed is now called model.size=mini");
+  CHECK(s.spelling("model.size", "large").change.empty());
+  CHECK(s.spelling("model.depth", "seed").value == "seed");  // of another setting
+  CHECK(s.words("model.size") == std::vector<std::string>{"mini", "large"});
+  CHECK(s.words("model.depth").empty());
 }

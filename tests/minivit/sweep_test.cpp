@@ -8,10 +8,12 @@
 #include <vector>
 
 #include "halving.hpp"
+#include "minivit/core/check.hpp"
 #include "support/message_of.hpp"
 #include "sweep.hpp"
 
 using namespace minivit;
+using namespace minivit::cli;
 
 namespace {
 
@@ -33,10 +35,10 @@ std::vector<Sweep> sweeps(const Texts& assignments) {
 }
 
 std::vector<Job> random_of(const Texts& assignments, std::int64_t trials, std::uint64_t seed) {
-  return minivit::random_jobs(sweeps(assignments), trials, seed);
+  return minivit::cli::random_jobs(sweeps(assignments), trials, seed);
 }
 
-std::vector<Job> grid_of(const Texts& assignments) { return minivit::grid(sweeps(assignments)); }
+std::vector<Job> grid_of(const Texts& assignments) { return minivit::cli::grid(sweeps(assignments)); }
 
 /// The value of the only setting of a job.
 double number(const Job& job) {

@@ -9,10 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "minivit/io/pretrained_source.hpp"
 #include "support/message_of.hpp"
 #include "yaml.hpp"
 
 using namespace minivit;
+using namespace minivit::cli;
 
 namespace {
 
@@ -261,4 +263,13 @@ TEST_CASE("mean and deviation by numbers") {
     CHECK(complaint({wrong}).starts_with("data.normalization is \""));
   CHECK(complaint({"data.normalization=0 0 0 / 0 1 1"})
             .starts_with("preprocess: mean 0 and std 0 of channel 0"));
+}
+
+TEST_CASE("configurations of before are read") {
+  const TrainConfig c = TrainConfig::from(std::vector<Assignment>{
+      {"data.train", "photos", {}}, {"training.checkpoint", "true", {}}, {"model.preset", "seed", {}}});
+  CHECK(c.training.recompute);
+  CHECK(c.preset == "mini");
+  CHECK(c.model.embedding_dim == ViTConfig::mini().embedding_dim);
+  CHECK(c.yaml().find("checkpoint") == std::string::npos);
 }

@@ -9,6 +9,7 @@
 #include "support/message_of.hpp"
 
 using namespace minivit;
+using namespace minivit::cli;
 
 TEST_CASE("every number of a state comes back") {
   const TrainingState a{.epoch = 3,

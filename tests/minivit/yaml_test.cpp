@@ -11,6 +11,7 @@
 #include "train_config.hpp"
 
 using namespace minivit;
+using namespace minivit::cli;
 namespace fs = std::filesystem;
 
 namespace {

@@ -1,35 +1,26 @@
-// The two plain forms of YAML that there are: sections of settings, and a list of texts.
+// The two plain forms of YAML that are read: sections of settings, and a list of texts.
 //
 // yaml-cpp reports what it reads as events. Anything that is in neither form is refused where it appears, so
 // that no tree is built and no alias is followed for a file of a stranger.
-#pragma once
+#include "yaml.hpp"
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
-#include <cstddef>
-#include <filesystem>
+#include <algorithm>
 #include <set>
 #include <sstream>
-#include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
+#include <system_error>
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/file.hpp"
-#include "minivit/core/utf8.hpp"
+#include "minivit/io/json_text.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+namespace minivit::cli {
 
-/// Names with their values as text, in the file's order.
-using SettingTexts = std::vector<std::pair<std::string, std::string>>;
-
-/// The largest YAML file that is read, in bytes.
-inline constexpr std::size_t kMaxYamlBytes = std::size_t{1} << 20;
-
-namespace detail {
+namespace {
 
 /// Takes the events of one document; what it does not expect is an exception of yaml-cpp, with its place.
 class YamlEvents : public YAML::EventHandler {
@@ -52,7 +43,7 @@ class YamlEvents : public YAML::EventHandler {
 };
 
 /// "line 3, column 7", as people count.
-inline std::string place(const YAML::Mark& mark) {
+std::string place(const YAML::Mark& mark) {
   return str_cat("line ", mark.line + 1, ", column ", mark.column + 1);
 }
 
@@ -158,8 +149,8 @@ class YamlList final : public YamlEvents {
 /// Reads a file; throws E for what is not as it should be, FileError if there is nothing to read.
 template <class E>
 void read_yaml_events(const std::filesystem::path& path, YamlEvents& events) {
-  const std::string text = io::read_file(path, kMaxYamlBytes);
-  check<E>(is_utf8(text), path.string(), ": is not valid UTF-8");
+  const std::string text = read_file(path, kMaxYamlBytes);
+  check<E>(detail::is_utf8(text), path.string(), ": is not valid UTF-8");
   std::istringstream in(text);
   try {
     YAML::Parser parser(in);
@@ -170,25 +161,46 @@ void read_yaml_events(const std::filesystem::path& path, YamlEvents& events) {
   }
 }
 
-}  // namespace detail
+/// `open`: the files that are being read, to find circles.
+std::vector<Assignment> read_yaml(const std::filesystem::path& path,
+                                  std::vector<std::filesystem::path> open) {
+  std::error_code ignored;
+  open.push_back(std::filesystem::weakly_canonical(path, ignored));
+  check<ConfigError>(std::count(open.begin(), open.end(), open.back()) == 1, path.string(),
+                     ": includes itself by way of its defaults");
+  YamlSettings file;
+  read_yaml_events<ConfigError>(path, file);
+  std::vector<Assignment> all;
+  for (const std::string& name : file.defaults) {
+    std::filesystem::path other = path.parent_path() / name;
+    if (!other.has_extension()) other += ".yaml";
+    const std::vector<Assignment> inherited = read_yaml(other, open);
+    all.insert(all.end(), inherited.begin(), inherited.end());
+  }
+  for (const YamlEntry& entry : file.settings)
+    if (entry.null)  // back to the default, whatever an inherited file says
+      std::erase_if(all, [&](const Assignment& a) { return a.name == entry.name; });
+    else
+      all.push_back({entry.name, entry.text, str_cat(path.string(), ": ", entry.place)});
+  return all;
+}
 
-/// The settings in a file of sections, `section.name` with its text; an empty value is the empty text. Throws
-/// FileError, with line and column, if the file has more than kMaxYamlBytes, cannot be read, or is anything
-/// else: with a list, deeper sections, aliases, a name that appears twice.
-inline SettingTexts read_yaml_settings(const std::filesystem::path& path) {
-  detail::YamlSettings events;
-  detail::read_yaml_events<FileError>(path, events);
+}  // namespace
+
+SettingTexts read_yaml_settings(const std::filesystem::path& path) {
+  YamlSettings events;
+  read_yaml_events<FileError>(path, events);
   SettingTexts texts;
-  for (detail::YamlEntry& entry : events.settings)
-    texts.emplace_back(std::move(entry.name), std::move(entry.text));
+  for (YamlEntry& entry : events.settings) texts.emplace_back(std::move(entry.name), std::move(entry.text));
   return texts;
 }
 
-/// The texts in a file that is a list of them. Throws FileError as read_yaml_settings does.
-inline std::vector<std::string> read_yaml_list(const std::filesystem::path& path) {
-  detail::YamlList events;
-  detail::read_yaml_events<FileError>(path, events);
+std::vector<std::string> read_yaml_list(const std::filesystem::path& path) {
+  YamlList events;
+  read_yaml_events<FileError>(path, events);
   return std::move(events.items);
 }
 
-}  // namespace minivit::inline MINIVIT_ABI
+std::vector<Assignment> read_yaml(const std::filesystem::path& path) { return read_yaml(path, {}); }
+
+}  // namespace minivit::cli

@@ -1,0 +1,2 @@
+// The one source file of minivit::compiled.
+#include <minivit/source.hpp>

@@ -1,0 +1,131 @@
+// The program's frame: subcommands, help, version, errors.
+#include "program.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <system_error>
+
+#include "command.hpp"
+#include "completion.hpp"
+#include "minivit/core/check.hpp"
+#include "settings.hpp"
+#include "text_table.hpp"
+#include "version.hpp"
+
+namespace minivit::cli {
+
+namespace {
+
+std::string help() {
+  std::string out =
+      "Trains Vision Transformers on folders of images, and uses them.\n\n"
+      "Usage: minivit SUBCOMMAND [OPTIONS]\n\nSubcommands:\n";
+  for (const Command* command : commands()) out += format("  %-9s  %s\n", command->name, command->summary);
+  return out +
+         "\nminivit SUBCOMMAND --help says more.\n\n"
+         "  --help             this\n"
+         "  --version          version, instruction set, threads, libraries\n"
+         "  --completion bash  a script that completes what is typed:  source <(minivit --completion "
+         "bash)\n\n"
+         "Exit codes: 0 done, 1 failed, 2 wrong usage or settings.\n";
+}
+
+/// The word that was probably meant by `text`; empty if none is near.
+std::string nearest(const std::string& text, const std::vector<std::string>& words) {
+  std::string best;
+  std::size_t least = std::max<std::size_t>(text.size() / 2, 1) + 1;
+  for (const std::string& word : words)
+    if (const std::size_t distance = edit_distance(text, word); distance < least)
+      least = distance, best = word;
+  return best;
+}
+
+/// What is wrong with the arguments of a subcommand, and the option that was probably meant.
+std::string usage_problem(const CLI::App& app, const CLI::ParseError& error) {
+  std::string problem = error.what();
+  std::replace(problem.begin(), problem.end(), '\n', ' ');
+  const std::size_t at = problem.find("--");
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr || at == std::string::npos) return problem;
+  std::vector<std::string> options;
+  std::vector<const CLI::App*> apps = app.get_subcommands([](const CLI::App*) { return true; });
+  apps.push_back(&app);  // groups of options are among the others
+  for (const CLI::App* one : apps)
+    for (const CLI::Option* option : one->get_options())
+      for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+  const std::string meant = nearest(problem.substr(at, problem.find_first_of(" =", at) - at), options);
+  return meant.empty() ? problem : str_cat(problem, "; did you mean ", meant, "?");
+}
+
+int run_command(const Command& command, int argc, const char* const* argv) {
+  const std::string name = str_cat("minivit ", command.name);
+  CLI::App app(command.summary, name);
+  const std::function<int()> body = command.setup(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help
+    std::fprintf(stderr, "%s: %s\n%s --help says what there is\n", name.c_str(),
+                 printable(usage_problem(app, e)).c_str(), name.c_str());
+    return 2;
+  }
+  return run_program(name, body);
+}
+
+}  // namespace
+
+int run_minivit(int argc, const char* const* argv) {
+  const std::string first = argc > 1 ? argv[1] : "";
+  if (const Command* command = find_command(first)) return run_command(*command, argc - 1, argv + 1);
+  if (first == "--help" || first == "-h" || first == "help") {
+    if (const Command* command = argc > 2 ? find_command(argv[2]) : nullptr) {
+      const char* const ask[] = {command->name, "--help"};
+      return run_command(*command, 2, ask);
+    }
+    std::fputs(help().c_str(), stdout);
+    return 0;
+  }
+  if (first == "--version") {
+    std::fputs(version_text().c_str(), stdout);
+    return 0;
+  }
+  return run_program("minivit", [&] {
+    if (first == "--completion") {
+      check<ConfigError>(argc == 3 && argv[2] == std::string("bash"), "--completion ",
+                         argc > 2 ? argv[2] : "", ": expected bash");
+      std::fputs(bash_completion().c_str(), stdout);
+      return 0;
+    }
+    std::vector<std::string> names;
+    for (const Command* command : commands()) names.emplace_back(command->name);
+    const std::string meant = nearest(first, names);
+    check<ConfigError>(!first.empty(), "expected a subcommand; minivit --help lists them");
+    throw ConfigError(str_cat("there is no subcommand \"", first, "\"; ",
+                              meant.empty() ? std::string() : str_cat("did you mean \"", meant, "\"? "),
+                              "minivit --help lists them"));
+  });
+}
+
+int run_program(const std::string& name, const std::function<int()>& body) {
+  const auto failed = [&](const std::string& why, int code) {
+    std::fprintf(stderr, "%s: %s\n", name.c_str(), printable(why).c_str());
+    return code;
+  };
+  try {
+    return body();
+  } catch (const ConfigError& e) { return failed(e.what(), 2); } catch (const std::bad_alloc&) {
+    return failed("out of memory; try a smaller batch, image or model", 1);
+  } catch (const std::exception& e) { return failed(e.what(), 1); }
+}
+
+bool replaceable(const std::filesystem::path& folder, std::initializer_list<std::string_view> files) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (!fs::exists(folder, error)) return true;
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    if (std::ranges::find(files, entry.path().filename().string()) == files.end()) return false;
+  return !error;
+}
+
+}  // namespace minivit::cli

@@ -1,0 +1,169 @@
+// Settings: parsing, checking, listing.
+#include "settings.hpp"
+
+#include <algorithm>
+
+namespace minivit::cli {
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+std::string yaml_text(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) {  // YAML's escape by number
+      constexpr char kHex[] = "0123456789abcdef";
+      out += {'\\', 'x', kHex[c >> 4], kHex[c & 15]};
+      continue;
+    }
+    out += c;
+  }
+  return out + "\"";
+}
+
+void Settings::add(std::string name, bool& target, std::string help) {
+  add_entry(
+      std::move(name), std::move(help), "true or false",
+      [&target](std::string_view text) {
+        std::string word(text);
+        for (char& c : word)
+          if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+        const bool yes = word == "true" || word == "yes" || word == "on";
+        if (!yes && word != "false" && word != "no" && word != "off") return false;
+        target = yes;
+        return true;
+      },
+      [&target] { return std::string(target ? "true" : "false"); }, {"true", "false"});
+}
+
+void Settings::add(std::string name, std::string& target, std::string help) {
+  add_entry(
+      std::move(name), std::move(help), "text",
+      [&target](std::string_view text) {
+        target = text;
+        return true;
+      },
+      [&target] { return yaml_text(target); });
+}
+
+void Settings::add(std::string name, std::string& target, std::string help, std::vector<std::string> words) {
+  std::string expected = "one of";
+  for (const std::string& word : words) expected += str_cat(' ', word);
+  add_entry(
+      std::move(name), std::move(help), std::move(expected),
+      [&target, words](std::string_view text) {
+        if (std::find(words.begin(), words.end(), text) == words.end()) return false;
+        target = text;
+        return true;
+      },
+      [&target] { return target; }, words);
+}
+
+void Settings::rename(std::string old, std::string name) {
+  renamed_.push_back({std::move(old), {}, std::move(name), {}});
+}
+
+void Settings::rename_value(std::string name, std::string old, std::string value) {
+  renamed_.push_back({name, std::move(old), name, std::move(value)});
+}
+
+Settings::Spelling Settings::spelling(std::string_view name, std::string_view value) const {
+  Spelling s{std::string(name), std::string(value), {}};
+  for (const Renamed& r : renamed_) {
+    const bool of_value = !r.old_value.empty();
+    if (s.name != r.name || (of_value && s.value != r.old_value)) continue;
+    s.change += str_cat(s.change.empty() ? "" : "; ", r.name, of_value ? "=" : "", r.old_value,
+                        " is now called ", r.now, of_value ? "=" : "", r.value);
+    s.name = r.now;
+    if (of_value) s.value = r.value;
+  }
+  return s;
+}
+
+void Settings::apply(std::string_view assignment) {
+  const std::size_t at = assignment.find('=');
+  check<ConfigError>(at != std::string_view::npos, "\"", assignment,
+                     "\": expected name=value, as training.lr=0.001");
+  set(assignment.substr(0, at), assignment.substr(at + 1));
+}
+
+void Settings::set(std::string_view name, std::string_view value) {
+  const Entry& entry = find(name);
+  check<ConfigError>(entry.set(value), name, " is \"", value, "\", expected ", entry.expected);
+}
+
+bool Settings::contains(std::string_view name) const {
+  return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.name == name; });
+}
+
+std::vector<std::string> Settings::words(std::string_view name) const { return find(name).words; }
+
+std::vector<std::pair<std::string, std::string>> Settings::values() const {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const Entry& e : entries_) out.emplace_back(e.name, e.get());
+  return out;
+}
+
+std::string Settings::yaml() const {
+  std::string out, section;
+  for (const Entry& e : entries_) {
+    const std::size_t dot = e.name.find('.');
+    if (e.name.substr(0, dot) != section) out += (section = e.name.substr(0, dot)) + ":\n";
+    out += str_cat("  ", e.name.substr(dot + 1), ": ", e.get(), "\n");
+  }
+  return out;
+}
+
+std::string Settings::help() const {
+  std::size_t width = 0;
+  for (const Entry& e : entries_) width = std::max(width, e.name.size() + e.get().size());
+  std::string out;
+  for (const Entry& e : entries_) {
+    const std::string left = str_cat(e.name, "=", e.get());
+    out += str_cat("  ", left, std::string(width + 3 - left.size(), ' '), e.help, " (", e.expected, ")\n");
+  }
+  return out;
+}
+
+const Settings::Entry& Settings::find(std::string_view name) const {
+  for (const Entry& e : entries_)
+    if (e.name == name) return e;
+  std::string inside;  // is it a section?
+  for (const Entry& e : entries_)
+    if (e.name.starts_with(str_cat(name, '.'))) inside += str_cat(inside.empty() ? "" : ", ", e.name);
+  check<ConfigError>(inside.empty(), name, " is a section, expected one of its settings: ", inside);
+  throw ConfigError(str_cat("unknown setting \"", name, "\"; did you mean \"", nearest(name), "\"?"));
+}
+
+void Settings::add_entry(std::string name, std::string help, std::string expected,
+                         std::function<bool(std::string_view)> set, std::function<std::string()> get,
+                         std::vector<std::string> words) {
+  entries_.push_back({std::move(name), std::move(help), std::move(expected), std::move(set), std::move(get),
+                      std::move(words)});
+}
+
+std::string Settings::nearest(std::string_view name) const {
+  // A forgotten section is the commonest mistake: compare with the last part of the name, too.
+  const auto distance = [&](const Entry& e) {
+    const std::string_view full = e.name, last = full.substr(full.find('.') + 1);
+    return std::min(edit_distance(name, full), edit_distance(name, last));
+  };
+  const Entry* best = nullptr;
+  for (const Entry& e : entries_)
+    if (!best || distance(e) < distance(*best)) best = &e;
+  return best ? best->name : std::string();
+}
+
+}  // namespace minivit::cli

@@ -1,0 +1,294 @@
+// The training of one run, from its first or its last step on.
+#include "train_run.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdio>
+#include <exception>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "minivit/io/pretrained.hpp"
+#include "minivit/io/transfer.hpp"
+#include "minivit/vit.hpp"
+#include "recorder.hpp"
+#include "stop_signal.hpp"
+#include "text_table.hpp"
+#include "training_images.hpp"
+#include "training_state.hpp"
+#include "yaml.hpp"
+
+namespace minivit::cli {
+
+namespace {
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// What train_epoch tells, and who wants to know.
+template <class OnGradients, class OnStep>
+struct Observer {
+  OnGradients before_step;
+  OnStep on_step;
+  bool operator()(const StepReport& report) const { return on_step(report); }
+};
+
+template <class OnGradients, class OnStep>
+Observer(OnGradients, OnStep) -> Observer<OnGradients, OnStep>;  // clang 14 does not see it by itself
+
+/// Throws NotFinite, naming the first tensor that is not finite, if the validation loss is no number: weights
+/// that the last step of an epoch made too large are seen here first.
+template <class Loader>
+void check_validation(const Metrics& val, const VisionTransformer& model, Loader& batches,
+                      const ParameterArena& parameters, std::int64_t step) {
+  if (std::isfinite(val.loss())) return;
+  const NoGrad values_only;
+  const Training off(false);
+  for (const Batch& batch : batches.epoch(0)) {
+    Metrics part;
+    part.add(model(batch.images).value(), batch.labels);
+    if (!std::isfinite(part.loss()))
+      throw NotFinite(str_cat("step ", step, ": the validation loss is ", part.loss(), "; ",
+                              not_finite_in_forward(model, batch.images, parameters),
+                              "; lower the learning rate, or look for broken images"));
+  }
+}
+
+/// Trains from `state` on until the end, `until_epoch`, a signal, the time limit or for want of progress.
+/// Returns the exit code.
+template <class Optimizer>
+int train(const std::filesystem::path& run, const TrainConfig& c, const TrainingImages& images,
+          VisionTransformer& model, ParameterArena& parameters, Optimizer optimizer,
+          std::int64_t until_epoch) {
+  const auto& t = c.training;
+  const StopSignals signals;
+  RunLog log(run / "train.log");
+  std::size_t skipped = 0;
+  const auto on_skip = [&](const std::string& why) {
+    ++skipped;
+    log.warning(str_cat("skipped: ", why));
+  };
+  const Subset train_images(images.train, images.train_part), val_images(images.val, images.val_part);
+  const auto batch_size = static_cast<std::size_t>(t.batch_size);
+  DataLoader train_loader(train_images, {.batch_size = batch_size,
+                                         .shuffle = true,
+                                         .drop_last = train_images.size() > batch_size,
+                                         .seed = t.seed,
+                                         .workers = c.data.workers,
+                                         .on_skip = on_skip});
+  DataLoader val_loader(val_images,
+                        {.batch_size = batch_size, .workers = c.data.workers, .on_skip = on_skip});
+  const auto batches = static_cast<std::int64_t>(train_loader.batches_per_epoch()),
+             steps = (batches - 1) / t.accumulate + 1;
+  const CosineSchedule schedule{
+      .peak = t.lr,
+      .warmup = static_cast<std::int64_t>(t.warmup * static_cast<double>(steps * t.epochs)),
+      .total = steps * t.epochs,
+      .last = t.min_lr};
+  std::optional<Ema> ema;
+  if (t.ema > 0) ema.emplace(parameters, t.ema);
+
+  TrainingState state{.data = images.digest()};
+  const auto save_best = [&] {
+    if (ema) ema->swap();   // the average is what was evaluated
+    if (has_lora(model)) {  // an ordinary model for everybody else
+      VisionTransformer merged = model;
+      merge_lora(merged);
+      save_model(run / "best", merged, images.classes(), c.preprocess());
+    } else {
+      save_model(run / "best", model, images.classes(), c.preprocess());
+    }
+    if (ema) ema->swap();
+  };
+  // Where to begin: a run without a checkpoint has not come far enough to have one, and begins anew.
+  if (std::filesystem::exists(run / "last")) {
+    const std::string expected = state.data;
+    state =
+        TrainingState::from(load_checkpoint(run / "last", model, parameters, optimizer, ema), run / "last");
+    check<FileError>(state.data == expected, run.string(), ": was trained on ", state.data,
+                     ", now there are ", expected, "; a run goes on with the images it began with");
+    // It may have been killed between the two.
+    if (state.batch == 0 && state.best_epoch == state.epoch) save_best();
+  } else {
+    check<FileError>(!std::filesystem::exists(run / "best"), run.string(),
+                     ": has no checkpoint (last/), so it cannot go on. Start again with --config ",
+                     (run / "config.yaml").string());
+  }
+  Json mapping = Json::object();
+  for (std::size_t i = 0; i < images.classes().size(); ++i) mapping.set(images.classes()[i], i);
+  write_json_file(run / "class_mapping.json", mapping);
+  Recorder recorder(run, c, log, state, batches);
+  recorder.describe(model, images.train_part.size(), images.val_part.size(), state);
+
+  double saved = now();
+  const auto save = [&] {
+    recorder.sync(state);
+    save_checkpoint(run / "last", model, images.classes(), c.preprocess(), state.position(), parameters,
+                    optimizer, ema);
+    saved = now();
+  };
+  const auto end = [&](const char* status, int code) {
+    if (skipped > 0) log.warning(str_cat(skipped, " images could not be read and were skipped"));
+    recorder.end(status, state, {});
+    return code;
+  };
+  const double begin = now() - state.seconds;
+  const auto time_is_up = [&] { return t.time_limit > 0 && now() - begin >= t.time_limit; };
+
+  try {
+    while (state.epoch < t.epochs) {
+      if (t.patience > 0 && state.epoch - state.improved_epoch >= t.patience && state.best_epoch > 0) {
+        log.line(str_cat("no better epoch in ", t.patience, ": stopped early"));
+        return end("early stop", 0);
+      }
+      if (until_epoch > 0 && state.epoch >= until_epoch) return end("paused", 0);
+
+      const double epoch_begin = now() - state.epoch_seconds;
+      recorder.begin_epoch(state);
+      const Observer observer{[&](std::int64_t) { recorder.gradients(parameters, state); },
+                              [&](const StepReport& report) {
+                                state.batch = report.batches, state.step = report.step + 1,
+                                state.trained = *report.metrics;
+                                state.epoch_seconds = now() - epoch_begin, state.seconds = now() - begin;
+                                recorder.step(report, state);
+                                if (signals.received() || time_is_up()) return false;
+                                if (now() - saved >= t.save_seconds) save();
+                                return true;
+                              }};
+      train_epoch(
+          model,
+          train_loader.epoch(static_cast<std::uint64_t>(state.epoch), static_cast<std::size_t>(state.batch)),
+          parameters, optimizer, schedule, ema,
+          {.label_smoothing = t.label_smoothing,
+           .clip_norm = t.clip_norm,
+           .accumulate = t.accumulate,
+           .seed = t.seed,
+           .batches_done = state.batch,
+           .metrics_done = state.trained},
+          observer);
+
+      if (ema) ema->swap();  // the average is what is evaluated
+      const Metrics val = evaluate(model, val_loader.epoch(0), [&] { return !signals.received(); });
+      check_validation(val, model, val_loader, parameters, state.step);
+      const bool whole = !signals.received() && !time_is_up();
+      // Of few images the same number is right often: then the loss decides.
+      const bool better = val.top1() > state.best_val_acc ||
+                          (val.top1() == state.best_val_acc && val.loss() < state.best_val_loss);
+      if (whole)
+        recorder.epoch(state, val, better, schedule(state.step - 1), model, parameters, images.val,
+                       images.val_part);
+      if (ema) ema->swap();
+      if (!whole) {  // the evaluation is repeated
+        save();
+        log.line(signals.received() ? "interrupted" : "the time is up");
+        log.line(str_cat("to go on: minivit train --resume ", run.string()));
+        return end(signals.received() ? "interrupted" : "time limit",
+                   signals.received() ? 128 + signals.received() : 0);
+      }
+      ++state.epoch, ++state.history_rows;
+      state.batch = 0, state.trained = {}, state.epoch_seconds = 0;
+      if (val.top1() > state.best_val_acc) state.improved_epoch = state.epoch;
+      if (better)
+        state.best_val_acc = val.top1(), state.best_val_loss = val.loss(), state.best_epoch = state.epoch;
+      save();
+      if (better) save_best();
+    }
+    return end("finished", 0);
+  } catch (const NotFinite& e) {
+    log.warning(e.what());
+    if (state.best_epoch > 0) log.line(str_cat("the best model, of epoch ", state.best_epoch, ", is kept"));
+    recorder.end("not finite", state, e.what());
+    return kNotFinite;
+  } catch (const std::exception& e) {
+    recorder.end("failed", state, e.what());
+    throw;
+  }
+}
+
+/// The model as training begins: new, or with the weights of a pretrained one unless it will be resumed,
+/// ready for fine-tuning.
+VisionTransformer make_model(const TrainConfig& c, const TrainingImages& images, bool resumed) {
+  ViTConfig size = c.model;
+  size.num_classes = static_cast<std::int64_t>(images.classes().size());
+  manual_seed(c.training.seed);
+  VisionTransformer model(size);
+  if (!c.pretrained.empty() && !resumed) {
+    manual_seed(c.training.seed);  // of the new rows of the head
+    Pretrained before = load_pretrained(c.pretrained, {.architecture = c.architecture,
+                                                       .ready = false,
+                                                       .missing_head = true,
+                                                       .image_height = size.image_height,
+                                                       .image_width = size.image_width,
+                                                       .patch_size = size.patch_size,
+                                                       .gray = size.channels == 1,
+                                                       .classes = images.classes()});
+    for (const auto* lines : {&before.guesses, &before.notes})
+      for (const std::string& line : *lines)
+        std::fprintf(stderr, "%s\n", printable(str_cat(c.pretrained, ": ", line)).c_str());
+    take_weights(model, images.classes(), before.model);
+  }
+  prepare_fine_tuning(model, c.training.fine_tuning);
+  return model;
+}
+
+/// Trains the model in `run`.
+int train_model(const std::filesystem::path& run, const TrainConfig& c, const TrainingImages& images,
+                VisionTransformer model, std::int64_t until_epoch) {
+  model.encoder.recompute = c.training.recompute;
+  ParameterArena parameters = flatten(model);
+  const auto& t = c.training;
+  if (t.optimizer == "adamw")
+    return train(run, c, images, model, parameters,
+                 AdamW(parameters, {.beta1 = t.momentum, .beta2 = t.beta2, .weight_decay = t.weight_decay}),
+                 until_epoch);
+  return train(run, c, images, model, parameters,
+               Sgd(parameters, {.momentum = t.momentum, .weight_decay = t.weight_decay}), until_epoch);
+}
+
+}  // namespace
+
+std::vector<NewFile> files_of(const TrainConfig& config, std::span<const std::string> overrides) {
+  std::string list;
+  for (const std::string& text : overrides) list += str_cat("- ", yaml_text(text), "\n");
+  return {{"config.yaml", config.yaml()}, {"overrides.yaml", list.empty() ? "[]\n" : list}};
+}
+
+int start_run(const TrainConfig& config, std::span<const std::string> overrides, std::int64_t until_epoch) {
+  const TrainingImages images = TrainingImages::open(config);
+  VisionTransformer model = make_model(config, images, false);
+  const auto run = std::filesystem::absolute(make_run_folder(config.output, files_of(config, overrides)));
+  const RunLock lock(run);
+  return train_model(run, config, images, std::move(model), until_epoch);
+}
+
+int resume_run(const std::filesystem::path& folder, std::span<const std::string> overrides,
+               std::int64_t until_epoch) {
+  const std::filesystem::path run = std::filesystem::absolute(folder).lexically_normal();
+  std::error_code error;
+  check<FileError>(std::filesystem::is_regular_file(run / "config.yaml", error), run.string(),
+                   ": is no run folder, there is no config.yaml in it");
+  TrainConfig names;
+  const Settings schema = names.settings();
+  std::vector<Assignment> assignments = respelled(read_yaml(run / "config.yaml"), schema);
+  for (const std::string& text : overrides) {
+    apply_override(assignments, text, schema);
+    const std::string_view name = override_name(text);
+    check<ConfigError>(name == "training.time_limit" || name == "training.patience" ||
+                           name == "training.save_seconds" || name == "data.workers" ||
+                           name == "data.cache_mb" || name.starts_with("log.") || name.starts_with(kNotes),
+                       name,
+                       ": a run goes on as it began; only training.time_limit, training.patience, "
+                       "training.save_seconds, data.workers, data.cache_mb and log.* may change");
+  }
+  const TrainConfig config = TrainConfig::from(assignments, true);
+  const RunLock lock(run);
+  const TrainingImages images = TrainingImages::open(config);
+  return train_model(run, config, images, make_model(config, images, std::filesystem::exists(run / "last")),
+                     until_epoch);
+}
+
+}  // namespace minivit::cli

@@ -1,0 +1,11 @@
+// What was compiled and with what, as a text.
+#pragma once
+
+#include <string>
+
+namespace minivit::cli {
+
+/// Version, instruction set, threads and libraries of this program: `minivit --version`.
+std::string version_text();
+
+}  // namespace minivit::cli
