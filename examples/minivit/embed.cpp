@@ -124,6 +124,7 @@ int embed(const Options& options) {
 
 std::function<int()> setup(CLI::App& app) {
   const auto options = std::make_shared<Options>();
+  options->choice.add_to(app, true);
   app.add_option("--out", options->out, "a .npy file, with the images' names in a .txt beside it, or a .csv")
       ->capture_default_str();
   app.add_option("--batch", options->batch_size, "images at a time")

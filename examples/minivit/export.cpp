@@ -59,6 +59,7 @@ int export_to(const Options& options) {
 
 std::function<int()> setup(CLI::App& app) {
   const auto options = std::make_shared<Options>();
+  options->choice.add_to(app, true);
   app.add_option("--to", options->format,
                  "timm; transformers (the names of its version 4, which version 5 reads, too), transformers5 "
                  "(those of version 5); onnx")

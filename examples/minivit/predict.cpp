@@ -112,6 +112,7 @@ int predict(const Options& options) {
 
 std::function<int()> setup(CLI::App& app) {
   const auto options = std::make_shared<Options>();
+  options->choice.add_to(app, false);
   app.add_option("--top", options->top, "classes to show")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();

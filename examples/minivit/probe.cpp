@@ -135,6 +135,7 @@ int probe(const Options& options) {
 
 std::function<int()> setup(CLI::App& app) {
   const auto options = std::make_shared<Options>();
+  options->choice.add_to(app, true);
   app.add_option("--train", options->train, "folder with a sub-folder of images for each class")->required();
   auto* val = app.add_option("--val", options->val, "another one with images to measure on");
   app.add_option("--val-fraction", options->val_fraction, "without it: share of each class that is set aside")
