@@ -59,8 +59,8 @@ void ModelChoice::add_to(CLI::App& app, bool required) {
   roots.add_to(app);
 }
 
-ModelBundle ModelChoice::load(const std::filesystem::path& folder, bool ready) const {
-  Pretrained loaded = load_pretrained(folder, {.architecture = architecture, .ready = ready});
+ModelBundle ModelChoice::load(const std::filesystem::path& folder) const {
+  Pretrained loaded = load_pretrained(folder, {.architecture = architecture});
   for (const std::string& guess : loaded.guesses)
     std::fprintf(stderr, "%s\n", printable(str_cat(folder.native(), ": ", guess)).c_str());
   return std::move(loaded.model);

@@ -45,8 +45,7 @@ struct ModelChoice {
   bool made() const { return run || model || latest || best; }
 
   /// Reads the model of a folder that was chosen. Says on standard error what had to be guessed.
-  /// `ready`: to predict, see PretrainedOptions.
-  ModelBundle load(const std::filesystem::path& folder, bool ready = true) const;
+  ModelBundle load(const std::filesystem::path& folder) const;
   ModelBundle load() const { return load(folder()); }
 
   /// The model folder of a choice that is made: a run folder keeps its best one in `best`. Throws

@@ -34,7 +34,7 @@ CsvFile::CsvFile(std::filesystem::path path, std::string_view header, std::int64
   std::error_code error;
   std::uint64_t keep = 0;
   if (keep_rows > 0) {
-    const std::string text = read_file(path_, kMaxBytes);
+    const std::string text = io::read_file(path_, kMaxBytes);
     check<FileError>(text.starts_with(str_cat(header, '\n')), path_.string(), ": does not begin with \"",
                      header, "\"");
     keep = header.size() + 1;
@@ -45,7 +45,7 @@ CsvFile::CsvFile(std::filesystem::path path, std::string_view header, std::int64
       keep = end + 1;
     }
   }
-  fd_ = detail::FileDescriptor(::open(path_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0666));
+  fd_ = io::detail::FileDescriptor(::open(path_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0666));
   if (!fd_ || ::ftruncate(fd_.get(), static_cast<off_t>(keep)) != 0 ||
       ::lseek(fd_.get(), static_cast<off_t>(keep), SEEK_SET) < 0)
     fail();
@@ -54,13 +54,13 @@ CsvFile::CsvFile(std::filesystem::path path, std::string_view header, std::int64
 }
 
 void CsvFile::sync() {
-  if (const int error = detail::sync(fd_.get())) errno = error, fail();
+  if (const int error = io::detail::sync(fd_.get())) errno = error, fail();
 }
 
 void CsvFile::append(std::string_view text) {
   std::string_view rest = text;
   while (!rest.empty()) {
-    const ssize_t n = detail::retried([&] { return ::write(fd_.get(), rest.data(), rest.size()); });
+    const ssize_t n = io::detail::retried([&] { return ::write(fd_.get(), rest.data(), rest.size()); });
     if (n < 0) {
       const int error = errno;
       static_cast<void>(::ftruncate(fd_.get(), static_cast<off_t>(size_)) == 0 &&
@@ -91,7 +91,7 @@ std::size_t CsvTable::column(std::string_view name) const {
 }
 
 CsvTable read_csv(const std::filesystem::path& path) {
-  const std::string text = read_file(path, std::size_t{1} << 30);
+  const std::string text = io::read_file(path, std::size_t{1} << 30);
   CsvTable table;
   std::size_t number = 0;
   for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {

@@ -53,7 +53,7 @@ class CsvFile {
   [[noreturn]] void fail() const;
 
   std::filesystem::path path_;
-  detail::FileDescriptor fd_;
+  io::detail::FileDescriptor fd_;
   std::uint64_t size_ = 0;
 };
 

@@ -83,8 +83,8 @@ class FeatureFiles {
   fs::path path, names_path;
 
  private:
-  std::optional<NpyWriter> matrix_;
-  std::optional<AtomicFile> names_, table_;
+  std::optional<io::NpyWriter> matrix_;
+  std::optional<io::AtomicFile> names_, table_;
 };
 
 int embed(const Options& options) {
@@ -92,13 +92,13 @@ int embed(const Options& options) {
   check<ConfigError>(out.extension() == ".npy" || out.extension() == ".csv", "--out is ", options.out,
                      ", expected a name that ends in .npy or .csv");
   const auto paths = find_images(options.images);
-  const ModelBundle model = options.choice.load();
-  const std::int64_t width = model.net.config.feature_dim();
-  const ImageFiles images{paths, model.preprocess};
+  const ImageClassifier model(options.choice.load());
+  const std::int64_t width = model.config().feature_dim();
+  const ImageFiles images{paths, model.preprocess()};
   FeatureFiles files(out, width);
   std::int64_t count = 0;
   const std::size_t skipped =
-      for_each_features("minivit embed", model, images, options.batch_size, 1.0,
+      for_each_features("minivit embed", model.net(), images, options.batch_size, 1.0,
                         [&](const Batch& batch, const Tensor& features) {
                           for (std::size_t i = 0; i < batch.indices.size(); ++i, ++count) {
                             const auto row = static_cast<std::int64_t>(i);
@@ -108,10 +108,10 @@ int embed(const Options& options) {
   check<FileError>(count > 0, "none of ", skipped, " images can be read; nothing was written");
   files.commit();
   if (options.json) {
-    Json result = Json::object({{"images", count}, {"skipped", skipped}, {"features", width}});
-    result.set("out", printable(files.path.string()));
-    if (files.names_apart()) result.set("names", printable(files.names_path.string()));
-    std::printf("%s\n", result.dump().c_str());
+    io::Json result = io::Json::object({{"images", count}, {"skipped", skipped}, {"features", width}});
+    result["out"] = printable(files.path.string());
+    if (files.names_apart()) result["names"] = printable(files.names_path.string());
+    std::printf("%s\n", io::json_text(result).c_str());
   } else {
     std::printf("%s: %lld features of %lld images\n", printable(out.string()).c_str(),
                 static_cast<long long>(width), static_cast<long long>(count));

@@ -59,7 +59,7 @@ class ImageCounter {
 /// the model sees. Names what cannot be read on standard error, leaves it out, and returns how many that are.
 /// Throws Error if it is more than the share `max_bad_fraction`, and what `f` throws.
 template <Dataset D, class F>
-std::size_t for_each_features(const char* program, const ModelBundle& model, const D& images,
+std::size_t for_each_features(const char* program, const PackedViT& net, const D& images,
                               std::size_t batch_size, double max_bad_fraction, const F& f) {
   const NoGrad values_only;
   ImageCounter counter(program, images.size());
@@ -67,7 +67,7 @@ std::size_t for_each_features(const char* program, const ModelBundle& model, con
                              .max_bad_fraction = max_bad_fraction,
                              .on_skip = [&](const std::string& why) { counter.line("skipped: " + why); }});
   for (const Batch& batch : loader.epoch(0)) {
-    f(batch, model.net.features(batch.images).value());
+    f(batch, net.features(batch.images));
     counter.add(batch.labels.size());
   }
   return loader.skipped().size();

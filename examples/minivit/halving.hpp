@@ -1,5 +1,5 @@
 // Successive halving: the weaker half of the jobs stops at a part of the epochs (K. Jamieson, A. Talwalkar,
-// "Non-stochastic Best Arm Identification and Hyperparameter Optimization", AISTATS 2016).
+// "Non-stochastic Best Arm Identification and io::Hyperparameter Optimization", AISTATS 2016).
 #pragma once
 
 #include <cstdint>

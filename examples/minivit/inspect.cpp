@@ -23,14 +23,14 @@ struct Report {
   std::string path, problem, family;
   std::vector<std::string> notes;
   std::optional<Pretrained> loaded;
-  std::optional<SafetensorsFile> file;
+  std::optional<io::SafetensorsFile> file;
 };
 
 Report report_on(const std::string& path, const Options& options) {
   Report r{.path = path, .problem = {}, .family = {}, .notes = {}, .loaded = {}, .file = {}};
   try {
     r.file.emplace(detail::weights_file(path));
-    r.loaded.emplace(load_pretrained(path, {.architecture = options.architecture, .ready = false}));
+    r.loaded.emplace(load_pretrained(path, {.architecture = options.architecture}));
     r.family = r.loaded->family;
     r.notes = r.loaded->notes;
     r.notes.insert(r.notes.end(), r.loaded->guesses.begin(), r.loaded->guesses.end());
@@ -38,27 +38,26 @@ Report report_on(const std::string& path, const Options& options) {
   return r;
 }
 
-Json as_json(const Report& r, const Options& options) {
-  Json json = Json::object({{"path", printable(r.path)}});
-  if (!r.problem.empty()) json.set("problem", printable(r.problem));
+io::Json as_json(const Report& r, const Options& options) {
+  io::Json json = io::Json::object({{"path", printable(r.path)}});
+  if (!r.problem.empty()) json["problem"] = printable(r.problem);
   if (r.loaded) {
-    json.set("family", r.family);
-    json.set("parameters", parameter_count(r.loaded->model.net));
-    json.set("config",
-             to_json({r.loaded->model.net.config, r.loaded->model.labels, r.loaded->model.preprocess}));
-    json.set("notes", Json::array(r.notes));
+    json["family"] = r.family;
+    json["parameters"] = parameter_count(r.loaded->model.net);
+    json["config"] =
+        to_json({r.loaded->model.net.config, r.loaded->model.labels, r.loaded->model.preprocess});
+    json["notes"] = r.notes;
   }
   if (r.file && !options.brief) {
-    Json tensors = Json::array(std::vector<std::string>{});
-    for (const SafetensorsInfo& t : r.file->tensors()) {
+    io::Json tensors = io::Json::array();
+    for (const io::SafetensorsInfo& t : r.file->tensors()) {
       const std::optional<TensorPlace> place = place_of(t.name);
-      Json one = Json::object({{"name", std::string(t.name)},
-                               {"dtype", std::string(t.dtype())},
-                               {"shape", Json::array(t.shape())}});
-      if (place) one.set("as", place->name);
+      io::Json one = io::Json::object(
+          {{"name", std::string(t.name)}, {"dtype", std::string(t.dtype())}, {"shape", io::Json(t.shape())}});
+      if (place) one["as"] = place->name;
       tensors.push_back(std::move(one));
     }
-    json.set("tensors", std::move(tensors));
+    json["tensors"] = std::move(tensors);
   }
   return json;
 }
@@ -66,8 +65,8 @@ Json as_json(const Report& r, const Options& options) {
 void print(const Report& r, const Options& options) {
   if (r.file && !options.brief) {
     std::size_t width = 0;
-    for (const SafetensorsInfo& t : r.file->tensors()) width = std::max(width, t.name.size());
-    for (const SafetensorsInfo& t : r.file->tensors())
+    for (const io::SafetensorsInfo& t : r.file->tensors()) width = std::max(width, t.name.size());
+    for (const io::SafetensorsInfo& t : r.file->tensors())
       std::printf("%-*s  %-4s  %s\n", static_cast<int>(width), printable(std::string(t.name)).c_str(),
                   std::string(t.dtype()).c_str(), t.shape_text().c_str());
     std::printf("\n");
@@ -106,7 +105,7 @@ int inspect(const Options& options) {
   for (const std::string& path : options.paths) {
     const Report r = report_on(path, options);
     if (options.json)
-      std::printf("%s\n", as_json(r, options).dump().c_str());
+      std::printf("%s\n", io::json_text(as_json(r, options)).c_str());
     else
       print(r, options);
     refused = refused || !r.problem.empty();

@@ -155,9 +155,9 @@ Drawn draw_training_curves(const std::filesystem::path& run) {
   const std::string temporary = "'.training_curves.'.format.'.tmp'";
   std::string by_hand = text;
   by_hand.replace(by_hand.find(temporary), temporary.size(), "'training_curves.'.format");
-  write_file_atomically(script, by_hand);
+  io::write_file_atomically(script, by_hand);
   const std::filesystem::path hidden = run / ".training_curves.gnuplot.tmp";
-  write_file_atomically(hidden, text);
+  io::write_file_atomically(hidden, text);
   const std::vector<std::string> command{"gnuplot", hidden.filename().string()};
   const ProcessResult result = run_process(command, 20.0, run);
   std::error_code ignored;

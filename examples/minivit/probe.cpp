@@ -37,12 +37,12 @@ struct Samples {
   std::vector<int> labels;  // N
 };
 
-Samples features_of(const ModelBundle& model, const ImageFolder& folder, std::vector<std::size_t> which,
+Samples features_of(const PackedViT& net, const ImageFolder& folder, std::vector<std::size_t> which,
                     std::size_t batch_size) {
   const Subset images(folder, std::move(which));
-  const std::int64_t C = model.net.config.feature_dim();
+  const std::int64_t C = net.config().feature_dim();
   Samples s{Tensor::empty({static_cast<std::int64_t>(images.size()), C}), {}};
-  for_each_features("minivit probe", model, images, batch_size, 0.01,
+  for_each_features("minivit probe", net, images, batch_size, 0.01,
                     [&](const Batch& b, const Tensor& features) {
                       std::ranges::copy(features.values(),
                                         s.features.data() + static_cast<std::int64_t>(s.labels.size()) * C);
@@ -64,7 +64,7 @@ void check_destination(const fs::path& folder) {
                      "--save is ", folder.string(),
                      ", a folder with something else than a model; expected a "
                      "new one, or a model to be replaced");
-  const AtomicFolder can_be_made(folder);
+  const io::AtomicDirectory can_be_made(folder);
 }
 
 int probe(const Options& options) {
@@ -84,23 +84,24 @@ int probe(const Options& options) {
   }
   check<ConfigError>(options.knn <= static_cast<std::int64_t>(train_part.size()), "--knn is ", options.knn,
                      ", expected at most ", train_part.size(), ", the number of images for training");
-  const Samples train = features_of(model, folder, std::move(train_part), options.batch_size),
-                val = features_of(model, other ? *other : folder, std::move(val_part), options.batch_size);
+  const PackedViT net(model.net);
+  const Samples train = features_of(net, folder, std::move(train_part), options.batch_size),
+                val = features_of(net, other ? *other : folder, std::move(val_part), options.batch_size);
   const std::size_t n = val.labels.size();
   if (!options.json)
     std::printf("%zu images for training, %zu for validation, %lld classes, %lld features\n",
                 train.labels.size(), n, static_cast<long long>(K),
                 static_cast<long long>(train.features.size(1)));
-  Json result = Json::object({{"train_images", train.labels.size()},
-                              {"val_images", n},
-                              {"classes", K},
-                              {"features", train.features.size(1)}});
+  io::Json result = io::Json::object({{"train_images", train.labels.size()},
+                                      {"val_images", n},
+                                      {"classes", K},
+                                      {"features", train.features.size(1)}});
 
   const auto found = knn_classify(train.features, train.labels, val.features, K, {.k = options.knn});
   std::size_t correct = 0;
   for (std::size_t i = 0; i < n; ++i) correct += found[i] == val.labels[i];
   const double share = static_cast<double>(correct) / static_cast<double>(n);
-  result.set("knn", Json::object({{"k", options.knn}, {"correct", correct}, {"top1", share}}));
+  result["knn"] = io::Json::object({{"k", options.knn}, {"correct", correct}, {"top1", share}});
   if (!options.json)
     std::printf("%lld nearest neighbors: accuracy %.4f (%zu/%zu)\n", static_cast<long long>(options.knn),
                 share, correct, n);
@@ -108,11 +109,11 @@ int probe(const Options& options) {
   if (!options.no_linear) {
     LinearProbe linear = fit_linear_probe(train.features, train.labels, K, {.seed = options.seed});
     const Metrics m = evaluate_head(linear.head, val.features, val.labels);
-    result.set("linear", Json::object({{"correct", m.correct},
-                                       {"top1", m.top1()},
-                                       {"top5", m.top5()},
-                                       {"loss", m.loss()},
-                                       {"weight_decay", linear.weight_decay}}));
+    result["linear"] = io::Json::object({{"correct", m.correct},
+                                         {"top1", m.top1()},
+                                         {"top5", m.top5()},
+                                         {"loss", m.loss()},
+                                         {"weight_decay", linear.weight_decay}});
     if (!options.json)
       std::printf("linear classifier: accuracy %.4f (%lld/%zu), top-5 %.4f, loss %.4f, weight decay %g\n",
                   m.top1(), static_cast<long long>(m.correct), n, m.top5(), m.loss(),
@@ -125,11 +126,11 @@ int probe(const Options& options) {
       }
       model.net.head = std::move(linear.head);
       save_model(*options.save, model.net, folder.classes(), model.preprocess);
-      result.set("saved", printable(*options.save));
+      result["saved"] = printable(*options.save);
       if (!options.json) std::printf("model folder: %s\n", printable(*options.save).c_str());
     }
   }
-  if (options.json) std::printf("%s\n", result.dump().c_str());
+  if (options.json) std::printf("%s\n", io::json_text(result).c_str());
   return 0;
 }
 

@@ -25,8 +25,8 @@ ProcessResult run_process(std::span<const std::string> command, double seconds,
   ProcessResult result;
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return {-1, {}, std::generic_category().message(errno)};
-  const detail::FileDescriptor read_end(ends[0]);
-  detail::FileDescriptor write_end(ends[1]);
+  const io::detail::FileDescriptor read_end(ends[0]);
+  io::detail::FileDescriptor write_end(ends[1]);
 
   std::vector<char*> argv;
   for (const std::string& a : command) argv.push_back(const_cast<char*>(a.c_str()));

@@ -14,9 +14,9 @@
 
 namespace minivit::cli {
 
-std::vector<Hyperparameter> hyperparameters(const TrainConfig& config) {
+std::vector<io::Hyperparameter> hyperparameters(const TrainConfig& config) {
   TrainConfig copy = config;
-  std::vector<Hyperparameter> out;
+  std::vector<io::Hyperparameter> out;
   for (auto& [name, text] : copy.settings().values()) {
     if (name.starts_with("output.") || name.starts_with("log.")) continue;
     double number = 0;

@@ -23,7 +23,7 @@
 namespace minivit::cli {
 
 /// The settings of a run for TensorBoard's table: numbers as numbers, true and false as such.
-std::vector<Hyperparameter> hyperparameters(const TrainConfig& config);
+std::vector<io::Hyperparameter> hyperparameters(const TrainConfig& config);
 
 /// Writes down what happens in a run folder. What it appends to is cut back to the checkpoint's length when a
 /// run goes on, so that the files are those of a run that was never stopped, but for times.
@@ -67,7 +67,7 @@ class Recorder {
   RunLog& log_;
   std::int64_t batches_;
   CsvFile history_, rates_;
-  std::optional<TensorBoard> board_;
+  std::optional<io::TensorBoard> board_;
   RunResult result_;
   Rate rate_;
   std::int64_t images_ = 0;

@@ -75,7 +75,7 @@ std::filesystem::path make_run_folder(const std::filesystem::path& base, std::sp
     for (const NewFile& file : files) {
       const fs::path path = temporary / file.name;
       fs::create_directories(path.parent_path());
-      write_file_atomically(path, file.content);
+      io::write_file_atomically(path, file.content);
     }
     for (int i = 1;; ++i) {
       const fs::path folder = day / (i == 1 ? time : str_cat(time, "_", i));

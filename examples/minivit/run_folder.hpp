@@ -30,7 +30,7 @@ class RunLock {
   explicit RunLock(const std::filesystem::path& run);
 
  private:
-  detail::FileDescriptor fd_;
+  io::detail::FileDescriptor fd_;
 };
 
 }  // namespace minivit::cli

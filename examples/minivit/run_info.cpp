@@ -41,13 +41,13 @@ std::string time_of_file(const std::filesystem::path& path) {
 /// Reads result.json as far as it has what is expected. Throws FileError if it cannot be read at all.
 void read_result(RunInfo& run) {
   const std::filesystem::path path = run.path / "result.json";
-  const Json result = read_json_file(path, {.max_bytes = kMaxYamlBytes});
-  check<FileError>(result.kind() == JsonKind::kObject, path.string(), ": expected an object");
+  const io::Json result = io::read_json_file(path, {.max_bytes = kMaxYamlBytes});
+  const io::JsonFields fields(result, path.native());
   const auto take = [&]<class T>(const char* key, std::optional<T>& into) {
-    if (const Json* value = result.find(key)) into = value->get<T>();
+    if (const io::Json* value = fields.find(key)) into = io::json_as<T>(*value);
   };
   const auto take_text = [&](const char* key, std::string& into) {
-    if (const Json* value = result.find(key)) into = value->text();
+    if (const io::Json* value = fields.find(key)) into = io::json_as<std::string>(*value).value_or("");
   };
   take_text("status", run.status);
   take("epochs_done", run.epochs_done);
@@ -69,7 +69,7 @@ void read_result(RunInfo& run) {
 /// The same from training_history.csv, for want of a result. A line that is not complete is left out.
 void read_history(RunInfo& run) {
   constexpr std::size_t kMaxBytes = std::size_t{16} << 20;
-  const std::string text = read_file(run.path / "training_history.csv", kMaxBytes);
+  const std::string text = io::read_file(run.path / "training_history.csv", kMaxBytes);
   std::vector<std::string_view> header, cells;
   const auto cell = [&](std::string_view name) -> std::optional<double> {
     const auto at = std::find(header.begin(), header.end(), name);

@@ -24,11 +24,11 @@ bool same_value(std::string_view a, std::string_view b) {
   return x && y && *x == *y;
 }
 
-Json json_of(const std::string& text) { return text.empty() ? Json() : Json(printable(text)); }
+io::Json json_of(const std::string& text) { return text.empty() ? io::Json() : io::Json(printable(text)); }
 
 template <class T>
-Json json_of(const std::optional<T>& value) {
-  return value ? Json(*value) : Json();
+io::Json json_of(const std::optional<T>& value) {
+  return value ? io::Json(*value) : io::Json();
 }
 
 /// Settings that say nothing about what was trained.
@@ -107,32 +107,32 @@ std::string run_table(std::span<const RunInfo> runs, std::size_t width) {
   return table.str(width);
 }
 
-Json run_json(const RunInfo& run) {
-  Json settings = Json::object(), overrides = Json::array();
-  for (const auto& [name, value] : run.settings) settings.set(printable(name), printable(value));
+io::Json run_json(const RunInfo& run) {
+  io::Json settings = io::Json::object(), overrides = io::Json::array();
+  for (const auto& [name, value] : run.settings) settings[printable(name)] = printable(value);
   for (const std::string& text : run.overrides) overrides.push_back(printable(text));
-  return Json::object({{"number", run.number},
-                       {"path", printable(run.path.string())},
-                       {"date", json_of(run.date)},
-                       {"status", json_of(run.status)},
-                       {"problem", json_of(run.problem)},
-                       {"epochs_done", json_of(run.epochs_done)},
-                       {"epochs", json_of(run.epochs)},
-                       {"best_val_acc", json_of(run.best_val_acc)},
-                       {"best_epoch", json_of(run.best_epoch)},
-                       {"best_val_loss", json_of(run.best_val_loss)},
-                       {"seconds", json_of(run.seconds)},
-                       {"images_per_s", json_of(run.images_per_s)},
-                       {"peak_mb", json_of(run.peak_mb)},
-                       {"parameters", json_of(run.parameters)},
-                       {"started", json_of(run.started)},
-                       {"ended", json_of(run.ended)},
-                       {"git", json_of(run.git)},
-                       {"machine", json_of(run.machine)},
-                       {"error", json_of(run.error)},
-                       {"has_model", run.has_model},
-                       {"overrides", std::move(overrides)},
-                       {"settings", std::move(settings)}});
+  return io::Json::object({{"number", run.number},
+                           {"path", printable(run.path.string())},
+                           {"date", json_of(run.date)},
+                           {"status", json_of(run.status)},
+                           {"problem", json_of(run.problem)},
+                           {"epochs_done", json_of(run.epochs_done)},
+                           {"epochs", json_of(run.epochs)},
+                           {"best_val_acc", json_of(run.best_val_acc)},
+                           {"best_epoch", json_of(run.best_epoch)},
+                           {"best_val_loss", json_of(run.best_val_loss)},
+                           {"seconds", json_of(run.seconds)},
+                           {"images_per_s", json_of(run.images_per_s)},
+                           {"peak_mb", json_of(run.peak_mb)},
+                           {"parameters", json_of(run.parameters)},
+                           {"started", json_of(run.started)},
+                           {"ended", json_of(run.ended)},
+                           {"git", json_of(run.git)},
+                           {"machine", json_of(run.machine)},
+                           {"error", json_of(run.error)},
+                           {"has_model", run.has_model},
+                           {"overrides", std::move(overrides)},
+                           {"settings", std::move(settings)}});
 }
 
 std::string RunDiff::text() const {
@@ -151,21 +151,21 @@ std::string RunDiff::text() const {
   return out;
 }
 
-Json RunDiff::json() const {
+io::Json RunDiff::json() const {
   const auto part = [](const std::vector<Line>& lines) {
-    Json object = Json::object();
-    for (const Line& line : lines) object.set(printable(line.name), Json::array({line.a, line.b}));
+    io::Json object = io::Json::object();
+    for (const Line& line : lines) object[printable(line.name)] = io::Json::array({line.a, line.b});
     return object;
   };
-  return Json::object({{"a", printable(a.string())},
-                       {"b", printable(b.string())},
-                       {"settings", part(settings)},
-                       {"results", part(results)}});
+  return io::Json::object({{"a", printable(a.string())},
+                           {"b", printable(b.string())},
+                           {"settings", part(settings)},
+                           {"results", part(results)}});
 }
 
-std::string RunDiff::shown(const Json& value) {
+std::string RunDiff::shown(const io::Json& value) {
   if (value.is_null()) return "-";
-  return value.kind() == JsonKind::kString ? value.text() : value.dump();
+  return value.is_string() ? value.get<std::string>() : io::json_text(value);
 }
 
 RunDiff diff_runs(const RunInfo& a, const RunInfo& b) {
@@ -177,15 +177,14 @@ RunDiff diff_runs(const RunInfo& a, const RunInfo& b) {
   for (const std::string_view name : names) {
     const std::string *x = a.setting(name), *y = b.setting(name);
     if (beside_the_point(name) || (x && y && same_value(*x, *y))) continue;
-    diff.settings.push_back(
-        {std::string(name), x ? Json(printable(*x)) : Json(), y ? Json(printable(*y)) : Json()});
+    diff.settings.push_back({std::string(name), x ? io::Json(printable(*x)) : io::Json(),
+                             y ? io::Json(printable(*y)) : io::Json()});
   }
-  const Json x = run_json(a), y = run_json(b);
+  const io::Json x = run_json(a), y = run_json(b);
   constexpr std::string_view kNoResults[] = {"number", "path", "overrides", "settings"};
-  for (std::size_t i = 0; i < x.keys().size(); ++i)
-    if (!(x.elements()[i] == y.elements()[i]) &&
-        std::find(std::begin(kNoResults), std::end(kNoResults), x.keys()[i]) == std::end(kNoResults))
-      diff.results.push_back({x.keys()[i], x.elements()[i], y.elements()[i]});
+  for (const auto& [key, value] : x.items())
+    if (value != y.at(key) && std::ranges::find(kNoResults, key) == std::end(kNoResults))
+      diff.results.push_back({key, value, y.at(key)});
   return diff;
 }
 

@@ -35,14 +35,14 @@ std::string settings_line(const RunInfo& run, std::span<const std::string> names
 std::string run_table(std::span<const RunInfo> runs, std::size_t width = 0);
 
 /// All that is known of a run, as JSON; what is not known is null.
-Json run_json(const RunInfo& run);
+io::Json run_json(const RunInfo& run);
 
 /// What two runs do not have in common.
 struct RunDiff {
   /// A setting or result; null: that run does not have it. Settings are texts, results what they are.
   struct Line {
     std::string name;
-    Json a, b;
+    io::Json a, b;
   };
   std::filesystem::path a, b;
   std::vector<Line> settings, results;
@@ -51,10 +51,10 @@ struct RunDiff {
   std::string text() const;
 
   /// {"a": folder, "b": folder, "settings": {name: [of a, of b]}, "results": {…}}
-  Json json() const;
+  io::Json json() const;
 
  private:
-  static std::string shown(const Json& value);
+  static std::string shown(const io::Json& value);
 };
 
 /// The settings (but for output and log) and the results that differ between two runs.

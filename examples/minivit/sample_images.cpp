@@ -14,7 +14,7 @@ namespace {
 /// A normalized image (channels, H, W) as a picture with a frame.
 Image framed(const float* x, int H, int W, const Preprocess& p, bool right) {
   const int edge = std::max(1, std::max(H, W) / 32);
-  Image picture = make_image(W + 2 * edge, H + 2 * edge);
+  Image picture = image::make_image(W + 2 * edge, H + 2 * edge);
   const std::uint8_t frame[2][3] = {{213, 94, 0}, {0, 158, 115}};  // red, green for everybody's eyes
   for (int row = 0; row < picture.height; ++row)
     for (int column = 0; column < picture.width; ++column)
@@ -34,7 +34,7 @@ Image framed(const float* x, int H, int W, const Preprocess& p, bool right) {
 
 }  // namespace
 
-void show_samples(TensorBoard& board, std::int64_t step, const VisionTransformer& model,
+void show_samples(io::TensorBoard& board, std::int64_t step, const VisionTransformer& model,
                   const ImageFolder& images, const std::vector<std::size_t>& samples, std::int64_t count,
                   const Preprocess& p) {
   const auto n = std::min<std::size_t>(static_cast<std::size_t>(count), samples.size());
@@ -57,7 +57,7 @@ void show_samples(TensorBoard& board, std::int64_t step, const VisionTransformer
   std::string table = "| image | is | taken for | with |\n|---|---|---|---|\n";
   for (std::size_t i = 0; i < n; ++i) {
     if (labels[i] < 0) continue;
-    softmax_row(K, logits.data() + static_cast<std::int64_t>(i) * K, probabilities.data());
+    kernels::softmax_row(K, logits.data() + static_cast<std::int64_t>(i) * K, probabilities.data());
     const auto best = std::max_element(probabilities.data(), probabilities.data() + K) - probabilities.data();
     const bool right = best == labels[i];
     board.image(str_cat("samples/", i), step,

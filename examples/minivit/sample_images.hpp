@@ -13,7 +13,7 @@ namespace minivit::cli {
 
 /// Some validation images as the model sees them, framed green if it is right and red if not, and a table
 /// of what it says: `count` of `samples`, spread over all. The model has the weights that are evaluated.
-void show_samples(TensorBoard& board, std::int64_t step, const VisionTransformer& model,
+void show_samples(io::TensorBoard& board, std::int64_t step, const VisionTransformer& model,
                   const ImageFolder& images, const std::vector<std::size_t>& samples, std::int64_t count,
                   const Preprocess& p);
 

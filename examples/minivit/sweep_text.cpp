@@ -51,7 +51,7 @@ class SweepText {
 
   template <class... Parts>
   [[noreturn]] void fail(const Parts&... parts) const {
-    detail::fail<ConfigError>({"\"", assignment_, "\": ", parts...});
+    throw ConfigError(str_cat("\"", assignment_, "\": ", parts...));
   }
 
   static std::string_view trimmed(std::string_view text) {

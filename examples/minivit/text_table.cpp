@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "minivit/core/check.hpp"
-#include "minivit/io/json_text.hpp"
+#include "minivit/core/utf8.hpp"
 
 namespace minivit::cli {
 

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <iterator>
 
-#include "minivit/io/pretrained_source.hpp"
+#include "minivit/io/pretrained.hpp"
 
 namespace minivit::cli {
 
@@ -103,7 +103,7 @@ Settings TrainConfig::settings() {
   s.add("log.tensorboard", log.tensorboard, "write an event file for TensorBoard");
   s.add("log.histograms", log.histograms, "epochs between histograms of weights and gradients; 0: none",
         std::int64_t{0}, std::int64_t{1000000});
-  s.add("log.images", log.images, "validation images shown in TensorBoard with what is predicted",
+  s.add("log.images", log.images, "validation images shown in io::TensorBoard with what is predicted",
         std::int64_t{0}, std::int64_t{64});
   s.add("log.curves", log.curves, "draw training_curves.png and .svg, if there is gnuplot");
   s.add("output.dir", output, "where run folders go");
@@ -165,9 +165,9 @@ Preprocess TrainConfig::preprocess() const {
   p.channels = static_cast<int>(model.channels);
   p.fit = data.fit == "crop" ? Preprocess::Fit::crop : Preprocess::Fit::squash;
   p.crop_pct = data.crop_pct;
-  p.filter = data.interpolation == "nearest"    ? Filter::nearest
-             : data.interpolation == "bilinear" ? Filter::bilinear
-                                                : Filter::bicubic;
+  p.filter = data.interpolation == "nearest"    ? image::Filter::nearest
+             : data.interpolation == "bilinear" ? image::Filter::bilinear
+                                                : image::Filter::bicubic;
   if (data.normalization != "imagenet") p.mean = p.std = {0.5f, 0.5f, 0.5f};
   if (data.normalization != "imagenet" && data.normalization != "half") {
     float* const numbers[] = {&p.mean[0], &p.mean[1], &p.mean[2], &p.std[0], &p.std[1], &p.std[2]};

@@ -94,15 +94,14 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
 
   TrainingState state{.data = images.digest()};
   const auto save_best = [&] {
-    if (ema) ema->swap();   // the average is what was evaluated
-    if (has_lora(model)) {  // an ordinary model for everybody else
+    const UseAverage average(ema);  // it is what was evaluated
+    if (has_lora(model)) {          // an ordinary model for everybody else
       VisionTransformer merged = model;
       merge_lora(merged);
       save_model(run / "best", merged, images.classes(), c.preprocess());
     } else {
       save_model(run / "best", model, images.classes(), c.preprocess());
     }
-    if (ema) ema->swap();
   };
   // Where to begin: a run without a checkpoint has not come far enough to have one, and begins anew.
   if (std::filesystem::exists(run / "last")) {
@@ -118,9 +117,9 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
                      ": has no checkpoint (last/), so it cannot go on. Start again with --config ",
                      (run / "config.yaml").string());
   }
-  Json mapping = Json::object();
-  for (std::size_t i = 0; i < images.classes().size(); ++i) mapping.set(images.classes()[i], i);
-  write_json_file(run / "class_mapping.json", mapping);
+  io::Json mapping = io::Json::object();
+  for (std::size_t i = 0; i < images.classes().size(); ++i) mapping[images.classes()[i]] = i;
+  io::write_json_file(run / "class_mapping.json", mapping);
   Recorder recorder(run, c, log, state, batches);
   recorder.describe(model, images.train_part.size(), images.val_part.size(), state);
 
@@ -171,17 +170,20 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
            .metrics_done = state.trained},
           observer);
 
-      if (ema) ema->swap();  // the average is what is evaluated
-      const Metrics val = evaluate(model, val_loader.epoch(0), [&] { return !signals.received(); });
-      check_validation(val, model, val_loader, parameters, state.step);
-      const bool whole = !signals.received() && !time_is_up();
-      // Of few images the same number is right often: then the loss decides.
-      const bool better = val.top1() > state.best_val_acc ||
-                          (val.top1() == state.best_val_acc && val.loss() < state.best_val_loss);
-      if (whole)
-        recorder.epoch(state, val, better, schedule(state.step - 1), model, parameters, images.val,
-                       images.val_part);
-      if (ema) ema->swap();
+      bool whole = false, better = false;
+      Metrics val;
+      {
+        const UseAverage average(ema);  // it is what is evaluated
+        val = evaluate(model, val_loader.epoch(0), [&] { return !signals.received(); });
+        check_validation(val, model, val_loader, parameters, state.step);
+        whole = !signals.received() && !time_is_up();
+        // Of few images the same number is right often: then the loss decides.
+        better = val.top1() > state.best_val_acc ||
+                 (val.top1() == state.best_val_acc && val.loss() < state.best_val_loss);
+        if (whole)
+          recorder.epoch(state, val, better, schedule(state.step - 1), model, parameters, images.val,
+                         images.val_part);
+      }
       if (!whole) {  // the evaluation is repeated
         save();
         log.line(signals.received() ? "interrupted" : "the time is up");
@@ -219,7 +221,6 @@ VisionTransformer make_model(const TrainConfig& c, const TrainingImages& images,
   if (!c.pretrained.empty() && !resumed) {
     manual_seed(c.training.seed);  // of the new rows of the head
     Pretrained before = load_pretrained(c.pretrained, {.architecture = c.architecture,
-                                                       .ready = false,
                                                        .missing_head = true,
                                                        .image_height = size.image_height,
                                                        .image_width = size.image_width,

@@ -98,7 +98,7 @@ bool done(const RunInfo& run, std::int64_t end) {
 }
 
 void write_leaderboard(const std::filesystem::path& sweep, const Plan& plan) {
-  write_file_atomically(sweep / "summary.csv", leaderboard(sweep, plan.jobs).csv());
+  io::write_file_atomically(sweep / "summary.csv", leaderboard(sweep, plan.jobs).csv());
 }
 
 /// Names a job by what only some of the jobs have.
@@ -114,9 +114,9 @@ std::string title_of(const Plan& plan, int number) {
 
 /// Marks a job as stopped by halving.
 void mark_halved(const std::filesystem::path& job) {
-  Json result = read_json_file(job / "result.json");
-  result.set("status", "halved");
-  write_json_file(job / "result.json", result);
+  io::Json result = io::read_json_file(job / "result.json");
+  result["status"] = "halved";
+  io::write_json_file(job / "result.json", result);
 }
 
 /// Runs what is not done yet. Returns 0, 1 if a job failed, or 128 + a signal.

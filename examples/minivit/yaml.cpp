@@ -16,7 +16,7 @@
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/file.hpp"
-#include "minivit/io/json_text.hpp"
+#include "minivit/core/utf8.hpp"
 
 namespace minivit::cli {
 
@@ -149,7 +149,7 @@ class YamlList final : public YamlEvents {
 /// Reads a file; throws E for what is not as it should be, FileError if there is nothing to read.
 template <class E>
 void read_yaml_events(const std::filesystem::path& path, YamlEvents& events) {
-  const std::string text = read_file(path, kMaxYamlBytes);
+  const std::string text = io::read_file(path, kMaxYamlBytes);
   check<E>(detail::is_utf8(text), path.string(), ": is not valid UTF-8");
   std::istringstream in(text);
   try {

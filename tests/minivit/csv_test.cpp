@@ -17,11 +17,11 @@ TEST_CASE("rows are in the file at once, numbers in their shortest form") {
   const fixture::TemporaryFolder folder;
   const fs::path path = folder.path() / "a.csv";
   CsvFile file(path, "step,lr,name");
-  CHECK(read_file(path, 1000) == "step,lr,name\n");
+  CHECK(io::read_file(path, 1000) == "step,lr,name\n");
   file.row(1, 0.1, "a,\"b\"");
-  CHECK(read_file(path, 1000) == "step,lr,name\n1,0.1,\"a,\"\"b\"\"\"\n");
+  CHECK(io::read_file(path, 1000) == "step,lr,name\n1,0.1,\"a,\"\"b\"\"\"\n");
   file.row(std::int64_t{-2}, 1.0f / 3, std::string("plain"));
-  CHECK(read_file(path, 1000).ends_with("\n-2,0.33333334,plain\n"));
+  CHECK(io::read_file(path, 1000).ends_with("\n-2,0.33333334,plain\n"));
   file.sync();
 }
 
@@ -33,17 +33,17 @@ TEST_CASE("a table goes on after the rows that are kept") {
     for (int i = 0; i < 4; ++i) file.row(i, 2 * i);
   }
   { CsvFile(path, "a,b", 2).row(7, 8); }
-  CHECK(read_file(path, 1000) == "a,b\n0,0\n1,2\n7,8\n");
-  write_file_atomically(path, "a,b\n0,0\n1,2\n7,8\n9");  // torn by a loss of power
+  CHECK(io::read_file(path, 1000) == "a,b\n0,0\n1,2\n7,8\n");
+  io::write_file_atomically(path, "a,b\n0,0\n1,2\n7,8\n9");  // torn by a loss of power
   { CsvFile(path, "a,b", 3).row(9, 9); }
-  CHECK(read_file(path, 1000) == "a,b\n0,0\n1,2\n7,8\n9,9\n");
+  CHECK(io::read_file(path, 1000) == "a,b\n0,0\n1,2\n7,8\n9,9\n");
   CHECK(message_of<FileError>([&] { CsvFile(path, "a,b", 5); }) ==
         path.string() + ": has 4 rows, expected at least 5");
   CHECK(message_of<FileError>([&] { CsvFile(path, "a,c", 1); }) ==
         path.string() + ": does not begin with \"a,c\"");
-  CHECK(read_file(path, 1000) == "a,b\n0,0\n1,2\n7,8\n9,9\n");  // not touched
+  CHECK(io::read_file(path, 1000) == "a,b\n0,0\n1,2\n7,8\n9,9\n");  // not touched
   { CsvFile(path, "x", 0); }
-  CHECK(read_file(path, 1000) == "x\n");
+  CHECK(io::read_file(path, 1000) == "x\n");
 }
 
 TEST_CASE("texts with commas, quotes and ends of lines are one field, and one row") {
@@ -55,9 +55,9 @@ TEST_CASE("texts with commas, quotes and ends of lines are one field, and one ro
     file.row(std::string_view("two\nlines"), 2);
     file.row(std::string("say \"x\""), 3);
   }
-  CHECK(read_file(path, 1000) == "name,size\n\"a,b\",1\n\"two\nlines\",2\n\"say \"\"x\"\"\",3\n");
+  CHECK(io::read_file(path, 1000) == "name,size\n\"a,b\",1\n\"two\nlines\",2\n\"say \"\"x\"\"\",3\n");
   { CsvFile(path, "name,size", 2).row("plain", 4); }
-  CHECK(read_file(path, 1000) == "name,size\n\"a,b\",1\n\"two\nlines\",2\nplain,4\n");
+  CHECK(io::read_file(path, 1000) == "name,size\n\"a,b\",1\n\"two\nlines\",2\nplain,4\n");
 }
 
 TEST_CASE("a full disk leaves whole lines") {
@@ -69,7 +69,7 @@ TEST_CASE("what is read: columns by name, the last line only if it is whole") {
   const fixture::TemporaryFolder folder;
   const fs::path path = folder.path() / "a.csv";
   const auto table = [&](const char* text) {
-    write_file_atomically(path, std::string_view(text));
+    io::write_file_atomically(path, std::string_view(text));
     return read_csv(path);
   };
   const CsvTable t = table("epoch,loss\n1,0.5\n2,2.5e-1\n3,0.");

@@ -62,8 +62,8 @@ TEST_CASE("a folder with anything else in it is not replaced") {
   const fixture::TemporaryFolder folder;
   CHECK(replaceable(folder.path() / "none", {"a"}));
   CHECK(replaceable(folder.path(), {"a"}));
-  write_file_atomically(folder.path() / "a", "");
+  io::write_file_atomically(folder.path() / "a", "");
   CHECK(replaceable(folder.path(), {"a", "b"}));
-  write_file_atomically(folder.path() / "mine", "");
+  io::write_file_atomically(folder.path() / "mine", "");
   CHECK_FALSE(replaceable(folder.path(), {"a", "b"}));
 }

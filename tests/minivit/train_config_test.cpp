@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "minivit/io/pretrained_source.hpp"
+#include "minivit/io/pretrained.hpp"
 #include "support/message_of.hpp"
 #include "yaml.hpp"
 
