@@ -5,6 +5,8 @@
 #include <minivit/vit.hpp>
 
 #include "command.hpp"
+#include "minivit/core/file.hpp"
+#include "minivit/io/json.hpp"
 #include "program.hpp"
 
 namespace minivit::cli {

@@ -12,6 +12,7 @@
 #include "csv.hpp"
 #include "features.hpp"
 #include "images.hpp"
+#include "minivit/io/json.hpp"
 #include "program.hpp"
 #include "text_table.hpp"
 

@@ -6,6 +6,7 @@
 
 #include "choose_run.hpp"
 #include "command.hpp"
+#include "minivit/io/json.hpp"
 #include "program.hpp"
 
 namespace minivit::cli {

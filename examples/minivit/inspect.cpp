@@ -5,6 +5,9 @@
 #include <minivit/vit.hpp>
 
 #include "command.hpp"
+#include "minivit/io/model_config_json.hpp"
+#include "minivit/io/pretrained_source.hpp"
+#include "minivit/io/safetensors.hpp"
 #include "program.hpp"
 #include "text_table.hpp"
 

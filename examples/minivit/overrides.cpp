@@ -69,11 +69,11 @@ void assign(Settings& settings, std::span<const Assignment> assignments) {
   for (const Assignment& a : assignments) {
     if (a.name.starts_with(kNotes)) continue;
     if (a.origin.empty()) {
-      settings[a.name] = a.value;
+      settings.set(a.name, a.value);
       continue;
     }
     try {
-      settings[a.name] = a.value;
+      settings.set(a.name, a.value);
     } catch (const ConfigError& e) { throw ConfigError(str_cat(a.origin, ": ", e.what())); }
   }
 }

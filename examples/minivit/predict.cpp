@@ -9,6 +9,7 @@
 #include "choose_run.hpp"
 #include "command.hpp"
 #include "images.hpp"
+#include "minivit/io/json.hpp"
 #include "program.hpp"
 #include "text_table.hpp"
 

@@ -12,6 +12,8 @@
 #include "choose_run.hpp"
 #include "command.hpp"
 #include "features.hpp"
+#include "minivit/io/json.hpp"
+#include "minivit/train/knn.hpp"
 #include "program.hpp"
 #include "text_table.hpp"
 

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "minivit/io/json.hpp"
+#include "minivit/io/model_config_json.hpp"
 #include "minivit/io/model_folder.hpp"
 #include "minivit/io/tensor_names.hpp"
 

@@ -46,6 +46,9 @@ namespace detail {
 void write_model_files(const std::filesystem::path& directory, const VisionTransformer& net,
                        const std::vector<std::string>& labels, const Preprocess& preprocess);
 
+/// Throws ConfigError for a model with adapters, which no other library knows.
+void check_merged(const VisionTransformer& net);
+
 }  // namespace detail
 }  // namespace minivit::inline MINIVIT_ABI
 
@@ -63,8 +66,7 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
-/// Throws ConfigError for a model with adapters: nobody else knows them.
-inline void check_merged(const VisionTransformer& net) {
+MINIVIT_INLINE void check_merged(const VisionTransformer& net) {
   check<ConfigError>(net.encoder.blocks.empty() || !net.encoder.blocks[0].attn.qkv.lora.defined(),
                      "the model has adapters (LoRA); make them one with the weights with merge_lora first");
 }
