@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "minivit/core/check.hpp"
+#include "minivit/core/fields.hpp"
 #include "minivit/core/number.hpp"
 
 namespace minivit::cli {
@@ -48,6 +50,43 @@ class Settings {
 
   /// One of several words.
   void add(std::string name, std::string& target, std::string help, std::vector<std::string> words);
+
+  /// A member of a struct of settings, as its `fields` describe it: a number in `range`, true or false, or an
+  /// enumerator by its name.
+  template <class T>
+  void add_field(std::string name, T& target, std::string help, const Range& range) {
+    if constexpr (std::same_as<T, bool>) {
+      add(std::move(name), target, std::move(help));
+    } else if constexpr (NamedEnum<T>) {
+      std::vector<std::string> words;
+      std::string expected = "one of";
+      for (const auto& entry : kEnumNames<T>) {
+        words.emplace_back(entry.name);
+        expected += str_cat(' ', entry.name);
+      }
+      add_entry(
+          std::move(name), std::move(help), std::move(expected),
+          [&target](std::string_view text) {
+            const std::optional<T> value = enum_value<T>(text);
+            if (value) target = *value;
+            return value.has_value();
+          },
+          [&target] { return std::string(enum_name(target)); }, std::move(words));
+    } else {
+      const bool closed = !range.without_low && !range.without_high;
+      add_entry(
+          std::move(name), std::move(help),
+          str_cat(std::integral<T> ? "a whole number" : "a number", closed ? " from " : ", ", range.str()),
+          [&target, range](std::string_view text) {
+            T value{};
+            if (!detail::parse_number(text, value) || !range.contains(static_cast<double>(value)))
+              return false;
+            target = value;
+            return true;
+          },
+          [&target] { return str_cat(target); });
+    }
+  }
 
   /// What is called `name` was once called `old`, and files still say so: see `spelling`.
   void rename(std::string old, std::string name);

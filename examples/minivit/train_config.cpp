@@ -36,33 +36,12 @@ Settings TrainConfig::settings() {
         "preprocessing are the defaults, the head is new for classes that it does not know");
   s.add("model.architecture", architecture, "timm's name of model.pretrained, if it has no config.json");
   s.add("model.image_size", image_size, "pixels: 224, or height x width as 224x160");
-  s.add("model.patch_size", model.patch_size, "pixels; divides the image size", std::int64_t{1},
-        std::int64_t{1024});
-  s.add("model.channels", model.channels, "what the model sees: 3, or 1 for gray", std::int64_t{1},
-        std::int64_t{3});
-  s.add("model.embedding_dim", model.embedding_dim, "channels of a token", std::int64_t{1},
-        std::int64_t{65536});
-  s.add("model.num_layers", model.num_layers, "encoder blocks", std::int64_t{1}, std::int64_t{1024});
-  s.add("model.num_heads", model.num_heads, "attention heads; divides embedding_dim", std::int64_t{1},
-        std::int64_t{1024});
-  s.add("model.mlp_ratio", model.mlp_ratio, "width of the MLP as a multiple of embedding_dim", 1e-6, 64.0);
-  s.add("model.input_dropout", model.input_dropout, "after the position embeddings", 0.0f, 0.99f);
-  s.add("model.attention_dropout", model.attention_dropout, "of attention probabilities", 0.0f, 0.99f);
-  s.add("model.dropout", model.dropout, "in the feed-forward part", 0.0f, 0.99f);
-  s.add("model.drop_path", model.drop_path, "of residual branches, in the last block", 0.0f, 0.99f);
-  s.add("model.head_dropout", model.head_dropout, "before the head", 0.0f, 0.99f);
-  s.add("model.activation", activation, "of the MLP", {"gelu", "swiglu"});
-  s.add("model.pooling", pooling, "class token, mean of the patches, or both",
-        {"token", "mean", "token_and_mean"});
-  s.add("model.class_token", model.class_token, "whether there is one");
-  s.add("model.positions", positions, "position embeddings", {"learned", "sincos"});
-  s.add("model.prefix_positions", model.prefix_positions, "whether class token and registers have positions");
-  s.add("model.distillation", distillation, "distillation token: none, alone, or with a head",
-        {"none", "token", "head"});
-  s.add("model.qkv_bias", model.qkv_bias, "whether queries, keys and values have one");
-  s.add("model.norm_eps", model.norm_eps, "added to variances", 1e-30f, 0.999f);
-  s.add("model.register_tokens", model.register_tokens, "extra tokens", std::int64_t{0}, std::int64_t{1024});
-  s.add("model.layer_scale", model.layer_scale, "initial LayerScale; 0: none", 0.0f, 1e6f);
+  ViTConfig::fields(model,
+                    [&](std::string_view name, auto& value, std::string_view help, const Range& range) {
+                      // Given by model.image_size and the images.
+                      if (name == "image_height" || name == "image_width" || name == "num_classes") return;
+                      s.add_field(str_cat("model.", name), value, std::string(help), range);
+                    });
   s.add("training.epochs", training.epochs, "passes over the images", std::int64_t{1}, std::int64_t{1000000});
   s.add("training.batch_size", training.batch_size, "images in a batch", std::int64_t{1},
         std::int64_t{65536});
@@ -203,10 +182,6 @@ void TrainConfig::adopt(const ModelConfig& other) {
   model = other.vit;
   model.input_dropout = model.attention_dropout = model.dropout = model.drop_path = model.head_dropout = 0;
   image_size = p.height == p.width ? str_cat(p.height) : str_cat(p.height, "x", p.width);
-  pooling = detail::kPoolingNames[static_cast<int>(model.pooling)];
-  positions = model.positions == Positions::learned ? "learned" : "sincos";
-  activation = model.activation == Activation::gelu ? "gelu" : "swiglu";
-  distillation = detail::kDistillationNames[static_cast<int>(model.distillation)];
   data.fit = p.fit == Preprocess::Fit::crop ? "crop" : "squash";
   data.crop_pct = p.crop_pct;
   data.interpolation = detail::filter_name(p.filter).name;
@@ -216,27 +191,18 @@ void TrainConfig::adopt(const ModelConfig& other) {
 }
 
 void TrainConfig::check_fits(const ViTConfig& trained) const {
-  const auto same = [&](const char* name, const auto& wanted, const auto& found) {
-    check<ConfigError>(wanted == found, "model.", name, " is ", wanted, ", model.pretrained=", pretrained,
-                       " has ", found, "; leave it out");
-  };
-  const ViTConfig& m = model;
-  same("embedding_dim", m.embedding_dim, trained.embedding_dim);
-  same("num_layers", m.num_layers, trained.num_layers);
-  same("num_heads", m.num_heads, trained.num_heads);
-  same("mlp_ratio", m.mlp_ratio, trained.mlp_ratio);
-  same("activation", static_cast<int>(m.activation), static_cast<int>(trained.activation));
-  same("pooling", static_cast<int>(m.pooling), static_cast<int>(trained.pooling));
-  same("class_token", m.class_token, trained.class_token);
-  same("positions", static_cast<int>(m.positions), static_cast<int>(trained.positions));
-  same("prefix_positions", m.prefix_positions, trained.prefix_positions);
-  same("distillation", static_cast<int>(m.distillation), static_cast<int>(trained.distillation));
-  same("qkv_bias", m.qkv_bias, trained.qkv_bias);
-  same("norm_eps", m.norm_eps, trained.norm_eps);
-  same("register_tokens", m.register_tokens, trained.register_tokens);
-  same("layer_scale", m.layer_scale, trained.layer_scale);
-  check<ConfigError>(m.channels == trained.channels || m.channels == 1, "model.channels is ", m.channels,
-                     ", model.pretrained=", pretrained, " has ", trained.channels, "; expected that, or 1");
+  constexpr std::string_view kMayDiffer[] = {
+      "image_height", "image_width",   "patch_size",        "channels", "num_classes",
+      "head_dropout", "input_dropout", "attention_dropout", "dropout",  "drop_path"};
+  const auto wanted = field_texts(model), found = field_texts(trained);
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    check<ConfigError>(
+        wanted[i] == found[i] || std::ranges::find(kMayDiffer, wanted[i].first) != std::end(kMayDiffer),
+        "model.", wanted[i].first, " is ", wanted[i].second, ", model.pretrained=", pretrained, " has ",
+        found[i].second, "; leave it out");
+  check<ConfigError>(model.channels == trained.channels || model.channels == 1, "model.channels is ",
+                     model.channels, ", model.pretrained=", pretrained, " has ", trained.channels,
+                     "; expected that, or 1");
 }
 
 void TrainConfig::note(std::string name, std::string text) {
@@ -255,16 +221,9 @@ void TrainConfig::resolve() {
   check<ConfigError>(
       detail::parse_number(height, model.image_height) && detail::parse_number(width, model.image_width),
       "model.image_size is \"", image_size, "\", expected pixels as 224, or height x width as 224x160");
-  const auto index = [](const auto& names, const std::string& name) {
-    return static_cast<int>(std::ranges::find(names, name) - std::begin(names));
-  };
-  model.pooling = static_cast<Pooling>(index(detail::kPoolingNames, pooling));
-  model.distillation = static_cast<Distillation>(index(detail::kDistillationNames, distillation));
-  model.activation = activation == "gelu" ? Activation::gelu : Activation::swiglu;
-  model.positions = positions == "learned" ? Positions::learned : Positions::sincos;
   model.validate();
   preprocess().validate();
-  training.fine_tuning.frozen_blocks(model);  // for what it throws
+  static_cast<void>(training.fine_tuning.frozen_blocks(model));  // for what it throws
 }
 
 }  // namespace minivit::cli

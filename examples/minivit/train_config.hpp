@@ -35,7 +35,6 @@ struct TrainConfig {
   } data;
 
   std::string preset = "mini", pretrained, architecture, image_size = "224";
-  std::string pooling = "token", positions = "learned", activation = "gelu", distillation = "none";
   ViTConfig model = ViTConfig::mini();
 
   struct Training {

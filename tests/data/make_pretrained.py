@@ -105,6 +105,9 @@ of_timm("timm_deit3_by_name", "deit3_small_patch16_224", 10, model_args=False, n
 of_timm("timm_dinov2", "vit_small_patch14_dinov2", 11, init_values=1e-5)
 of_timm("timm_dinov2_registers", "vit_small_patch14_reg4_dinov2", 12, init_values=1e-5, reg_tokens=4, no_embed_class=True)
 of_timm("timm_dinov2_giant", "vit_giant_patch14_dinov2", 13, init_values=1e-5, mlp_ratio=3)
+of_timm("timm_qk_norm", "vit_tiny_patch16_224", 14, qk_norm=True)
+of_timm("timm_pre_norm", "vit_tiny_patch16_224", 15, pre_norm=True)
+of_timm("timm_mean_norm", "vit_tiny_patch16_224", 16, global_pool="avg", fc_norm=False)
 vit_processor = T.ViTImageProcessor(size={"height": SIZE, "width": SIZE})
 bit_processor = T.BitImageProcessor(size={"shortest_edge": 20}, crop_size={"height": SIZE, "width": SIZE},
                                     image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225])

@@ -142,6 +142,10 @@ TEST_CASE("export: what transformers has no exact word for is said with its mean
   CHECK(refused([](ViTConfig& c) { c.activation = Activation::swiglu, c.mlp_ratio = 2.5; }) ==
         "transformers has no SwiGLU of width 20, it is rounded up to a multiple of 8; export it for timm or "
         "as ONNX");
+  CHECK(refused([](ViTConfig& c) { c.qk_norm = true; }) ==
+        "transformers has no model with norms of queries and keys; export it for timm or as ONNX");
+  CHECK(refused([](ViTConfig& c) { c.norm_pre = true; }) ==
+        "transformers has no model with a norm before the first block; export it for timm or as ONNX");
   CHECK(refused([](ViTConfig& c) { c.layer_scale = 1, c.image_width = 32; })
             .starts_with("transformers has no model with LayerScale, registers or SwiGLU for images that are "
                          "not square"));

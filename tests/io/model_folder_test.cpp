@@ -99,7 +99,7 @@ using Names = std::vector<std::string>;
 
 TEST_CASE("every option of a model is saved and read back, weights bit by bit") {
   const TemporaryFolder folder;
-  std::vector<ViTConfig> configs(20, kSmall);
+  std::vector<ViTConfig> configs(24, kSmall);
   configs[1].image_width = 8;
   configs[2].channels = 1;
   configs[3].mlp_ratio = 2.6;
@@ -119,6 +119,10 @@ TEST_CASE("every option of a model is saved and read back, weights bit by bit") 
   configs[17].prefix_positions = false;
   configs[18].pooling = Pooling::token_and_mean;
   configs[19].head_dropout = 0.2f;
+  configs[20].qk_norm = true;
+  configs[21].norm_pre = true;
+  configs[22].pooling = Pooling::mean, configs[22].fc_norm = false;
+  configs[23].qk_norm = configs[23].norm_pre = true, configs[23].qkv_bias = false;
   for (std::size_t i = 0; i < configs.size(); ++i) {
     CAPTURE(i);
     const ViTConfig& c = configs[i];
@@ -156,6 +160,7 @@ TEST_CASE("every option of a model is saved and read back, weights bit by bit") 
     CHECK(r.distillation == c.distillation);
     CHECK(r.prefix_positions == c.prefix_positions);
     CHECK(r.head_dropout == c.head_dropout);
+    CHECK(r == c);
     CHECK(loaded.labels == labels);
     CHECK(loaded.preprocess == preprocess);
     CHECK(same_weights(loaded.net, net));

@@ -303,6 +303,9 @@ std::vector<std::pair<std::string, ViTConfig>> variants() {
       [](C& c) { c.prefix_positions = false, c.distillation = Distillation::head; });
   add("sincos", [](C& c) { c.positions = Positions::sincos; });
   add("no_qkv_bias", [](C& c) { c.qkv_bias = false; });
+  add("qk_norm", [](C& c) { c.qk_norm = true; });
+  add("norm_pre", [](C& c) { c.norm_pre = true; });
+  add("norm_before_mean", [](C& c) { c.pooling = Pooling::mean, c.fc_norm = false; });
   add("gray", [](C& c) { c.channels = 1; });
   add("high", [](C& c) { c.image_height = 20, c.image_width = 8; });
   add("one_patch", [](C& c) { c.image_height = c.image_width = 4; });
@@ -415,7 +418,8 @@ TEST_CASE("onnx: each variant has the nodes that it needs") {
     CHECK(of("Sigmoid") == (swiglu ? layers : 0));
     CHECK(of("MatMul") == 6 * layers);
     CHECK(of("Gemm") == heads + distilled);
-    CHECK(of("LayerNormalization") == 2 * layers + 1 + distilled);
+    CHECK(of("LayerNormalization") ==
+          (config.qk_norm ? 4 : 2) * layers + 1 + distilled + (config.norm_pre ? 1 : 0));
     CHECK(of("Expand") == (config.class_token ? 1 : 0) + (config.distillation != Distillation::none ? 1 : 0) +
                               (config.register_tokens > 0 ? 1 : 0));
     CHECK(of("ReduceMean") == (config.pooling == Pooling::token ? 0 : 1));

@@ -82,8 +82,8 @@ TEST_CASE("an image size is one number, or height x width") {
     CHECK(complaint({assignment}) == str_cat("model.image_size is \"", size,
                                              "\", expected pixels as 224, or height x width as 224x160"));
   }
-  CHECK(complaint({"model.image_size=0"}) == "image height is 0, expected 1 to 16384");
-  CHECK(complaint({"model.image_size=32x-16"}) == "image width is -16, expected 1 to 16384");
+  CHECK(complaint({"model.image_size=0"}) == "image_height is 0, expected 1 to 16384");
+  CHECK(complaint({"model.image_size=32x-16"}) == "image_width is -16, expected 1 to 16384");
 }
 
 TEST_CASE("settings that contradict each other") {

@@ -3,9 +3,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "minivit/model/vit.hpp"
 #include "support/message_of.hpp"
@@ -32,10 +34,10 @@ std::string complaint(const std::function<void(ViTConfig&)>& change) {
 }  // namespace
 
 TEST_CASE("validate names the setting, its value and what is expected") {
-  CHECK(complaint([](ViTConfig& c) { c.image_height = 0; }) == "image height is 0, expected 1 to 16384");
-  CHECK(complaint([](ViTConfig& c) { c.image_width = -8; }) == "image width is -8, expected 1 to 16384");
+  CHECK(complaint([](ViTConfig& c) { c.image_height = 0; }) == "image_height is 0, expected 1 to 16384");
+  CHECK(complaint([](ViTConfig& c) { c.image_width = -8; }) == "image_width is -8, expected 1 to 16384");
   CHECK(complaint([](ViTConfig& c) { c.image_width = 16392; }) ==
-        "image width is 16392, expected 1 to 16384");
+        "image_width is 16392, expected 1 to 16384");
   CHECK(complaint([](ViTConfig& c) { c.patch_size = 0; }) == "patch_size is 0, expected 1 to 1024");
   CHECK(complaint([](ViTConfig& c) { c.channels = 0; }) == "channels is 0, expected 1 to 1024");
   CHECK(complaint([](ViTConfig& c) { c.embedding_dim = 65537; }) ==
@@ -115,6 +117,38 @@ TEST_CASE("the presets have the published numbers of weights") {
   CHECK(ViTConfig::mini().embedding_dim == 256);
   CHECK(ViTConfig::mini().num_layers == 6);
   CHECK(ViTConfig::mini().num_heads == 8);
+}
+
+TEST_CASE("the configuration counts the norms that not every model has") {
+  for (const bool qk_norm : {false, true})
+    for (const bool norm_pre : {false, true}) {
+      const ViTConfig config{.image_height = 16,
+                             .image_width = 16,
+                             .embedding_dim = 12,
+                             .num_layers = 2,
+                             .num_heads = 3,
+                             .qk_norm = qk_norm,
+                             .norm_pre = norm_pre};
+      const VisionTransformer net(config);
+      CHECK(parameter_count(net) == config.parameter_count());
+      CHECK(net.encoder.blocks[1].attn.k_norm.weight.defined() == qk_norm);
+      CHECK(net.patch_embed.bias.defined() != norm_pre);
+    }
+}
+
+TEST_CASE("every setting has one name, and enumerators are found by theirs") {
+  std::vector<std::string> names;
+  const ViTConfig defaults;
+  ViTConfig::fields(defaults, [&](std::string_view name, const auto&, std::string_view help, const Range&) {
+    names.emplace_back(name);
+    CHECK(!help.empty());
+  });
+  CHECK(names.size() == 27);
+  std::ranges::sort(names);
+  CHECK(std::ranges::adjacent_find(names) == names.end());
+  CHECK(enum_name(Pooling::token_and_mean) == "token_and_mean");
+  CHECK(enum_value<Pooling>("mean") == Pooling::mean);
+  CHECK(!enum_value<Pooling>("max"));
 }
 
 TEST_CASE("the configuration counts the weights that the model has, whatever the options") {

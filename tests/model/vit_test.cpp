@@ -13,6 +13,7 @@
 #include "minivit/ops/matmul.hpp"
 #include "minivit/ops/softmax.hpp"
 #include "minivit/train/optimizer.hpp"
+#include "support/distance.hpp"
 #include "support/message_of.hpp"
 
 using namespace minivit;
@@ -69,6 +70,37 @@ TEST_CASE("images of any shape, logits or features") {
       CHECK(std::ranges::equal(logits.value().values(), net(images).value().values()));
     }
   CHECK(fresh(kSmall)(Tensor::zeros({0, 3, 8, 12})).shape() == Shape{0, 5});
+}
+
+TEST_CASE("queries and keys are normalized head by head, tokens before the first block, or before the mean") {
+  const NoGrad values_only;
+  ViTConfig config = kSmall;
+  config.qk_norm = config.norm_pre = true;
+  VisionTransformer net = fresh(config);
+  const Tensor images = noise({2, 3, 8, 12}), x = net.embed(images).value();
+  for (std::int64_t t = 0; t < 7; ++t) {
+    double sum = 0, squares = 0;
+    for (std::int64_t c = 0; c < 16; ++c) sum += x(1, t, c), squares += x(1, t, c) * x(1, t, c);
+    CHECK(sum == doctest::Approx(0).epsilon(1e-4));
+    CHECK(squares / 16 == doctest::Approx(1).epsilon(1e-2));
+  }
+  const MultiHeadAttention& attn = net.encoder.blocks[0].attn;
+  const Tensor qkv = attn.normalized(attn.qkv(x)).value();
+  const std::int64_t D = 16 / config.num_heads;
+  for (std::int64_t head = 0; head < 2 * config.num_heads; ++head) {  // of q and of k
+    double sum = 0;
+    for (std::int64_t d = 0; d < D; ++d) sum += qkv(1, 3, head * D + d);
+    CHECK(sum == doctest::Approx(0).epsilon(1e-4));
+  }
+  // The scale of queries does not matter: it is normalized away.
+  const Tensor before = attn.map(x);
+  for (float& w : net.encoder.blocks[0].attn.qkv.weight.value.rows(0, 16).values()) w *= 3;
+  CHECK(distance(net.encoder.blocks[0].attn.map(x), before) < 1e-3);
+
+  config = kSmall;
+  config.pooling = Pooling::mean, config.fc_norm = false;
+  const VisionTransformer mean = fresh(config);
+  CHECK(same_bits(mean.to_features(x).value(), mean.pool(mean.norm(x)).value()));
 }
 
 TEST_CASE("rows of patches come before columns") {
@@ -146,9 +178,9 @@ TEST_CASE("attention maps are those of the computation") {
   CHECK(same_bits(net.attention_maps(images), net.attention_maps(images, 2)));
   CHECK(same_bits(net.attention_maps(images, -3), net.attention_maps(images, 0)));
   CHECK_FALSE(same_bits(net.attention_maps(images, 0), net.attention_maps(images, 1)));
-  CHECK(message_of<ConfigError>([&] { net.attention_maps(images, 3); }) ==
+  CHECK(message_of<ConfigError>([&] { static_cast<void>(net.attention_maps(images, 3)); }) ==
         "layer 3 of a model with 3 layers, expected -3 to 2");
-  CHECK(message_of<ConfigError>([&] { net.attention_maps(images, -4); }) ==
+  CHECK(message_of<ConfigError>([&] { static_cast<void>(net.attention_maps(images, -4)); }) ==
         "layer -4 of a model with 3 layers, expected -3 to 2");
 }
 

@@ -33,6 +33,8 @@ inline TransformersClass transformers_class(const ViTConfig& c, Naming naming) {
     throw ConfigError(str_cat("transformers has no model with ", what, "; export it for timm or as ONNX"));
   };
   if (!c.class_token || c.pooling == Pooling::mean) refuse("a head on the mean of the patches alone");
+  if (c.qk_norm) refuse("norms of queries and keys");
+  if (c.norm_pre) refuse("a norm before the first block");
   const bool newest = naming == Naming::transformers5, headless = c.num_classes == 0;
   TransformersClass t;
   if (c.distillation != Distillation::none) {

@@ -2,8 +2,14 @@
 // open the folder, and preprocessor_config.json as transformers has it.
 #pragma once
 
+#include <algorithm>
+#include <iterator>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "minivit/io/json.hpp"
@@ -63,8 +69,36 @@ inline const char* timm_architecture(const ViTConfig& v) {
                                               : "vit_base_patch16_224";
 }
 
-inline constexpr std::string_view kPoolingNames[] = {"token", "mean", "token_and_mean"};
-inline constexpr std::string_view kDistillationNames[] = {"none", "token", "head"};
+/// What timm calls a setting among the arguments of its model, if it has it there as it is here. Settings
+/// that config.json has in another form are read and written one by one below.
+inline std::optional<std::string_view> timm_argument(std::string_view field) {
+  constexpr std::string_view kInAnotherForm[] = {
+      "image_height", "image_width", "num_classes", "activation", "pooling",         "distillation",
+      "positions",    "layer_scale", "norm_eps",    "fc_norm",    "prefix_positions"};
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {{"channels", "in_chans"},
+                                                                      {"embedding_dim", "embed_dim"},
+                                                                      {"num_layers", "depth"},
+                                                                      {"register_tokens", "reg_tokens"},
+                                                                      {"norm_pre", "pre_norm"},
+                                                                      {"head_dropout", "drop_rate"},
+                                                                      {"input_dropout", "pos_drop_rate"},
+                                                                      {"attention_dropout", "attn_drop_rate"},
+                                                                      {"dropout", "proj_drop_rate"},
+                                                                      {"drop_path", "drop_path_rate"}};
+  if (std::ranges::find(kInAnotherForm, field) != std::end(kInAnotherForm)) return {};
+  for (const auto& [ours, timms] : kNames)
+    if (ours == field) return timms;
+  return field;
+}
+
+/// The member `key` as an enumerator, by its name.
+template <NamedEnum E>
+E enum_from(const io::JsonFields& fields, std::string_view key, E fallback) {
+  std::vector<std::string_view> names;
+  for (const auto& entry : kEnumNames<E>) names.push_back(entry.name);
+  const std::size_t chosen = fields.choice(key, names, names.size());
+  return chosen < names.size() ? kEnumNames<E>[chosen].value : fallback;
+}
 
 /// What timm's pretrained_cfg says about the preprocessing for a model of this size.
 inline Preprocess preprocess_from_timm(const io::JsonFields& cfg, const ViTConfig& v) {
@@ -101,30 +135,24 @@ inline io::Json to_json(const ModelConfig& c) {
   const ViTConfig& v = c.vit;
   const Preprocess& p = c.preprocess;
   const char* const pool = v.pooling == Pooling::mean ? "avg" : "token";
+  io::Json args = io::Json::object({{"img_size", io::Json::array({v.image_height, v.image_width})}});
+  ViTConfig::fields(v, [&]<class T>(std::string_view field, const T& value, std::string_view, const Range&) {
+    if (field == "pooling")
+      args["global_pool"] = pool;
+    else if (field == "prefix_positions")
+      args["no_embed_class"] = !v.prefix_positions;
+    else if (field == "layer_scale")
+      args["init_values"] = v.layer_scale != 0.0f ? io::Json(v.layer_scale) : io::Json();
+    else if constexpr (std::is_arithmetic_v<T>)
+      if (const auto key = detail::timm_argument(field)) args[std::string(*key)] = value;
+  });
+  if (v.pooling == Pooling::mean && !v.fc_norm) args["fc_norm"] = false;
   return io::Json::object({
       {"architecture", detail::timm_architecture(v)},
       {"num_classes", v.num_classes},
       {"num_features", v.embedding_dim},
       {"global_pool", pool},
-      {"model_args",
-       io::Json::object({{"img_size", io::Json::array({v.image_height, v.image_width})},
-                         {"patch_size", v.patch_size},
-                         {"in_chans", v.channels},
-                         {"embed_dim", v.embedding_dim},
-                         {"depth", v.num_layers},
-                         {"num_heads", v.num_heads},
-                         {"mlp_ratio", v.mlp_ratio},
-                         {"qkv_bias", v.qkv_bias},
-                         {"global_pool", pool},
-                         {"class_token", v.class_token},
-                         {"reg_tokens", v.register_tokens},
-                         {"no_embed_class", !v.prefix_positions},
-                         {"init_values", v.layer_scale != 0.0f ? io::Json(v.layer_scale) : io::Json()},
-                         {"drop_rate", v.head_dropout},
-                         {"pos_drop_rate", v.input_dropout},
-                         {"attn_drop_rate", v.attention_dropout},
-                         {"proj_drop_rate", v.dropout},
-                         {"drop_path_rate", v.drop_path}})},
+      {"model_args", std::move(args)},
       {"label_names", c.labels},
       {"pretrained_cfg",
        io::Json::object({{"input_size", io::Json::array({v.channels, v.image_height, v.image_width})},
@@ -137,13 +165,12 @@ inline io::Json to_json(const ModelConfig& c) {
                          {"first_conv", "patch_embed.proj"},
                          {"classifier", "head"}})},
       // What timm has no word for.
-      {"minivit",
-       io::Json::object({{"version", kVersion},
-                         {"positions", v.positions == Positions::learned ? "learned" : "sincos"},
-                         {"swiglu", v.activation == Activation::swiglu},
-                         {"class_and_mean", v.pooling == Pooling::token_and_mean},
-                         {"distillation", detail::kDistillationNames[static_cast<int>(v.distillation)]},
-                         {"norm_eps", v.norm_eps}})},
+      {"minivit", io::Json::object({{"version", kVersion},
+                                    {"positions", enum_name(v.positions)},
+                                    {"swiglu", v.activation == Activation::swiglu},
+                                    {"class_and_mean", v.pooling == Pooling::token_and_mean},
+                                    {"distillation", enum_name(v.distillation)},
+                                    {"norm_eps", v.norm_eps}})},
   });
 }
 
@@ -197,44 +224,35 @@ inline ModelConfig model_config_from_json(const io::Json& json, const std::strin
   ViTConfig& v = c.vit;
   const auto size = detail::size_of(args, "img_size", {v.image_height, v.image_width});
   v.image_height = size[0], v.image_width = size[1];
-  v.patch_size = args.get("patch_size", v.patch_size);
-  v.channels = args.get("in_chans", v.channels);
+  ViTConfig::fields(v, [&]<class T>(std::string_view field, T& value, std::string_view, const Range&) {
+    if constexpr (std::is_arithmetic_v<T>)
+      if (const auto key = detail::timm_argument(field)) value = args.get(*key, value);
+  });
   v.num_classes = fields.get("num_classes", v.num_classes);
-  v.embedding_dim = args.get("embed_dim", v.embedding_dim);
-  v.num_layers = args.get("depth", v.num_layers);
-  v.num_heads = args.get("num_heads", v.num_heads);
-  v.mlp_ratio = args.get("mlp_ratio", v.mlp_ratio);
-  v.qkv_bias = args.get("qkv_bias", v.qkv_bias);
-  v.class_token = args.get("class_token", v.class_token);
-  v.register_tokens = args.get("reg_tokens", v.register_tokens);
   v.layer_scale = args.get("init_values", 0.0f);
   v.prefix_positions = !args.get("no_embed_class", false);
-  v.head_dropout = args.get("drop_rate", 0.0f);
-  v.input_dropout = args.get("pos_drop_rate", 0.0f);
-  v.attention_dropout = args.get("attn_drop_rate", 0.0f);
-  v.dropout = args.get("proj_drop_rate", 0.0f);
-  v.drop_path = args.get("drop_path_rate", 0.0f);
+  v.fc_norm = args.get("fc_norm", true);
   v.norm_eps = own.get("norm_eps", v.norm_eps);
   const std::size_t pool =
       args.choice("global_pool", {"token", "avg"}, fields.choice("global_pool", {"token", "avg"}, 0));
   v.pooling = own.get("class_and_mean", false) ? Pooling::token_and_mean
               : pool == 0                      ? Pooling::token
                                                : Pooling::mean;
-  v.positions =
-      own.choice("positions", {"learned", "sincos"}, 0) == 0 ? Positions::learned : Positions::sincos;
+  v.positions = detail::enum_from(own, "positions", Positions::learned);
   const auto architecture = fields.get<std::string>("architecture", "");
   if (own.get("swiglu", architecture.starts_with("vit_giant_patch14") &&
                             architecture.find("dinov2") != std::string::npos))
     v.activation = Activation::swiglu;
-  const auto& distillations = detail::kDistillationNames;
-  v.distillation = static_cast<Distillation>(
-      own.choice("distillation", {distillations[0], distillations[1], distillations[2]},
-                 architecture.find("_distilled") != std::string::npos ? 2 : 0));
+  v.distillation = detail::enum_from(
+      own, "distillation",
+      architecture.find("_distilled") != std::string::npos ? Distillation::head : Distillation::none);
   // What this library has no word for must be timm's default.
   for (const char* const key : {"act_layer", "norm_layer", "mlp_layer", "block_fn", "embed_layer"})
     if (args.has(key))
       fields.fail(str_cat("model_args.", key),
                   "is set, expected none; other layers than timm's default are not supported");
+  for (const char* const key : {"scale_attn_norm", "scale_mlp_norm", "pool_include_prefix"})
+    if (args.get(key, false)) fields.fail(str_cat("model_args.", key), "is true, which is not supported");
   v.validate();
   c.preprocess = detail::preprocess_from_timm(cfg, v);
   c.labels = detail::labels_from_timm(fields, v.num_classes);

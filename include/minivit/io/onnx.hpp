@@ -22,28 +22,16 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail::onnx {
 
-/// The settings that shape the model, as ViTConfig names them.
+/// The settings of the model, as ViTConfig names them.
 inline io::Json architecture_json(const ViTConfig& c) {
-  return io::Json::object(
-      {{"image_height", c.image_height},
-       {"image_width", c.image_width},
-       {"patch_size", c.patch_size},
-       {"channels", c.channels},
-       {"num_classes", c.num_classes},
-       {"embedding_dim", c.embedding_dim},
-       {"num_layers", c.num_layers},
-       {"num_heads", c.num_heads},
-       {"mlp_ratio", c.mlp_ratio},
-       {"activation", c.activation == Activation::swiglu ? "swiglu" : "gelu"},
-       {"pooling", std::string(kPoolingNames[static_cast<int>(c.pooling)])},
-       {"class_token", c.class_token},
-       {"distillation", std::string(kDistillationNames[static_cast<int>(c.distillation)])},
-       {"positions", c.positions == Positions::sincos ? "sincos" : "learned"},
-       {"prefix_positions", c.prefix_positions},
-       {"register_tokens", c.register_tokens},
-       {"layer_scale", c.layer_scale},
-       {"norm_eps", c.norm_eps},
-       {"qkv_bias", c.qkv_bias}});
+  io::Json json = io::Json::object();
+  ViTConfig::fields(c, [&]<class T>(std::string_view field, const T& value, std::string_view, const Range&) {
+    if constexpr (std::is_enum_v<T>)
+      json[std::string(field)] = enum_name(value);
+    else
+      json[std::string(field)] = value;
+  });
+  return json;
 }
 
 /// What has to happen to an image's RGB values in [0, 1].

@@ -38,16 +38,17 @@ class TransformerGraph {
   Name embed() {
     const std::int64_t P = config_.patch_size;
     const PatchEmbedding& patches = net_.patch_embed;
-    Name x = graph_.node("Conv", "patch_embed",
-                         {kImages, graph_.weight("patch_embed.proj.weight", patches.weight.value),
-                          graph_.weight("patch_embed.proj.bias", patches.bias.value)},
+    std::vector<Name> inputs{kImages, graph_.weight("patch_embed.proj.weight", patches.weight.value)};
+    if (patches.bias.defined()) inputs.push_back(graph_.weight("patch_embed.proj.bias", patches.bias.value));
+    Name x = graph_.node("Conv", "patch_embed", inputs,
                          {{"kernel_shape", Integers{P, P}}, {"strides", Integers{P, P}}});
     x = reshape("patch_embed", x, {0, config_.embedding_dim, config_.patches()});
     x = transpose("patch_embed", x, {0, 2, 1});
     const bool patches_only = net_.pos_embed.value.size(1) == config_.patches();
     if (patches_only) x = add_positions(x);
     x = with_prefix(x);
-    return patches_only ? x : add_positions(x);
+    if (!patches_only) x = add_positions(x);
+    return net_.norm_pre.weight.defined() ? norm("norm_pre", net_.norm_pre, x) : x;
   }
 
   Name add_positions(const Name& x) {
@@ -87,12 +88,15 @@ class TransformerGraph {
     const std::int64_t T = config_.tokens(), C = config_.embedding_dim, H = layer.heads, D = C / H;
     const std::vector<Name> packed = graph_.split(name + ".qkv", linear(name + ".qkv", layer.qkv, x), 2, 3);
     // (B, T, C) -> (B, H, T, D), or (B, H, D, T) where it is the second factor.
-    const auto heads = [&](const char* part, const Name& value, Integers order) {
+    const auto heads = [&](const char* part, const Name& value, const LayerNorm& normalize, Integers order) {
       const Name scope = name + part;
-      return transpose(scope, reshape(scope, value, {0, T, H, D}), std::move(order));
+      Name each = reshape(scope, value, {0, T, H, D});
+      if (normalize.weight.defined()) each = norm(scope + "_norm", normalize, each);
+      return transpose(scope, each, std::move(order));
     };
-    Name q = heads(".q", packed[0], {0, 2, 1, 3});
-    const Name k = heads(".k", packed[1], {0, 2, 3, 1}), v = heads(".v", packed[2], {0, 2, 1, 3});
+    Name q = heads(".q", packed[0], layer.q_norm, {0, 2, 1, 3});
+    const Name k = heads(".k", packed[1], layer.k_norm, {0, 2, 3, 1}),
+               v = heads(".v", packed[2], LayerNorm(), {0, 2, 1, 3});
     q = graph_.node("Mul", name + ".q", {q, graph_.number(1.0f / std::sqrt(static_cast<float>(D)))});
     const Name scores = graph_.node("MatMul", name + ".scores", {q, k});
     const Name map = graph_.node("Softmax", name, {scores}, {{"axis", kLast}});
@@ -146,8 +150,9 @@ class TransformerGraph {
   /// What the head sees: (B, feature_dim).
   Name summarize(const Name& x) {
     if (config_.pooling == Pooling::token) return norm("norm", net_.norm, token("pool", x, 0));
-    if (config_.pooling == Pooling::mean) return norm("fc_norm", net_.norm, mean_of_patches(x));
+    if (!config_.norm_before_pooling()) return norm("fc_norm", net_.norm, mean_of_patches(x));
     const Name y = norm("norm", net_.norm, x);
+    if (config_.pooling == Pooling::mean) return mean_of_patches(y);
     return join("pool", {token("pool", y, 0), mean_of_patches(y)}, 1);
   }
 

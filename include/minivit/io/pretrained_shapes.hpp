@@ -55,9 +55,10 @@ inline ViTConfig config_from_shapes(const NamedTensors& tensors, const Pretraine
   v.pooling = tensors.has("fc_norm.weight")                             ? Pooling::mean
               : head && head->rank() == 2 && (*head)[1] == 2 * patch[0] ? Pooling::token_and_mean
                                                                         : Pooling::token;
-  if (hints.config.vit.pooling == Pooling::mean && v.pooling != Pooling::mean)
-    throw FileError(
-        str_cat(file, ": pools the mean of normalized tokens (norm, not fc_norm), which is not supported"));
+  if (hints.config.vit.pooling == Pooling::mean) v.pooling = Pooling::mean;
+  v.fc_norm = v.pooling != Pooling::mean || tensors.has("fc_norm.weight");
+  v.norm_pre = tensors.has("norm_pre.weight");
+  v.qk_norm = tensors.has("blocks.0.attn.q_norm.weight");
 
   // Positions: of all tokens, or of the patches alone, or (DINOv2 in transformers) of all but the registers.
   const std::int64_t rows = positions[1], few = v.prefix_tokens() - v.register_tokens;

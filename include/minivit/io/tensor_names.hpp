@@ -50,6 +50,7 @@ inline constexpr OtherName kModelNames[] = {
     {"patch_embed.proj", "embeddings.patch_embeddings.projection", kAll},
     {"norm", "layernorm", kAll},
     {"fc_norm", "", 0},
+    {"norm_pre", "", 0},
 };
 inline constexpr OtherName kHeadNames[] = {
     {"head", "classifier", kAll},
@@ -65,6 +66,8 @@ inline constexpr OtherName kBlockNames[] = {
     {"attn.qkv", "attention.q_proj", kNew, 0, 3},
     {"attn.qkv", "attention.k_proj", kNew, 1, 3},
     {"attn.qkv", "attention.v_proj", kNew, 2, 3},
+    {"attn.q_norm", "", 0},
+    {"attn.k_norm", "", 0},
     {"attn.proj", "attention.output.dense", kOld},
     {"attn.proj", "attention.o_proj", kNew},
     {"ls1.gamma", "layer_scale1.lambda1", kDino},

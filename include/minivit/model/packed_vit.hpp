@@ -50,6 +50,7 @@ struct PackedBlock {
   std::int64_t heads;
   Activation activation;
   PackedLinear qkv, proj, fc1, fc2;
+  MultiHeadAttention norms;  // of queries and keys alone
 
   explicit PackedBlock(const EncoderBlock& b)
       : eps1(b.norm1.eps),
@@ -61,10 +62,13 @@ struct PackedBlock {
         proj(b.attn.proj.weight_in_use().value(), b.attn.proj.bias.value, {}, {}, b.ls1.gamma.value),
         fc1(b.mlp.fc1.weight_in_use().value(), b.mlp.fc1.bias.value, b.norm2.weight.value,
             b.norm2.bias.value),
-        fc2(b.mlp.fc2.weight_in_use().value(), b.mlp.fc2.bias.value, {}, {}, b.ls2.gamma.value) {}
+        fc2(b.mlp.fc2.weight_in_use().value(), b.mlp.fc2.bias.value, {}, {}, b.ls2.gamma.value) {
+    norms.heads = heads;
+    norms.q_norm = b.attn.q_norm, norms.k_norm = b.attn.k_norm;
+  }
 
   /// q, k, v of the heads: (B, T, 3C).
-  Tensor project(const Tensor& x) const { return qkv.after_norm(x, eps1); }
+  Tensor project(const Tensor& x) const { return norms.normalized(qkv.after_norm(x, eps1)).value(); }
 
   Tensor operator()(const Tensor& x) const {
     const Tensor y = proj(attention(project(x), heads).value(), x);
@@ -88,6 +92,7 @@ struct PackedViT::Weights {
     ends.dist_token = net.dist_token;
     ends.reg_token = net.reg_token;
     ends.pos_embed = net.pos_embed;
+    ends.norm_pre = net.norm_pre;
     ends.norm = net.norm;
     ends.head = net.head;
     ends.head_dist = net.head_dist;
@@ -96,7 +101,7 @@ struct PackedViT::Weights {
   /// The tokens after the first `count` blocks.
   Tensor tokens(const Tensor& images, std::size_t count) const {
     ends.check_images(images.shape());
-    Tensor x = ends.add_tokens(patch_embed.of_patches(images, ends.config.patch_size)).value();
+    Tensor x = ends.prepared(ends.add_tokens(patch_embed.of_patches(images, ends.config.patch_size))).value();
     for (std::size_t i = 0; i < count; ++i) x = blocks[i](x);
     return x;
   }

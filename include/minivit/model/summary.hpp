@@ -47,6 +47,7 @@ MINIVIT_INLINE ModelSummary summary(const VisionTransformer& net, std::int64_t b
   for (const Parameter* p : {&net.cls_token, &net.dist_token, &net.reg_token, &net.pos_embed})
     tokens += p->value.numel();
   rows.push_back({"tokens + positions", {B, T, C}, tokens, 0});
+  if (c.norm_pre) rows.push_back({"norm_pre", {B, T, C}, parameter_count(net.norm_pre), 0});
   for (std::size_t i = 0; i < net.encoder.blocks.size(); ++i) {
     const EncoderBlock& block = net.encoder.blocks[i];
     const std::string name = str_cat("blocks.", i, ".");
@@ -55,6 +56,11 @@ MINIVIT_INLINE ModelSummary summary(const VisionTransformer& net, std::int64_t b
     };
     rows.push_back({name + "norm1", {B, T, C}, parameter_count(block.norm1) + parameter_count(block.ls1), 0});
     linear("attn.qkv", block.attn.qkv, C, 3 * C);
+    if (c.qk_norm)
+      rows.push_back({name + "attn.qk_norm",
+                      {B, T, 2 * C},
+                      parameter_count(block.attn.q_norm) + parameter_count(block.attn.k_norm),
+                      0});
     rows.push_back({name + "attn", {B, T, C}, 0, 2 * B * T * T * C});
     linear("attn.proj", block.attn.proj, C, C);
     rows.push_back({name + "norm2", {B, T, C}, parameter_count(block.norm2) + parameter_count(block.ls2), 0});

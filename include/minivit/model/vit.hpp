@@ -19,6 +19,7 @@ struct VisionTransformer {
   Parameter reg_token;   // (1, R, C), or empty
   Parameter pos_embed;   // (1, T, C), or (1, N, C) without positions of the prefix
   Dropout pos_drop;
+  LayerNorm norm_pre;  // before the first block, or empty
   Encoder encoder;
   LayerNorm norm;
   Dropout head_drop;
@@ -40,8 +41,11 @@ struct VisionTransformer {
   /// Tokens of the images, with class token, registers and positions: (B, T, C).
   Var embed(const Var& images) const {
     check_images(images.shape());
-    return pos_drop(add_tokens(patch_embed(images)));
+    return prepared(pos_drop(add_tokens(patch_embed(images))));
   }
+
+  /// Tokens with the norm before the first block, if there is one.
+  Var prepared(const Var& x) const { return norm_pre.weight.defined() ? norm_pre(x) : x; }
 
   /// Throws ShapeError unless images have this shape: (B, channels, height, width) as configured.
   void check_images(const Shape& images) const;
@@ -56,9 +60,7 @@ struct VisionTransformer {
 
   /// What the encoder gives (B, T, C) -> what the head sees (B, feature_dim). One vector is normalized after
   /// pooling, which is less work; where two are needed, every token is normalized before.
-  Var to_features(const Var& x) const {
-    return config.pooling == Pooling::token_and_mean ? pool(norm(x)) : norm(pool(x));
-  }
+  Var to_features(const Var& x) const { return config.norm_before_pooling() ? pool(norm(x)) : norm(pool(x)); }
 
   /// What stands for the image: the class token, the mean of the patches, or both; (B, T, C) -> (B,
   /// feature_dim).
@@ -79,8 +81,9 @@ struct VisionTransformer {
     f("reg_token", self.reg_token);
     f("pos_embed", self.pos_embed);
     f("patch_embed", self.patch_embed);
+    f("norm_pre", self.norm_pre);
     Encoder::visit(self.encoder, f);
-    f(self.config.pooling == Pooling::mean ? "fc_norm" : "norm", self.norm);
+    f(self.config.pooling == Pooling::mean && self.config.fc_norm ? "fc_norm" : "norm", self.norm);
     f("head", self.head);
     f("head_dist", self.head_dist);
   }
@@ -110,12 +113,13 @@ inline Parameter position_embedding(const ViTConfig& c) {
 
 MINIVIT_INLINE VisionTransformer::VisionTransformer(const ViTConfig& c)
     : config((c.validate(), c)),
-      patch_embed(c.channels, c.patch_size, c.embedding_dim),
+      patch_embed(c.channels, c.patch_size, c.embedding_dim, !c.norm_pre),
       cls_token(detail::learned_tokens(c.class_token ? 1 : 0, c.embedding_dim)),
       dist_token(detail::learned_tokens(c.distillation != Distillation::none ? 1 : 0, c.embedding_dim)),
       reg_token(detail::learned_tokens(c.register_tokens, c.embedding_dim)),
       pos_embed(detail::position_embedding(c)),
       pos_drop{c.input_dropout},
+      norm_pre(c.norm_pre ? LayerNorm(c.embedding_dim, c.norm_eps) : LayerNorm()),
       encoder(c.num_layers, {.dim = c.embedding_dim,
                              .heads = c.num_heads,
                              .hidden = c.hidden_dim(),
@@ -125,7 +129,8 @@ MINIVIT_INLINE VisionTransformer::VisionTransformer(const ViTConfig& c)
                              .drop_path = c.drop_path,
                              .layer_scale = c.layer_scale,
                              .eps = c.norm_eps,
-                             .qkv_bias = c.qkv_bias}),
+                             .qkv_bias = c.qkv_bias,
+                             .qk_norm = c.qk_norm}),
       norm(c.embedding_dim, c.norm_eps),
       head_drop{c.head_dropout},
       head(c.num_classes > 0 ? Linear(c.feature_dim(), c.num_classes) : Linear()),

@@ -1,9 +1,11 @@
 // Configuration of a Vision Transformer.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "minivit/core/check.hpp"
+#include "minivit/core/fields.hpp"
 #include "minivit/nn/activation.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -11,13 +13,22 @@ namespace minivit::inline MINIVIT_ABI {
 /// What the classifier sees: the class token, the mean over the patches, or both behind each other (DINOv2's
 /// classifier: M. Oquab et al., arXiv:2304.07193).
 enum class Pooling { token, mean, token_and_mean };
+template <>
+inline constexpr auto kEnumNames<Pooling> = std::to_array<EnumName<Pooling>>(
+    {{Pooling::token, "token"}, {Pooling::mean, "mean"}, {Pooling::token_and_mean, "token_and_mean"}});
 
 /// The distillation token of DeiT (H. Touvron et al., arXiv:2012.12877): none, a token only, or with a head
 /// of its own, whose logits are averaged with the class token's.
 enum class Distillation { none, token, head };
+template <>
+inline constexpr auto kEnumNames<Distillation> = std::to_array<EnumName<Distillation>>(
+    {{Distillation::none, "none"}, {Distillation::token, "token"}, {Distillation::head, "head"}});
 
 /// Position embeddings: learned, or fixed sines and cosines of the row and column.
 enum class Positions { learned, sincos };
+template <>
+inline constexpr auto kEnumNames<Positions> =
+    std::to_array<EnumName<Positions>>({{Positions::learned, "learned"}, {Positions::sincos, "sincos"}});
 
 /// The settings of a VisionTransformer. Sizes are in pixels, rates in [0, 1).
 struct ViTConfig {
@@ -46,6 +57,50 @@ struct ViTConfig {
   float layer_scale = 0.0f;  ///< initial factor of LayerScale; 0: none
   float norm_eps = 1e-6f;
   bool qkv_bias = true;
+  bool qk_norm =
+      false;  ///< a LayerNorm over each head's queries and keys (M. Dehghani et al., arXiv:2302.05442)
+  bool norm_pre = false;  ///< a LayerNorm before the first block, and no bias of the patch embedding (CLIP)
+  bool fc_norm = true;    ///< with Pooling::mean the mean is normalized; false: every token, before the mean
+
+  /// f(name, member, help, range) for every setting.
+  static void fields(auto& self, auto&& f) {
+    const Range rate{0, 1, false, true};
+    f("image_height", self.image_height, "pixels", Range{1, 16384});
+    f("image_width", self.image_width, "pixels", Range{1, 16384});
+    f("patch_size", self.patch_size, "pixels; divides the image size", Range{1, 1024});
+    f("channels", self.channels, "what the model sees: 3, or 1 for gray", Range{1, 1024});
+    f("num_classes", self.num_classes, "0: no head", Range{0, 1'000'000});
+    f("embedding_dim", self.embedding_dim, "channels of a token", Range{1, 65536});
+    f("num_layers", self.num_layers, "encoder blocks", Range{1, 1024});
+    f("num_heads", self.num_heads, "attention heads; divides embedding_dim", Range{1, 1024});
+    f("mlp_ratio", self.mlp_ratio, "width of the MLP as a multiple of embedding_dim", Range{0, 64, true});
+    f("qkv_bias", self.qkv_bias, "whether queries, keys and values have one", Range{});
+    f("qk_norm", self.qk_norm, "whether queries and keys are normalized, head by head", Range{});
+    f("activation", self.activation, "of the MLP", Range{});
+    f("pooling", self.pooling, "class token, mean of the patches, or both", Range{});
+    f("class_token", self.class_token, "whether there is one", Range{});
+    f("distillation", self.distillation, "distillation token: none, alone, or with a head", Range{});
+    f("positions", self.positions, "position embeddings", Range{});
+    f("register_tokens", self.register_tokens, "extra tokens", Range{0, 1024});
+    f("prefix_positions", self.prefix_positions, "whether class token and registers have positions", Range{});
+    f("norm_pre", self.norm_pre, "whether tokens are normalized before the first block", Range{});
+    f("fc_norm", self.fc_norm, "whether the mean of the patches is normalized, not each of them", Range{});
+    f("layer_scale", self.layer_scale, "initial LayerScale; 0: none", Range{0, 1e6});
+    f("norm_eps", self.norm_eps, "added to variances", Range{0, 1, true, true});
+    f("head_dropout", self.head_dropout, "before the head", rate);
+    f("input_dropout", self.input_dropout, "after the position embeddings", rate);
+    f("attention_dropout", self.attention_dropout, "of attention probabilities", rate);
+    f("dropout", self.dropout, "in the feed-forward part", rate);
+    f("drop_path", self.drop_path, "of residual branches, in the last block", rate);
+  }
+
+  friend bool operator==(const ViTConfig&, const ViTConfig&) = default;
+
+  /// Whether tokens are normalized before they are pooled. A class token alone is the same either way, and
+  /// less work after.
+  bool norm_before_pooling() const {
+    return pooling == Pooling::token_and_mean || (pooling == Pooling::mean && !fc_norm);
+  }
 
   std::int64_t patches() const { return (image_height / patch_size) * (image_width / patch_size); }
   std::int64_t prefix_tokens() const {
@@ -74,44 +129,24 @@ struct ViTConfig {
     const std::int64_t attention = C * 3 * C + (qkv_bias ? 3 * C : 0) + C * C + C;
     const std::int64_t inner = activation == Activation::swiglu ? hidden / 2 : hidden;
     const std::int64_t mlp = C * hidden + hidden + inner * C + C;
-    const std::int64_t block = attention + mlp + 4 * C + (layer_scale != 0.0f ? 2 * C : 0);
-    const std::int64_t embedding =
-        channels * patch_size * patch_size * C + C + (prefix_tokens() + positioned_tokens()) * C;
+    const std::int64_t block =
+        attention + mlp + 4 * C + (layer_scale != 0.0f ? 2 * C : 0) + (qk_norm ? 4 * (C / num_heads) : 0);
+    const std::int64_t embedding = channels * patch_size * patch_size * C + (norm_pre ? 2 * C : C) +
+                                   (prefix_tokens() + positioned_tokens()) * C;
     const std::int64_t heads = distillation == Distillation::head ? 2 : 1;
     return embedding + num_layers * block + 2 * C + heads * (num_classes * feature_dim() + num_classes);
   }
 
   /// Throws ConfigError that names the first setting that is out of range or does not fit the others.
   void validate() const {
-    const auto positive = [](const char* name, std::int64_t value, std::int64_t most) {
-      check<ConfigError>(value >= 1 && value <= most, name, " is ", value, ", expected 1 to ", most);
-    };
-    positive("image height", image_height, 16384);
-    positive("image width", image_width, 16384);
-    positive("patch_size", patch_size, 1024);
-    positive("channels", channels, 1024);
-    positive("embedding_dim", embedding_dim, 65536);
-    positive("num_layers", num_layers, 1024);
-    positive("num_heads", num_heads, 1024);
-    check<ConfigError>(num_classes >= 0 && num_classes <= 1'000'000, "num_classes is ", num_classes,
-                       ", expected 0 to 1000000");
+    check_ranges(*this);
     check<ConfigError>(image_height % patch_size == 0 && image_width % patch_size == 0, "image size ",
                        image_height, "x", image_width, " is not divisible by patch_size ", patch_size);
     check<ConfigError>(embedding_dim % num_heads == 0, "embedding_dim ", embedding_dim,
                        " is not divisible by num_heads ", num_heads);
-    check<ConfigError>(mlp_ratio > 0 && mlp_ratio <= 64 && hidden_dim() >= 1, "mlp_ratio is ", mlp_ratio,
-                       ", expected above 0 and at most 64");
+    check<ConfigError>(hidden_dim() >= 1, "mlp_ratio is ", mlp_ratio, ", expected above 0 and at most 64");
     check<ConfigError>(activation != Activation::swiglu || hidden_dim() % 2 == 0,
                        "swiglu needs an even MLP width, it is ", hidden_dim());
-    const auto rate = [](const char* name, float value) {
-      check<ConfigError>(value >= 0.0f && value < 1.0f, name, " is ", value,
-                         ", expected 0 or more and less than 1");
-    };
-    rate("input_dropout", input_dropout);
-    rate("attention_dropout", attention_dropout);
-    rate("dropout", dropout);
-    rate("drop_path", drop_path);
-    rate("head_dropout", head_dropout);
     check<ConfigError>(pooling == Pooling::mean || class_token,
                        "pooling by class token needs class_token true");
     check<ConfigError>(
@@ -127,10 +162,6 @@ struct ViTConfig {
                        "sin-cos positions need an embedding_dim of at "
                        "least 8, it is ",
                        embedding_dim);
-    check<ConfigError>(register_tokens >= 0 && register_tokens <= 1024, "register_tokens is ",
-                       register_tokens, ", expected 0 to 1024");
-    check<ConfigError>(norm_eps > 0.0f && norm_eps < 1.0f, "norm_eps is ", norm_eps,
-                       ", expected between 0 and 1");
     check<ConfigError>(tokens() <= 65536, "the model has ", tokens(), " tokens, at most 65536 are supported");
   }
 

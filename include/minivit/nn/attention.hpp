@@ -4,23 +4,28 @@
 #include "minivit/nn/layer_norm.hpp"
 #include "minivit/nn/linear.hpp"
 #include "minivit/ops/attention.hpp"
+#include "minivit/ops/rearrange.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// y = proj(attention(qkv(x))), x and y (B, T, C), H heads of C / H channels.
+/// y = proj(attention(qkv(x))), x and y (B, T, C), H heads of D = C / H channels. With `qk_norm` queries and
+/// keys are normalized head by head (M. Dehghani et al., arXiv:2302.05442).
 struct MultiHeadAttention {
-  Linear qkv;   // (3C, C): rows of q, of k, of v, each head by head
-  Linear proj;  // (C, C)
+  Linear qkv;                // (3C, C): rows of q, of k, of v, each head by head
+  LayerNorm q_norm, k_norm;  // (D), or empty
+  Linear proj;               // (C, C)
   std::int64_t heads = 1;
   float dropout = 0.0f;  // of the attention probabilities
 
   MultiHeadAttention() = default;
 
   /// Throws ConfigError unless C is divisible by the number of heads.
-  MultiHeadAttention(std::int64_t C, std::int64_t heads, float dropout = 0.0f, bool qkv_bias = true)
+  MultiHeadAttention(std::int64_t C, std::int64_t heads, float dropout = 0.0f, bool qkv_bias = true,
+                     bool qk_norm = false, float eps = 1e-6f)
       : qkv(C, 3 * C, qkv_bias), proj(C, C), heads(heads), dropout(dropout) {
     check<ConfigError>(heads > 0 && C % heads == 0, "attention: embedding dimension ", C,
                        " is not divisible by ", heads, " heads");
+    if (qk_norm) q_norm = LayerNorm(C / heads, eps), k_norm = LayerNorm(C / heads, eps);
   }
 
   Var operator()(const Var& x) const { return from_qkv(qkv(x)); }
@@ -32,14 +37,27 @@ struct MultiHeadAttention {
 
   /// What follows the first layer: q, k, v (B, T, 3C) -> (B, T, C) [+ residual].
   Var from_qkv(const Var& packed, const Var& residual = {}) const {
-    return proj(attention(packed, heads, dropout), residual);
+    return proj(attention(normalized(packed), heads, dropout), residual);
+  }
+
+  /// q, k, v (B, T, 3C) with the norms of q and k, if there are any.
+  Var normalized(const Var& packed) const {
+    if (!q_norm.weight.defined()) return packed;
+    const std::int64_t B = packed.size(0), T = packed.size(1), C = packed.size(2) / 3;
+    const auto part = [&](std::int64_t i) { return slice(packed, 2, i * C, (i + 1) * C); };
+    const auto by_head = [&](const LayerNorm& norm, const Var& x) {
+      return reshape(norm(reshape(x, {B, T, heads, C / heads})), {B, T, C});
+    };
+    return concat({by_head(q_norm, part(0)), by_head(k_norm, part(1)), part(2)}, 2);
   }
 
   /// How much each token looks at each: (B, H, T, T), rows sum to 1. No gradient.
-  Tensor map(const Var& x) const { return attention_map(qkv(x).value(), heads); }
+  Tensor map(const Var& x) const { return attention_map(normalized(qkv(x)).value(), heads); }
 
   static void visit(auto& self, auto&& f) {
     f("qkv", self.qkv);
+    f("q_norm", self.q_norm);
+    f("k_norm", self.k_norm);
     f("proj", self.proj);
   }
 };

@@ -13,13 +13,14 @@ namespace minivit::inline MINIVIT_ABI {
 /// same as a convolution with stride P, whose weight it has.
 struct PatchEmbedding {
   Parameter weight;  // (C, channels, P, P)
-  Parameter bias;    // (C)
+  Parameter bias;    // (C), or empty
 
   PatchEmbedding() = default;
 
   /// Weights start normal with variance 1 / (inputs of a patch), cut at two deviations.
-  PatchEmbedding(std::int64_t channels, std::int64_t patch, std::int64_t C)
-      : weight(Tensor::empty({C, channels, patch, patch}), true), bias(Tensor::zeros({C})) {
+  PatchEmbedding(std::int64_t channels, std::int64_t patch, std::int64_t C, bool has_bias = true)
+      : weight(Tensor::empty({C, channels, patch, patch}), true),
+        bias(has_bias ? Parameter(Tensor::zeros({C})) : Parameter()) {
     init_truncated_normal(weight.value, 1.0f / std::sqrt(static_cast<float>(channels * patch * patch)));
   }
 
