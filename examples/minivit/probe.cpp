@@ -12,6 +12,7 @@
 #include "choose_run.hpp"
 #include "command.hpp"
 #include "features.hpp"
+#include "minivit/core/atomic_directory.hpp"
 #include "minivit/io/json.hpp"
 #include "minivit/train/knn.hpp"
 #include "program.hpp"

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <iterator>
 
+#include "minivit/io/model_config_json.hpp"
 #include "minivit/io/pretrained.hpp"
 
 namespace minivit::cli {

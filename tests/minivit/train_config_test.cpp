@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/fixture.hpp"
 #include "minivit/io/pretrained.hpp"
 #include "support/message_of.hpp"
 #include "yaml.hpp"
@@ -241,8 +242,9 @@ TEST_CASE("a pretrained model's sizes and preprocessing are the defaults") {
 
   // The resolved configuration says all of it, without the model.
   const TrainConfig swiglu = with("hf_dinov2_swiglu", {});
-  std::ofstream("pretrained_config.yaml") << swiglu.yaml();
-  std::vector<Assignment> all = read_yaml("pretrained_config.yaml");
+  const fixture::TemporaryFolder folder;
+  std::ofstream(folder.path() / "config.yaml") << swiglu.yaml();
+  std::vector<Assignment> all = read_yaml(folder.path() / "config.yaml");
   for (Assignment& a : all)
     if (a.name == "model.pretrained") a.value = "gone";
   const TrainConfig again = TrainConfig::from(all, true);
