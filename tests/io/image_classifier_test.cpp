@@ -60,7 +60,7 @@ TEST_CASE("a classifier ranks as many logits as it has classes") {
 
 TEST_CASE("a model without classes gives features, and says so when it is asked for classes") {
   const ImageClassifier c(small(0), {}, kPreprocess);
-  const Image image = make_image(20, 30);
+  const Image image = image::make_image(20, 30);
   CHECK(c.net().features(c.prepare({&image, 1})).shape() == Shape{1, 8});
   CHECK(message_of<ConfigError>([&] { (void)c.classify(image); }) ==
         "classifier: the model has no classes; net().features gives what it computes");

@@ -1,5 +1,7 @@
 // Tables: whole lines, continued after a stop, read back strictly.
 #include "csv.hpp"
+#include "minivit/core/atomic_file.hpp"
+#include "minivit/core/file.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,7 @@
 // The curves: a script for gnuplot, and pictures where there is one.
 #include "plots.hpp"
+#include "minivit/core/atomic_file.hpp"
+#include "minivit/core/file.hpp"
 
 #include <doctest/doctest.h>
 

@@ -212,7 +212,7 @@ TEST_CASE("the settings of a run, written down and given again, are the same") {
 }
 
 TEST_CASE("a pretrained model's sizes and preprocessing are the defaults") {
-  const std::string models = std::string(MINIVIT_TEST_DATA) + "/pretrained/";
+  const std::string models = MINIVIT_TEST_DATA "/pretrained/";
   const auto with = [&](const char* name, std::initializer_list<std::string_view> more) {
     const std::string pretrained = str_cat("model.pretrained=", models, name);
     std::vector<std::string_view> all{"data.train=photos", pretrained};

@@ -1,5 +1,6 @@
 // Configuration files: what is read, what is refused, and where that stands.
 #include "yaml.hpp"
+#include "minivit/core/atomic_file.hpp"
 
 #include <doctest/doctest.h>
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "minivit/io/model_folder.hpp"
+#include "minivit/io/safetensors.hpp"
 #include "minivit/ops/losses.hpp"
 #include "minivit/train/optimizer.hpp"
 

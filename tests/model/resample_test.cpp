@@ -41,7 +41,7 @@ TEST_CASE("positions are interpolated as timm and transformers do it") {
                    references().tensor("transformers_" + size)) < 2e-6);
   }
   CHECK(message_of<ShapeError>([&] {
-          resize_positions(positions, {5, 5}, {4, 4}, PositionFilter::timm);
+          (void)resize_positions(positions, {5, 5}, {4, 4}, PositionFilter::timm);
         }) == "resize_positions: positions are (1, 22, 3), expected (1, 25 or more, C)");
 }
 
@@ -124,6 +124,6 @@ TEST_CASE("resized: another image and patch size; what else differs is refused")
 
 TEST_CASE("positions of grids that would need gigabytes are refused") {
   CHECK(message_of<ConfigError>([] {
-          resize_positions(Tensor::zeros({1, 2, 1}), {2, 1}, {16383, 1}, PositionFilter::timm);
+          (void)resize_positions(Tensor::zeros({1, 2, 1}), {2, 1}, {16383, 1}, PositionFilter::timm);
         }) == "resize_positions: a grid has 16383 patches in one direction, at most 1024 are supported");
 }

@@ -7,7 +7,7 @@
 namespace MINIVIT_TEST_UNIT {
 
 const char* instruction_set() { return minivit::kInstructionSet; }
-int lanes() { return minivit::kLanes; }
+int lanes() { return minivit::kernels::kLanes; }
 
 double classify(int image) {
   using namespace minivit;

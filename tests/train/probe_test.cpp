@@ -1,5 +1,6 @@
 // Nearest neighbors and linear probes: against formulas in double precision, on clusters, with bad input.
 #include "minivit/train/probe.hpp"
+#include "minivit/train/knn.hpp"
 
 #include <doctest/doctest.h>
 

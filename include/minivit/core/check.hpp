@@ -44,7 +44,8 @@ void append(std::string& out, const T& part) {
     out += part;
   } else if constexpr (std::is_arithmetic_v<T>) {
     char digits[32];  // the longest is a double, 24 characters
-    out.append(digits, std::to_chars(digits, digits + sizeof digits, part).ptr);
+    const char* const end = std::to_chars(digits, digits + sizeof digits, part).ptr;
+    out += std::string_view(digits, static_cast<std::size_t>(end - digits));
   } else if constexpr (requires { part.str(); }) {
     out += part.str();
   } else {
