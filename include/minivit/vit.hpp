@@ -1,9 +1,8 @@
-// minivit: Vision Transformers in C++. One include trains, fine-tunes and serves them.
+// Umbrella header of minivit: Vision Transformers in C++. One include trains, fine-tunes and predicts.
 //
-// In reading order, from memory to models. Each folder uses only the folders above it. Asked for by name,
-// since they would cost everybody compile time: tensor/eigen.hpp, which shows tensors as Eigen matrices,
-// io/pretrained.hpp, which reads the models of timm and transformers, io/export.hpp and io/onnx.hpp, which
-// write them, io/npy.hpp, train/fine_tuning.hpp, train/probe.hpp, io/checkpoint.hpp and io/tensorboard.hpp.
+// In reading order, from memory to models. Left out, since few programs need them: io/pretrained.hpp (models of
+// timm and transformers), io/export.hpp and io/onnx.hpp (writing for others), io/npy.hpp, io/checkpoint.hpp,
+// io/tensorboard.hpp, train/fine_tuning.hpp and train/probe.hpp.
 #pragma once
 
 #include "minivit/autograd/gradcheck.hpp"  // is my gradient right?

@@ -898,7 +898,7 @@ test_bad_settings() {
   bad 'training.lr is "", expected a number' training.lr=
   bad 'data.trivial_augment is "maybe", expected true or false' data.trivial_augment=maybe
   bad 'training.batch_size is "0", expected a whole number from 1' training.batch_size=0
-  bad 'model.dropout is "1.5", expected a number from 0' model.dropout=1.5
+  bad 'model.dropout is "1.5", expected a number, 0 or more and less than 1' model.dropout=1.5
   bad 'model.pooling is "max", expected one of token mean' model.pooling=max
   bad 'expected name=value' epochs
   bad 'image size 9x9 is not divisible by patch_size 2' model.image_size=9
