@@ -12,7 +12,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <initializer_list>
+#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -186,6 +188,9 @@ class JsonFields {
 
 namespace detail {
 
+/// A message quotes about so many bytes of a text.
+inline constexpr std::size_t kMaxQuoted = 80;
+
 /// `text` for a message: in quotes, control characters escaped, cut after about 80 bytes, what is not UTF-8
 /// replaced by U+FFFD.
 [[nodiscard]] std::string in_quotes(std::string_view text);
@@ -209,11 +214,23 @@ class JsonHandler {
   ~JsonHandler() = default;
 };
 
-/// Reads a text and tells `handler` what it says. name: of the file, for messages. max_depth: how deep arrays
-/// and objects may nest. Throws FileError, naming file, place and the keys on the way, for what is no JSON,
-/// is not UTF-8, has a number beyond 64 bits or a string of more than 1 MiB, nests too deep, or is refused by
-/// the handler.
-void read_json(std::string_view text, std::string_view name, JsonHandler& handler, std::size_t max_depth);
+/// Gives the next piece of a text, valid until the next call; an empty one at the end.
+using JsonPieces = std::function<std::string_view()>;
+
+/// The pieces of a text that is in memory.
+[[nodiscard]] inline JsonPieces in_one_piece(std::string_view text) {
+  return [text]() mutable { return std::exchange(text, {}); };
+}
+
+/// A string or a number may take so many bytes of a text: the parser keeps several copies of it.
+inline constexpr std::size_t kMaxJsonToken = std::size_t{1} << 20;
+
+/// Reads a text and tells `handler` what it says. Costs no memory for the text, only for one string or number
+/// of it. name: of the file, for messages. max_depth: how deep arrays and objects may nest. Throws FileError,
+/// naming file, place and the keys on the way, for what is no JSON, is not UTF-8, has a number beyond 64 bits
+/// or a string of more than 1 MiB, nests too deep, or is refused by the handler.
+void read_json(const JsonPieces& next_piece, std::string_view name, JsonHandler& handler,
+               std::size_t max_depth);
 
 }  // namespace detail
 }  // namespace minivit::inline MINIVIT_ABI::io
@@ -226,12 +243,11 @@ namespace minivit::inline MINIVIT_ABI::io {
 namespace detail {
 
 MINIVIT_INLINE std::string in_quotes(std::string_view text) {
-  constexpr std::size_t kLongest = 80;
   const auto continues = [&](std::size_t i) {
     return (static_cast<unsigned char>(text[i]) & 0xC0u) == 0x80u;
   };
-  std::size_t end = std::min(text.size(), kLongest);
-  while (end < text.size() && end > kLongest - 4 && continues(end)) --end;  // whole characters
+  std::size_t end = std::min(text.size(), kMaxQuoted);
+  while (end < text.size() && end > kMaxQuoted - 4 && continues(end)) --end;  // whole characters
   const Json shown(text.substr(0, end));
   return shown.dump(-1, ' ', false, Json::error_handler_t::replace) + (end < text.size() ? "..." : "");
 }
@@ -250,10 +266,105 @@ inline std::string shown(const Json& value) {
   return value.is_structured() ? std::string(kind_name(value)) : value.dump();
 }
 
+/// The characters of a text for the parser, one after the other. Throws FileError for what it must not see: a
+/// NUL, which it takes for the end, and strings and numbers so long that its copies would take too much
+/// memory. Of white space it sees the first character only, since it would store the rest.
+class JsonCharacters {
+ public:
+  /// The line and the column of a character, from 1 on.
+  struct Place {
+    std::size_t line = 1, column = 0;
+  };
+
+  JsonCharacters(const JsonPieces& next_piece, std::string_view name)
+      : next_piece_(next_piece), name_(name) {}
+
+  /// Makes the next character the current one; false at the end.
+  bool advance() {
+    for (;;) {
+      if (position_ == piece_.size()) {
+        piece_ = next_piece_();
+        position_ = 0;
+        if (piece_.empty()) return false;
+      }
+      current_ = piece_[position_++];
+      if (take(current_)) break;
+    }
+    ++shown_;
+    return true;
+  }
+
+  [[nodiscard]] char current() const noexcept { return current_; }
+
+  /// Where the text was when the parser had read so many characters, the end included.
+  [[nodiscard]] Place place(std::size_t characters_read) const noexcept {
+    if (characters_read < shown_) return before_;  // it looks ahead by one
+    return {place_.line, place_.column + (characters_read - shown_)};
+  }
+
+ private:
+  /// Whether the parser is to see the character.
+  bool take(char c) {
+    check<FileError>(c != '\0', name_, ": byte ", bytes_, " is a NUL character, expected JSON");
+    check<FileError>(bytes_ - begin_ <= kMaxJsonToken, name_, ": byte ", begin_,
+                     " begins a string or number of more than ", kMaxJsonToken, " bytes");
+    before_ = place_;
+    ++bytes_;
+    ++place_.column;
+    const bool follows_space = std::exchange(in_space_, false);
+    if (in_string_) {
+      if (escaped_ || c == '\\') {
+        escaped_ = !escaped_;
+      } else if (c == '"') {
+        in_string_ = false;
+        begin_ = bytes_;
+      }
+      return true;
+    }
+    in_string_ = c == '"';
+    in_space_ = c == ' ' || c == '\n' || c == '\t' || c == '\r';
+    if (c == '\n') place_ = {place_.line + 1, 0};
+    constexpr std::string_view kBrackets = ",:[]{}";
+    if (in_string_ || in_space_ || kBrackets.find(c) != kBrackets.npos) begin_ = bytes_;
+    return !(in_space_ && follows_space);
+  }
+
+  const JsonPieces& next_piece_;
+  std::string_view name_, piece_;
+  std::size_t position_ = 0;           // in the piece
+  std::size_t bytes_ = 0, begin_ = 0;  // read; where the string or number that is being read begins
+  std::size_t shown_ = 0;              // characters that the parser has seen
+  Place place_, before_;               // of the last character read, and of the one before
+  char current_ = 0;
+  bool in_string_ = false, escaped_ = false, in_space_ = false;
+};
+
+/// JsonCharacters as the iterator that nlohmann/json asks for. The parser compares it with the end once
+/// before each character; only then the character is read.
+class JsonIterator {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = char;
+
+  JsonIterator() = default;  // the end
+  explicit JsonIterator(JsonCharacters& characters) : characters_(&characters) {}
+
+  char operator*() const { return characters_->current(); }
+  JsonIterator& operator++() { return *this; }
+  friend bool operator==(const JsonIterator& at, const JsonIterator&) { return !at.characters_->advance(); }
+
+ private:
+  JsonCharacters* characters_ = nullptr;
+};
+
 /// Receives the events of nlohmann/json's parser, keeps the way to what is open, and passes them on.
 class JsonEvents {
  public:
-  JsonEvents(JsonHandler& handler, std::size_t max_depth) : handler_(handler), max_depth_(max_depth) {}
+  JsonEvents(const JsonCharacters& text, JsonHandler& handler, std::size_t max_depth)
+      : text_(text), handler_(handler), max_depth_(max_depth) {}
 
   bool null() { return scalar(nullptr); }
   bool boolean(bool value) { return scalar(value); }
@@ -271,19 +382,24 @@ class JsonEvents {
   bool end_object() { return finish(); }
   bool end_array() { return finish(); }
   bool key(std::string& key) {
-    path_.back() = key;
+    path_.back() = key.substr(0, kMaxQuoted + 1);  // messages show no more
     handler_.key(std::move(key));
     return true;
   }
 
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) {
+  bool parse_error(std::size_t characters_read, const std::string&,
+                   const nlohmann::detail::exception& error) {
     constexpr int kNumberOverflow = 406;
     check<JsonRefusal>(error.id != kNumberOverflow, "number is out of the range of double precision");
-    std::string_view why =
-        error.what();  // "[json.exception…] parse error at line 1, column 3: …; last read: …"
+    // "[json.exception…] parse error at line 1, column 3: …; last read: …", of which what was last read may
+    // be long, and line and column count what the parser has seen.
+    std::string_view why = error.what();
     constexpr std::string_view kBefore = "parse error at ";
-    if (const std::size_t at = why.find(kBefore); at != why.npos) why.remove_prefix(at + kBefore.size());
-    throw JsonRefusal(std::string(why.substr(0, why.find("; last read: "))));  // which may be long
+    if (const std::size_t at = why.find(kBefore); at != why.npos)
+      why.remove_prefix(std::min(why.size(), why.find(": ", at)));
+    const JsonCharacters::Place place = text_.place(characters_read);
+    throw JsonRefusal(
+        str_cat("line ", place.line, ", column ", place.column, why.substr(0, why.find("; last read: "))));
   }
 
   /// The keys on the way to what was read last, as `, in "model_args" > "depth"`.
@@ -319,40 +435,18 @@ class JsonEvents {
     if (!path_.empty()) path_.back().reset();
   }
 
+  const JsonCharacters& text_;
   JsonHandler& handler_;
   std::size_t max_depth_;
   std::vector<std::optional<std::string>> path_;  // for each open array or object the key of its open member
 };
 
-/// Throws FileError for what the parser must not see: a NUL, which it takes for the end, and strings,
-/// numbers and white space so long that the parser's copies would take several times the memory of the text.
-inline void check_before_parsing(std::string_view text, std::string_view name) {
-  constexpr std::size_t kMaxToken = std::size_t{1} << 20;
-  const std::size_t nul = text.find('\0');
-  check<FileError>(nul == text.npos, name, ": byte ", nul, " is a NUL character, expected JSON");
-  bool in_string = false;
-  std::size_t begin = 0;  // of the string, or of what stands between brackets and commas
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    check<FileError>(i - begin <= kMaxToken, name, ": byte ", begin,
-                     " begins a string, number or white space of more than ", kMaxToken, " bytes");
-    if (c == '\\' && in_string) {
-      ++i;
-    } else if (c == '"') {
-      in_string = !in_string;
-      begin = i + 1;
-    } else if (!in_string && std::string_view(",:[]{}").find(c) != std::string_view::npos) {
-      begin = i + 1;
-    }
-  }
-}
-
-MINIVIT_INLINE void read_json(std::string_view text, std::string_view name, JsonHandler& handler,
+MINIVIT_INLINE void read_json(const JsonPieces& next_piece, std::string_view name, JsonHandler& handler,
                               std::size_t max_depth) {
-  check_before_parsing(text, name);
-  JsonEvents events(handler, max_depth);
+  JsonCharacters text(next_piece, name);
+  JsonEvents events(text, handler, max_depth);
   try {
-    Json::sax_parse(text.begin(), text.end(), &events);
+    Json::sax_parse(JsonIterator(text), JsonIterator(), &events);
   } catch (const JsonRefusal& refusal) {
     // "file: line 1, column 3, in "key": why", or without line and column
     const std::string_view why = refusal.what();
@@ -418,7 +512,7 @@ MINIVIT_INLINE Json parse_json(std::string_view text, std::string_view name, con
   check<FileError>(text.size() <= limits.max_bytes, name, ": it has ", text.size(), " bytes, at most ",
                    limits.max_bytes, " are accepted");
   detail::JsonBuilder builder(limits.max_values);
-  detail::read_json(text, name, builder, limits.max_depth);
+  detail::read_json(detail::in_one_piece(text), name, builder, limits.max_depth);
   return std::move(builder).result();
 }
 

@@ -48,8 +48,9 @@ inline float half_to_float(std::uint16_t half) {
 inline float bfloat16_to_float(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 
 /// A safetensors file, opened for reading. Opening checks the whole header, so that what is said about the
-/// tensors can be relied upon; elements are read when they are asked for. Costs memory of about twice the
-/// header. Reading is thread-safe.
+/// tensors can be relied upon; elements are read when they are asked for. Opening takes less memory than the
+/// header's size and 16 MiB; what stays are names, metadata and about 112 bytes for each tensor. Reading is
+/// thread-safe.
 class SafetensorsFile {
  public:
   /// Throws FileError, naming file, tensor and reason, if the file cannot be read or anything in it is not as
@@ -61,10 +62,16 @@ class SafetensorsFile {
     std::array<unsigned char, 8> prefix{};
     file_.read_at(0, prefix.data(), prefix.size());
     const std::uint64_t length = detail::SafetensorsHeader::length(prefix, file_.size(), name_, limits);
-    std::string text(static_cast<std::size_t>(length), '\0');
-    file_.read_at(8, text.data(), text.size());
     data_begin_ = 8 + length;
-    header_ = detail::SafetensorsHeader(text, file_.size() - data_begin_, name_, limits);
+    std::vector<char> block(static_cast<std::size_t>(std::min(length, kBlock)));
+    std::uint64_t position = 8;
+    const auto next_block = [&] {
+      const auto n = static_cast<std::size_t>(std::min(kBlock, data_begin_ - position));
+      file_.read_at(position, block.data(), n);
+      position += n;
+      return std::string_view(block.data(), n);
+    };
+    header_ = detail::SafetensorsHeader(next_block, file_.size() - data_begin_, name_, limits);
   }
 
   const std::filesystem::path& path() const { return file_.path(); }
@@ -193,14 +200,15 @@ class SafetensorsFile {
   /// KiB of memory.
   template <class Use>
   void read_chunks(const SafetensorsInfo& info, const Use& use) const {
-    constexpr std::uint64_t kChunk = 64 << 10;  // a multiple of every element's size
-    std::vector<char> chunk(static_cast<std::size_t>(std::min(info.bytes, kChunk)));
-    for (std::uint64_t begin = 0; begin < info.bytes; begin += kChunk) {
-      const auto n = static_cast<std::size_t>(std::min(kChunk, info.bytes - begin));
+    std::vector<char> chunk(static_cast<std::size_t>(std::min(info.bytes, kBlock)));
+    for (std::uint64_t begin = 0; begin < info.bytes; begin += kBlock) {
+      const auto n = static_cast<std::size_t>(std::min(kBlock, info.bytes - begin));
       file_.read_at(data_begin_ + info.offset + begin, chunk.data(), n);
       use(std::span<const char>(chunk).first(n));
     }
   }
+
+  static constexpr std::uint64_t kBlock = 64 << 10;  // read at a time; a multiple of every element's size
 
   InputFile file_;
   std::string name_;
@@ -231,7 +239,8 @@ class SafetensorsWriter {
     add_copy(std::move(name), "U8", std::as_bytes(values), values.size());
   }
 
-  /// Adds a text, or replaces it. Throws FileError if key or text is not UTF-8.
+  /// Adds a text, or replaces it. Throws FileError if key or text is not UTF-8. `save` refuses what takes
+  /// more than 1 MiB in the file.
   void set_metadata(std::string key, std::string text) {
     check<FileError>(metadata_.size() < SafetensorsLimits{}.max_metadata,
                      "safetensors: too many metadata entries");
@@ -253,6 +262,13 @@ class SafetensorsWriter {
     check<FileError>(header.size() <= SafetensorsLimits{}.max_header_bytes, "cannot write ", path.native(),
                      ": its header would have ", header.size(), " bytes, at most ",
                      SafetensorsLimits{}.max_header_bytes, " can be read again");
+    for (const auto& [key, text] : metadata_)
+      for (const std::string& part : {key, text}) {
+        const std::size_t bytes = json_text(part).size() - 2;  // without the quotes
+        check<FileError>(bytes <= detail::kMaxJsonToken, "cannot write ", path.native(), ": metadata ",
+                         detail::in_quotes(key), " would have a string of ", bytes, " bytes, at most ",
+                         detail::kMaxJsonToken, " can be read again");
+      }
     AtomicFile file(path);
     const auto length = static_cast<std::uint64_t>(header.size());
     file.write(&length, sizeof length);

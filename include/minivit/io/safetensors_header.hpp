@@ -14,6 +14,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -28,7 +30,7 @@
 
 namespace minivit::inline MINIVIT_ABI::io {
 
-/// What a file may have at most.
+/// What a file may have at most. Besides, a string of its header may take 1 MiB there, escapes included.
 struct SafetensorsLimits {
   std::uint64_t max_header_bytes = std::uint64_t{16} << 20;  ///< the format itself allows 100,000,000
   std::size_t max_tensors = 65536;
@@ -63,7 +65,7 @@ inline const SafetensorsType* find_safetensors_type(std::string_view name) {
 struct SafetensorsInfo {
   static constexpr std::size_t kMaxRank = 8;
 
-  std::string name;
+  std::string_view name;  ///< valid as long as the file object
   const SafetensorsType* type = nullptr;
   std::array<std::int64_t, kMaxRank> extents{};
   std::uint8_t rank = 0;
@@ -81,13 +83,43 @@ struct SafetensorsInfo {
 
 namespace detail {
 
+/// Keeps texts at one place, many short ones in one block of memory.
+class TextStore {
+ public:
+  /// A copy of the text, valid as long as the store, wherever that is moved.
+  std::string_view add(std::string_view text) {
+    constexpr std::size_t kBlock = 64 << 10, kLong = kBlock / 16;
+    if (text.size() > kLong) return copy(text, new_block(text.size()));
+    if (text.size() > free_.size()) free_ = {new_block(kBlock), kBlock};
+    const std::string_view out = copy(text, free_.data());
+    free_ = free_.subspan(text.size());
+    return out;
+  }
+
+ private:
+  static std::string_view copy(std::string_view text, char* to) {
+    std::ranges::copy(text, to);
+    return {to, text.size()};
+  }
+
+  char* new_block(std::size_t bytes) {
+    return blocks_.emplace_back(std::make_unique_for_overwrite<char[]>(bytes)).get();
+  }
+
+  std::vector<std::unique_ptr<char[]>> blocks_;
+  std::span<char> free_;  // what is left of the last block of short texts
+};
+
 /// Checks the entries of a header one by one, as they are read.
 class SafetensorsEntries final : public JsonHandler {
  public:
   explicit SafetensorsEntries(const SafetensorsLimits& limits) : limits_(limits) {}
 
-  std::vector<SafetensorsInfo> tensors;
-  std::vector<std::pair<std::string, std::string>> metadata;
+  // A deque does not copy what it holds when it grows: a vector would need three times its memory for a
+  // moment.
+  std::deque<SafetensorsInfo> tensors;
+  std::deque<std::pair<std::string_view, std::string_view>> metadata;
+  TextStore texts;  // what `tensors` and `metadata` point into
 
   void value(Json value) override {
     switch (place_) {
@@ -101,7 +133,7 @@ class SafetensorsEntries final : public JsonHandler {
         return;
       case Place::metadata:
         expect(value.is_string(), "a string", value);
-        metadata.emplace_back(key_, std::move(value.get_ref<std::string&>()));
+        metadata.back().second = texts.add(value.get_ref<const std::string&>());
         return;
       case Place::tensor:
         if (key_ == "dtype") return set_type(value);
@@ -115,13 +147,16 @@ class SafetensorsEntries final : public JsonHandler {
   }
 
   void key(std::string key) override {
+    if (place_ == Place::metadata) {
+      if (metadata.size() == limits_.max_metadata) refuse("more than ", limits_.max_metadata, " entries");
+      metadata.emplace_back(texts.add(key), "");
+      return;
+    }
     key_ = std::move(key);
     if (place_ == Place::file && key_ == "__metadata__") {
       if (std::exchange(has_metadata_, true)) refuse_twice(key_);
     } else if (place_ == Place::file) {
       begin_tensor();
-    } else if (place_ == Place::metadata) {
-      if (metadata.size() == limits_.max_metadata) refuse("more than ", limits_.max_metadata, " entries");
     } else {
       begin_field();
     }
@@ -168,7 +203,8 @@ class SafetensorsEntries final : public JsonHandler {
 
   void end_metadata() {
     std::ranges::sort(metadata);
-    const auto twice = std::ranges::adjacent_find(metadata, {}, &std::pair<std::string, std::string>::first);
+    const auto twice =
+        std::ranges::adjacent_find(metadata, {}, [](const auto& entry) { return entry.first; });
     if (twice != metadata.end()) refuse_twice(twice->first);
   }
 
@@ -178,7 +214,7 @@ class SafetensorsEntries final : public JsonHandler {
       refuse("name has ", key_.size(), " bytes, at most ", limits_.max_name_bytes, " are accepted");
     if (key_.find('\0') != std::string::npos) refuse("name contains a NUL character");
     info_ = {};
-    info_.name = key_;
+    info_.name = texts.add(key_);
     seen_ = {};
   }
 
@@ -216,7 +252,7 @@ class SafetensorsEntries final : public JsonHandler {
     if (info_.bytes != expected)
       refuse("shape ", info_.shape_text(), " of ", info_.dtype(), " takes ", expected,
              " bytes, data_offsets hold ", info_.bytes);
-    tensors.push_back(std::move(info_));
+    tensors.push_back(info_);
   }
 
   const SafetensorsLimits& limits_;
@@ -252,21 +288,25 @@ class SafetensorsHeader {
 
   /// Checks everything about the header `text` of a file with `data_bytes` bytes behind it. Throws FileError.
   SafetensorsHeader(std::string_view text, std::uint64_t data_bytes, std::string_view file,
-                    const SafetensorsLimits& limits) {
-    check<FileError>(text[0] == '{', file,
-                     ": its header does not begin with '{'; is this a safetensors file?");
-    // No entry is shorter than {"":{"dtype":"U8","shape":[],"data_offsets":[0,0]}}: all memory for the table
-    // at once, and no more than about three times the header.
-    constexpr std::size_t kShortestEntry = 48;
-    SafetensorsEntries entries(limits);
-    entries.tensors.reserve(std::min(limits.max_tensors, text.size() / kShortestEntry + 1));
+                    const SafetensorsLimits& limits)
+      : SafetensorsHeader(in_one_piece(text), data_bytes, file, limits) {}
 
+  /// The same of a header that comes in pieces, so that it is never in memory as a whole.
+  SafetensorsHeader(const JsonPieces& next_piece, std::uint64_t data_bytes, std::string_view file,
+                    const SafetensorsLimits& limits) {
+    std::string_view first = next_piece();
+    check<FileError>(first.starts_with('{'), file,
+                     ": its header does not begin with '{'; is this a safetensors file?");
     // 1. JSON, strictly: UTF-8, nothing but white space behind; and each entry by itself, as it is read. Only
     //    what the format knows is accepted, so nothing else is ever built.
+    SafetensorsEntries entries(limits);
     constexpr std::size_t kMaxDepth = 3;  // {"name": {"shape": [
-    read_json(text, file, entries, kMaxDepth);
-    tensors_ = std::move(entries.tensors);
-    metadata_ = std::move(entries.metadata);
+    read_json([&] { return first.empty() ? next_piece() : std::exchange(first, {}); }, file, entries,
+              kMaxDepth);
+    tensors_.assign(entries.tensors.begin(), entries.tensors.end());
+    entries.tensors = {};
+    metadata_.assign(entries.metadata.begin(), entries.metadata.end());
+    texts_ = std::move(entries.texts);
     // 2. All together.
     // Empty ones first, since they end where they begin; then as they are written.
     std::ranges::stable_sort(tensors_, {},
@@ -283,7 +323,10 @@ class SafetensorsHeader {
     return at != by_name_.end() && name_of(*at) == name ? &tensors_[*at] : nullptr;
   }
 
-  const std::vector<std::pair<std::string, std::string>>& metadata() const noexcept { return metadata_; }
+  /// In the order of their keys.
+  std::span<const std::pair<std::string_view, std::string_view>> metadata() const noexcept {
+    return metadata_;
+  }
 
  private:
   /// Refuses two tensors of the same name (after its escapes are resolved).
@@ -319,7 +362,8 @@ class SafetensorsHeader {
 
   std::vector<SafetensorsInfo> tensors_;
   std::vector<std::uint32_t> by_name_;
-  std::vector<std::pair<std::string, std::string>> metadata_;
+  std::vector<std::pair<std::string_view, std::string_view>> metadata_;
+  TextStore texts_;  // what names and metadata point into
 };
 
 }  // namespace detail
