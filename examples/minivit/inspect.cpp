@@ -87,10 +87,10 @@ void print(const Report& r, const Options& options) {
                 static_cast<long long>(c.image_width), static_cast<long long>(c.image_height),
                 static_cast<long long>(c.patch_size),
                 m.preprocess.fit == Preprocess::Fit::crop ? "center crop" : "squashed", m.preprocess.crop_pct,
-                detail::filter_name(m.preprocess.filter).name, static_cast<double>(m.preprocess.mean[0]),
-                static_cast<double>(m.preprocess.mean[1]), static_cast<double>(m.preprocess.mean[2]),
-                static_cast<double>(m.preprocess.std[0]), static_cast<double>(m.preprocess.std[1]),
-                static_cast<double>(m.preprocess.std[2]));
+                std::string(enum_name(m.preprocess.filter)).c_str(),
+                static_cast<double>(m.preprocess.mean[0]), static_cast<double>(m.preprocess.mean[1]),
+                static_cast<double>(m.preprocess.mean[2]), static_cast<double>(m.preprocess.std[0]),
+                static_cast<double>(m.preprocess.std[1]), static_cast<double>(m.preprocess.std[2]));
     std::string labels;
     for (std::size_t i = 0; i < std::min<std::size_t>(m.labels.size(), 10); ++i)
       labels += str_cat(i > 0 ? ", " : "", m.labels[i]);

@@ -38,8 +38,9 @@ std::string help() {
 
 /// True for a setting that a pretrained model answers.
 bool is_of_the_model(const std::string& name) {
-  return name.starts_with("model.") || name == "data.fit" || name == "data.crop_pct" ||
-         name == "data.interpolation" || name == "data.normalization";
+  return name.starts_with("model.") || name == "data.normalization" ||
+         std::ranges::any_of(field_texts(Preprocess()),
+                             [&](const auto& field) { return name == str_cat("data.", field.first); });
 }
 
 /// The file's settings, then the command line's.

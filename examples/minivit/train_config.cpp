@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <iterator>
 
-#include "minivit/io/model_config_json.hpp"
 #include "minivit/io/pretrained.hpp"
 
 namespace minivit::cli {
@@ -17,9 +16,13 @@ Settings TrainConfig::settings() {
   s.add("data.val", data.val, "the same for validation; empty: a part of data.train");
   s.add("data.val_fraction", data.val_fraction, "part of each class set aside if there is no data.val", 0.01,
         0.9);
-  s.add("data.fit", data.fit, "center crop, or squash to the model's size", {"crop", "squash"});
-  s.add("data.crop_pct", data.crop_pct, "part of the edge that a center crop keeps", 0.001, 1.0);
-  s.add("data.interpolation", data.interpolation, "of resizing", {"nearest", "bilinear", "bicubic"});
+  Preprocess::fields(data.preprocess, [&]<class T>(std::string_view name, T& value, std::string_view help,
+                                                   const Range& range) {
+    // Given by model.image_size, model.channels and data.normalization.
+    if (name == "height" || name == "width" || name == "channels") return;
+    if constexpr (NamedEnum<T> || std::is_arithmetic_v<T>)
+      s.add_field(str_cat("data.", name), value, std::string(help), range);
+  });
   s.add("data.normalization", data.normalization,
         "imagenet, half (0.5 and 0.5), or mean and deviation of each channel as 0.5 0.5 0.5 / 0.2 0.2 0.2");
   s.add("data.scale_min", data.scale_min, "least part of the area in a random crop; 1: no random crop", 0.01,
@@ -139,15 +142,11 @@ std::string TrainConfig::yaml() const {
 }
 
 Preprocess TrainConfig::preprocess() const {
-  Preprocess p;
+  Preprocess p = data.preprocess;
   p.height = static_cast<int>(model.image_height);
   p.width = static_cast<int>(model.image_width);
   p.channels = static_cast<int>(model.channels);
-  p.fit = data.fit == "crop" ? Preprocess::Fit::crop : Preprocess::Fit::squash;
-  p.crop_pct = data.crop_pct;
-  p.filter = data.interpolation == "nearest"    ? image::Filter::nearest
-             : data.interpolation == "bilinear" ? image::Filter::bilinear
-                                                : image::Filter::bicubic;
+  p.mean = Preprocess().mean, p.std = Preprocess().std;
   if (data.normalization != "imagenet") p.mean = p.std = {0.5f, 0.5f, 0.5f};
   if (data.normalization != "imagenet" && data.normalization != "half") {
     float* const numbers[] = {&p.mean[0], &p.mean[1], &p.mean[2], &p.std[0], &p.std[1], &p.std[2]};
@@ -183,9 +182,7 @@ void TrainConfig::adopt(const ModelConfig& other) {
   model = other.vit;
   model.input_dropout = model.attention_dropout = model.dropout = model.drop_path = model.head_dropout = 0;
   image_size = p.height == p.width ? str_cat(p.height) : str_cat(p.height, "x", p.width);
-  data.fit = p.fit == Preprocess::Fit::crop ? "crop" : "squash";
-  data.crop_pct = p.crop_pct;
-  data.interpolation = detail::filter_name(p.filter).name;
+  data.preprocess = p;
   data.normalization = p.mean == Preprocess().mean && p.std == Preprocess().std
                            ? "imagenet"
                            : str_cat(texts(p.mean), " / ", texts(p.std));

@@ -22,9 +22,8 @@ struct TrainConfig {
   struct Data {
     std::string train, val;     // folders root/class/*.jpg
     double val_fraction = 0.2;  // of data.train, if there is no data.val
-    std::string fit = "crop";   // how an image becomes the model's size: crop or squash
-    double crop_pct = 1.0;
-    std::string interpolation = "bicubic";
+    // Of the preprocessing what data.* says; the whole of it is TrainConfig::preprocess().
+    Preprocess preprocess{.fit = Preprocess::Fit::crop};
     std::string normalization = "imagenet";
     double scale_min = 0.8;
     double hflip = 0.5;

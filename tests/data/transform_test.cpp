@@ -247,9 +247,13 @@ TEST_CASE("settings and images out of range are refused") {
     change(t);
     return message_of<ConfigError>([&] { t.validate(); });
   };
-  CHECK(invalid([](auto& t) { t.base.width = 0; }).starts_with("preprocess: size is 0x224"));
+  CHECK(invalid([](auto& t) { t.base.width = 0; }) == "preprocess: width is 0, expected 1 to 64000000");
+  CHECK(invalid([](auto& t) { t.base.height = t.base.width = 10000; }) ==
+        "preprocess: size is 10000x10000, expected at most 64000000 pixels");
+  CHECK(invalid([](auto& t) { t.base.channels = 2; }) ==
+        "preprocess: channels is 2, expected 3, or 1 for gray");
   CHECK(invalid([](auto& t) { t.base.crop_pct = 0; }) ==
-        "preprocess: crop_pct is 0, expected more than 0 and at most 1");
+        "preprocess: crop_pct is 0, expected above 0 and at most 1");
   CHECK(invalid([](auto& t) { t.base.crop_pct = NAN; }).starts_with("preprocess: crop_pct is nan"));
   for (const double tiny : {1e-4, 1e-9, 1e-300, 5e-324})
     for (const auto fit : {Preprocess::Fit::squash, Preprocess::Fit::crop}) {
@@ -262,9 +266,10 @@ TEST_CASE("settings and images out of range are refused") {
     CHECK(message_of<ConfigError>([&] {
             return decode_reduction(100, 100, Preprocess{.crop_pct = bad});
           }).starts_with("preprocess: crop_pct is "));
-  CHECK(invalid([](auto& t) {
-          t.base.std[1] = 0;
-        }).starts_with("preprocess: mean 0.456 and std 0 of channel 1"));
+  CHECK(invalid([](auto& t) { t.base.std[1] = 0; }) ==
+        "preprocess: std[1] is 0, expected above 0 and finite");
+  CHECK(invalid([](auto& t) { t.base.mean[2] = INFINITY; }) ==
+        "preprocess: mean[2] is inf, expected a finite number");
   CHECK(invalid([](auto& t) { t.scale_min = 0; }).starts_with("transform: scale is 0 to 1"));
   CHECK(invalid([](auto& t) { t.ratio_max = 0.5; }).starts_with("transform: ratio is 0.75 to 0.5"));
   CHECK(invalid([](auto& t) { t.hflip = 1.5; }).starts_with("transform: hflip is 1.5"));
@@ -297,7 +302,7 @@ TEST_CASE("a chain is its transforms one after the other, from one stream") {
         }) == "brighter: most is 0, expected at least 1");
   CHECK(message_of<ConfigError>([] {
           Transform(Chain{Brighter{}, Preprocess{.width = 0}});
-        }).starts_with("preprocess: size is 0x224"));
+        }) == "preprocess: width is 0, expected 1 to 64000000");
 }
 
 TEST_CASE("a Transform does what it was made from does") {

@@ -235,7 +235,7 @@ TEST_CASE("a pretrained model's sizes and preprocessing are the defaults") {
   CHECK(deit.model.distillation == Distillation::head);
   CHECK(deit.model.image_width == 24);
   CHECK(deit.model.dropout == 0.1f);
-  CHECK(deit.data.fit == "crop");
+  CHECK(deit.preprocess().fit == Preprocess::Fit::crop);
   CHECK(with("timm_dinov2_giant", {}).model.activation == Activation::swiglu);
   CHECK_FALSE(with("timm_deit3", {}).model.prefix_positions);
   CHECK_FALSE(with("hf_vit_no_bias", {}).model.qkv_bias);
@@ -263,8 +263,14 @@ TEST_CASE("mean and deviation by numbers") {
        {"data.normalization=inception", "data.normalization=1 2 3", "data.normalization=1 2 3 / 4 5",
         "data.normalization=1 2 3 / 4 5 6 7", "data.normalization=1 2 x / 4 5 6"})
     CHECK(complaint({wrong}).starts_with("data.normalization is \""));
-  CHECK(complaint({"data.normalization=0 0 0 / 0 1 1"})
-            .starts_with("preprocess: mean 0 and std 0 of channel 0"));
+  CHECK(complaint({"data.normalization=0 0 0 / 0 1 1"}) ==
+        "preprocess: std[0] is 0, expected above 0 and finite");
+  CHECK(complaint({"data.normalization=0 0 nan / 1 1 1"}) ==
+        "preprocess: mean[2] is nan, expected a finite number");
+  CHECK(complaint({"data.crop_pct=0"})
+            .ends_with("data.crop_pct is \"0\", expected a number, above 0 and at most 1"));
+  CHECK(complaint({"data.crop_pct=1e-9"})
+            .starts_with("preprocess: crop_pct is 1e-09, which cuts 224x224 out of"));
 }
 
 TEST_CASE("configurations of before are read") {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
@@ -32,11 +33,16 @@ struct Range {
            !(without_high && value == high);
   }
 
-  /// In words: "1 to 1024", "0 or more and less than 1", "above 0 and at most 64", "between 0 and 1".
+  /// In words: "1 to 1024", "0 or more and less than 1", "above 0 and at most 64", "between 0 and 1", "above
+  /// 0 and finite".
   [[nodiscard]] std::string str() const {
     const auto text = [](double v) {
       return v == std::floor(v) ? str_cat(static_cast<std::int64_t>(v)) : str_cat(v);
     };
+    if (std::isinf(low) && std::isinf(high)) return without_high ? "a finite number" : "any number";
+    if (std::isinf(low)) return str_cat(without_high ? "less than " : "at most ", text(high));
+    if (std::isinf(high))
+      return str_cat(without_low ? "above " : "at least ", text(low), without_high ? " and finite" : "");
     if (without_low && without_high) return str_cat("between ", text(low), " and ", text(high));
     if (without_low) return str_cat("above ", text(low), " and at most ", text(high));
     if (without_high) return str_cat(text(low), " or more and less than ", text(high));
@@ -74,28 +80,54 @@ template <NamedEnum E>
   return found == std::end(kEnumNames<E>) ? std::nullopt : std::optional(found->value);
 }
 
-/// Name and value of each of the settings, as text.
+namespace detail {
+
+template <class T>
+std::string field_text(const T& value) {
+  if constexpr (NamedEnum<T>)
+    return std::string(enum_name(value));
+  else
+    return str_cat(value);
+}
+template <class T, std::size_t N>
+std::string field_text(const std::array<T, N>& values) {
+  std::string out;
+  for (const T& value : values) out += str_cat(out.empty() ? "" : " ", value);
+  return out;
+}
+
+template <class T>
+void check_range(std::string_view where, std::string_view name, const T& value, const Range& range) {
+  if constexpr (std::is_arithmetic_v<T>)
+    check<ConfigError>(range.contains(static_cast<double>(value)), where, name, " is ", value, ", expected ",
+                       range.str());
+}
+template <class T, std::size_t N>
+void check_range(std::string_view where, std::string_view name, const std::array<T, N>& values,
+                 const Range& range) {
+  for (std::size_t i = 0; i < N; ++i) check_range(where, str_cat(name, '[', i, ']'), values[i], range);
+}
+
+}  // namespace detail
+
+/// Name and value of each of the settings, as text: enumerators by name, arrays with spaces between.
 template <class Settings>
 [[nodiscard]] std::vector<std::pair<std::string_view, std::string>> field_texts(const Settings& settings) {
   std::vector<std::pair<std::string_view, std::string>> out;
   Settings::fields(settings,
                    [&]<class T>(std::string_view name, const T& value, std::string_view, const Range&) {
-                     if constexpr (NamedEnum<T>)
-                       out.emplace_back(name, enum_name(value));
-                     else
-                       out.emplace_back(name, str_cat(value));
+                     out.emplace_back(name, detail::field_text(value));
                    });
   return out;
 }
 
-/// Throws ConfigError that names the first number of `settings` that is out of its range.
+/// Throws ConfigError that names the first number of `settings` that is out of its range, after the words
+/// `where`.
 template <class Settings>
-void check_ranges(const Settings& settings) {
+void check_ranges(const Settings& settings, std::string_view where = {}) {
   Settings::fields(settings,
                    [&]<class T>(std::string_view name, const T& value, std::string_view, const Range& range) {
-                     if constexpr (std::is_arithmetic_v<T>)
-                       check<ConfigError>(range.contains(static_cast<double>(value)), name, " is ", value,
-                                          ", expected ", range.str());
+                     detail::check_range(where, name, value, range);
                    });
 }
 

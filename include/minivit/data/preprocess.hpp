@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <limits>
 
+#include "minivit/core/fields.hpp"
 #include "minivit/core/rng.hpp"
 #include "minivit/data/image_type.hpp"
 #include "minivit/data/resize.hpp"
@@ -27,6 +29,19 @@ struct Preprocess {
   std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
   /// Then divided by; greater than 0.
   std::array<float, 3> std{0.229f, 0.224f, 0.225f};
+
+  /// f(name, member, help, range) for every setting.
+  static void fields(auto& self, auto&& f) {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    f("height", self.height, "pixels", Range{1, static_cast<double>(kMaxPixels)});
+    f("width", self.width, "pixels", Range{1, static_cast<double>(kMaxPixels)});
+    f("channels", self.channels, "what the model sees: 3, or 1 for gray", Range{});
+    f("fit", self.fit, "center crop, or squash to the model's size", Range{});
+    f("crop_pct", self.crop_pct, "part of the edge that a center crop keeps", Range{0, 1, true});
+    f("interpolation", self.filter, "of resizing", Range{});
+    f("mean", self.mean, "of each channel, subtracted", Range{-kInfinity, kInfinity, true, true});
+    f("std", self.std, "of each channel, divided by", Range{0, kInfinity, true, true});
+  }
 
   /// Throws ConfigError for a value out of range, also for a crop_pct that cuts out of more than kMaxPixels.
   void validate() const;
@@ -68,6 +83,9 @@ void preprocess(const Image& image, const Preprocess& p, float* out);
 namespace minivit::inline MINIVIT_ABI {
 using image::Preprocess;
 using image::preprocess;
+template <>
+inline constexpr auto kEnumNames<Preprocess::Fit> = std::to_array<EnumName<Preprocess::Fit>>(
+    {{Preprocess::Fit::crop, "crop"}, {Preprocess::Fit::squash, "squash"}});
 }  // namespace minivit::inline MINIVIT_ABI
 
 #if MINIVIT_DEFINITIONS
@@ -82,21 +100,15 @@ using image::preprocess;
 namespace minivit::inline MINIVIT_ABI::image {
 
 MINIVIT_INLINE void Preprocess::validate() const {
-  check<ConfigError>(height >= 1 && width >= 1 && std::int64_t{height} * width <= kMaxPixels,
-                     "preprocess: size is ", width, "x", height, ", expected at least 1x1 and at most ",
-                     kMaxPixels, " pixels");
+  check_ranges(*this, "preprocess: ");
+  check<ConfigError>(std::int64_t{height} * width <= kMaxPixels, "preprocess: size is ", width, "x", height,
+                     ", expected at most ", kMaxPixels, " pixels");
   check<ConfigError>(channels == 1 || channels == 3, "preprocess: channels is ", channels,
                      ", expected 3, or 1 for gray");
-  check<ConfigError>(crop_pct > 0 && crop_pct <= 1, "preprocess: crop_pct is ", crop_pct,
-                     ", expected more than 0 and at most 1");
   // The sizes before the crop are computed in several places, as whole numbers.
   check<ConfigError>(height / crop_pct * (width / crop_pct) <= static_cast<double>(kMaxPixels),
                      "preprocess: crop_pct is ", crop_pct, ", which cuts ", width, "x", height,
                      " out of more than ", kMaxPixels, " pixels");
-  for (std::size_t c = 0; c < 3; ++c)
-    check<ConfigError>(std::isfinite(mean[c]) && std::isfinite(std[c]) && std[c] > 0, "preprocess: mean ",
-                       mean[c], " and std ", std[c], " of channel ", c,
-                       ", expected finite numbers and std above 0");
 }
 
 MINIVIT_INLINE void Preprocess::operator()(const Decoded& decoded, Rng& rng, float* out) const {

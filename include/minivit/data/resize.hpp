@@ -7,6 +7,7 @@
 // bytes. Method: Pillow, src/libImaging/Resample.c (8 bits per channel) and Geometry.c (nearest).
 #pragma once
 
+#include "minivit/core/fields.hpp"
 #include "minivit/data/image_type.hpp"
 
 namespace minivit::inline MINIVIT_ABI::image {
@@ -37,6 +38,14 @@ struct Region {
 [[nodiscard]] Image flip(const Image& image);
 
 }  // namespace minivit::inline MINIVIT_ABI::image
+
+namespace minivit::inline MINIVIT_ABI {
+template <>
+inline constexpr auto kEnumNames<image::Filter> =
+    std::to_array<EnumName<image::Filter>>({{image::Filter::nearest, "nearest"},
+                                            {image::Filter::bilinear, "bilinear"},
+                                            {image::Filter::bicubic, "bicubic"}});
+}  // namespace minivit::inline MINIVIT_ABI
 
 #if MINIVIT_DEFINITIONS
 #include <algorithm>

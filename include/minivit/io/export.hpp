@@ -52,8 +52,8 @@ inline std::string model_card(const ModelBundle& model, ExportFormat format,
               " channels, patches of ", c.patch_size, "x", c.patch_size, " |\n| size | ", c.embedding_dim,
               " channels, ", c.num_layers, " blocks, ", c.num_heads, " heads, ", parameter_count(model.net),
               " parameters |\n| preparation | ", p.fit == Preprocess::Fit::crop ? "center crop" : "squashed",
-              ", crop ", p.crop_pct, ", ", detail::filter_name(p.filter).name, ", mean ", p.mean[0], " ",
-              p.mean[1], " ", p.mean[2], ", deviation ", p.std[0], " ", p.std[1], " ", p.std[2], " |\n");
+              ", crop ", p.crop_pct, ", ", enum_name(p.filter), ", mean ", p.mean[0], " ", p.mean[1], " ",
+              p.mean[2], ", deviation ", p.std[0], " ", p.std[1], " ", p.std[2], " |\n");
   for (const auto& [name, value] : results) out += str_cat("| ", name, " | ", value, " |\n");
   if (results.empty()) out += "| results | not measured |\n";
   out += "\n## Use\n\n" + detail::usage_text(format);

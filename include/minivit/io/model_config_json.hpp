@@ -19,20 +19,13 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
-struct FilterName {
+/// Pillow's number of a filter, which transformers writes for it.
+struct Resample {
   image::Filter filter;
-  const char* name;  // in timm
-  int resample;      // in transformers: Pillow's number
+  int number;
 };
-inline constexpr FilterName kFilterNames[] = {{image::Filter::nearest, "nearest", 0},
-                                              {image::Filter::bilinear, "bilinear", 2},
-                                              {image::Filter::bicubic, "bicubic", 3}};
-
-inline const FilterName& filter_name(image::Filter filter) {
-  for (const FilterName& entry : kFilterNames)
-    if (entry.filter == filter) return entry;
-  throw Error("filter: unknown value");
-}
+inline constexpr Resample kResample[] = {
+    {image::Filter::nearest, 0}, {image::Filter::bilinear, 2}, {image::Filter::bicubic, 3}};
 
 /// A size that is written as a number or as [height, width].
 inline std::array<std::int64_t, 2> size_of(const io::JsonFields& fields, std::string_view key,
@@ -91,11 +84,32 @@ inline std::optional<std::string_view> timm_argument(std::string_view field) {
   return field;
 }
 
-/// The member `key` as an enumerator, by its name.
+/// What timm's pretrained_cfg calls a setting of the preprocessing; nothing for those that its input_size
+/// says.
+inline std::optional<std::string_view> timm_preprocessing(std::string_view field) {
+  constexpr std::string_view kInInputSize[] = {"height", "width", "channels"};
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {{"fit", "crop_mode"}};
+  if (std::ranges::find(kInInputSize, field) != std::end(kInInputSize)) return {};
+  for (const auto& [ours, timms] : kNames)
+    if (ours == field) return timms;
+  return field;
+}
+
+/// What timm calls an enumerator of the preprocessing.
+inline std::string_view timm_word(std::string_view name) {
+  constexpr std::pair<std::string_view, std::string_view> kWords[] = {{"crop", "center"}};
+  for (const auto& [ours, timms] : kWords)
+    if (ours == name) return timms;
+  return name;
+}
+
+/// The member `key` as an enumerator, by its name, or by what `spelled` makes of it.
 template <NamedEnum E>
-E enum_from(const io::JsonFields& fields, std::string_view key, E fallback) {
+E enum_from(
+    const io::JsonFields& fields, std::string_view key, E fallback,
+    std::string_view (*spelled)(std::string_view) = [](std::string_view name) { return name; }) {
   std::vector<std::string_view> names;
-  for (const auto& entry : kEnumNames<E>) names.push_back(entry.name);
+  for (const auto& entry : kEnumNames<E>) names.push_back(spelled(entry.name));
   const std::size_t chosen = fields.choice(key, names, names.size());
   return chosen < names.size() ? kEnumNames<E>[chosen].value : fallback;
 }
@@ -106,16 +120,40 @@ inline Preprocess preprocess_from_timm(const io::JsonFields& cfg, const ViTConfi
   p.height = static_cast<int>(v.image_height);
   p.width = static_cast<int>(v.image_width);
   p.channels = v.channels == 1 ? 1 : 3;
-  p.crop_pct = cfg.get("crop_pct", 0.875);  // timm's default
-  p.mean = three(cfg, "mean", p.mean);
-  p.std = three(cfg, "std", p.std);
-  p.fit =
-      cfg.choice("crop_mode", {"center", "squash"}, 0) == 0 ? Preprocess::Fit::crop : Preprocess::Fit::squash;
-  const auto& filters = kFilterNames;
-  p.filter =
-      filters[cfg.choice("interpolation", {filters[0].name, filters[1].name, filters[2].name}, 2)].filter;
+  p.fit = Preprocess::Fit::crop;  // timm's defaults
+  p.crop_pct = 0.875;
+  Preprocess::fields(p, [&]<class T>(std::string_view field, T& value, std::string_view, const Range&) {
+    const auto key = timm_preprocessing(field);
+    if (!key) return;
+    if constexpr (NamedEnum<T>)
+      value = enum_from(cfg, *key, value, timm_word);
+    else if constexpr (std::is_arithmetic_v<T>)
+      value = cfg.get(*key, value);
+    else
+      value = three(cfg, *key, value);
+  });
   p.validate();
   return p;
+}
+
+/// The same the other way. The keys stand in timm's order.
+inline io::Json preprocess_to_timm(const Preprocess& p, const ViTConfig& v) {
+  io::Json cfg =
+      io::Json::object({{"input_size", io::Json::array({v.channels, v.image_height, v.image_width})},
+                        {"interpolation", nullptr},
+                        {"crop_pct", nullptr}});
+  Preprocess::fields(p, [&]<class T>(std::string_view field, const T& value, std::string_view, const Range&) {
+    const auto key = timm_preprocessing(field);
+    if (!key) return;
+    io::Json& member = cfg[std::string(*key)];
+    if constexpr (NamedEnum<T>)
+      member = timm_word(enum_name(value));
+    else if constexpr (std::is_arithmetic_v<T>)
+      member = value;
+    else
+      member = per_channel(value, p);
+  });
+  return cfg;
 }
 
 /// A name for each of K classes: those of label_names, or numbers.
@@ -133,7 +171,6 @@ inline std::vector<std::string> labels_from_timm(const io::JsonFields& fields, s
 /// config.json of a model.
 inline io::Json to_json(const ModelConfig& c) {
   const ViTConfig& v = c.vit;
-  const Preprocess& p = c.preprocess;
   const char* const pool = v.pooling == Pooling::mean ? "avg" : "token";
   io::Json args = io::Json::object({{"img_size", io::Json::array({v.image_height, v.image_width})}});
   ViTConfig::fields(v, [&]<class T>(std::string_view field, const T& value, std::string_view, const Range&) {
@@ -147,6 +184,10 @@ inline io::Json to_json(const ModelConfig& c) {
       if (const auto key = detail::timm_argument(field)) args[std::string(*key)] = value;
   });
   if (v.pooling == Pooling::mean && !v.fc_norm) args["fc_norm"] = false;
+  io::Json cfg = detail::preprocess_to_timm(c.preprocess, v);
+  cfg["num_classes"] = v.num_classes;
+  cfg["first_conv"] = "patch_embed.proj";
+  cfg["classifier"] = "head";
   return io::Json::object({
       {"architecture", detail::timm_architecture(v)},
       {"num_classes", v.num_classes},
@@ -154,16 +195,7 @@ inline io::Json to_json(const ModelConfig& c) {
       {"global_pool", pool},
       {"model_args", std::move(args)},
       {"label_names", c.labels},
-      {"pretrained_cfg",
-       io::Json::object({{"input_size", io::Json::array({v.channels, v.image_height, v.image_width})},
-                         {"interpolation", detail::filter_name(p.filter).name},
-                         {"crop_pct", p.crop_pct},
-                         {"crop_mode", p.fit == Preprocess::Fit::crop ? "center" : "squash"},
-                         {"mean", detail::per_channel(p.mean, p)},
-                         {"std", detail::per_channel(p.std, p)},
-                         {"num_classes", v.num_classes},
-                         {"first_conv", "patch_embed.proj"},
-                         {"classifier", "head"}})},
+      {"pretrained_cfg", std::move(cfg)},
       // What timm has no word for.
       {"minivit", io::Json::object({{"version", kVersion},
                                     {"positions", enum_name(v.positions)},
@@ -176,12 +208,13 @@ inline io::Json to_json(const ModelConfig& c) {
 
 /// preprocessor_config.json of a model: for transformers; minivit itself reads config.json.
 inline io::Json preprocessor_to_json(const Preprocess& p) {
+  const auto resample = std::ranges::find(detail::kResample, p.filter, &detail::Resample::filter);
   io::Json json = io::Json::object({{"do_normalize", true},
                                     {"do_rescale", true},
                                     {"do_resize", true},
                                     {"image_mean", detail::per_channel(p.mean, p)},
                                     {"image_std", detail::per_channel(p.std, p)},
-                                    {"resample", detail::filter_name(p.filter).resample},
+                                    {"resample", resample->number},
                                     {"rescale_factor", 1.0 / 255}});
   const io::Json size = io::Json::object({{"height", p.height}, {"width", p.width}});
   if (p.fit == Preprocess::Fit::squash && p.crop_pct == 1.0) {

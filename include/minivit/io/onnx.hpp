@@ -36,13 +36,18 @@ inline io::Json architecture_json(const ViTConfig& c) {
 
 /// What has to happen to an image's RGB values in [0, 1].
 inline io::Json preprocessing_json(const Preprocess& p) {
-  return io::Json::object({{"height", p.height},
-                           {"width", p.width},
-                           {"fit", p.fit == Preprocess::Fit::crop ? "crop" : "squash"},
-                           {"crop_pct", p.crop_pct},
-                           {"interpolation", filter_name(p.filter).name},
-                           {"mean", per_channel(p.mean, p)},
-                           {"std", per_channel(p.std, p)}});
+  io::Json json = io::Json::object();
+  Preprocess::fields(p, [&]<class T>(std::string_view field, const T& value, std::string_view, const Range&) {
+    if (field == "channels") return;  // the input's shape says it
+    io::Json& member = json[std::string(field)];
+    if constexpr (NamedEnum<T>)
+      member = enum_name(value);
+    else if constexpr (std::is_arithmetic_v<T>)
+      member = value;
+    else
+      member = per_channel(value, p);
+  });
+  return json;
 }
 
 }  // namespace detail::onnx

@@ -174,7 +174,7 @@ MINIVIT_INLINE Pretrained load_pretrained(const std::filesystem::path& path,
   const Preprocess& p = wanted.preprocess;
   if (!source.hints.has_preprocess)
     out.guesses.push_back(str_cat("the files do not say how images are prepared, assumed: ", p.width, "x",
-                                  p.height, ", ", detail::filter_name(p.filter).name,
+                                  p.height, ", ", enum_name(p.filter),
                                   p.fit == Preprocess::Fit::crop ? ", center crop" : ", squashed", ", mean ",
                                   p.mean[0], ", deviation ", p.std[0]));
   // Numbers that stand for names which are not known are not those of the caller's classes.

@@ -112,8 +112,8 @@ inline Preprocess preprocess_from_transformers(const io::Json& json, const std::
     fields.fail("rescale_factor", "is not 1/255, which is the only one supported");
   if (!fields.get("do_resize", true)) fields.fail("do_resize", "is false, expected true");
   const auto resample = fields.get("resample", kind == "ViT" ? 2 : 3);
-  const auto filter = std::ranges::find(detail::kFilterNames, resample, &detail::FilterName::resample);
-  if (filter == std::end(detail::kFilterNames))
+  const auto filter = std::ranges::find(detail::kResample, resample, &detail::Resample::number);
+  if (filter == std::end(detail::kResample))
     fields.fail("resample", "is ", resample, ", expected 0 (nearest), 2 (bilinear) or 3 (bicubic)");
   p.filter = filter->filter;
 
