@@ -137,6 +137,19 @@ std::string Settings::help() const {
   return out;
 }
 
+std::string Settings::markdown() const {
+  std::string out = "| setting | default | expected | help |\n|---|---|---|---|\n";
+  const auto escaped = [](std::string_view text) {  // a bar would end the cell
+    std::string cell;
+    for (const char c : text) cell += c == '|' ? std::string("\\|") : std::string(1, c);
+    return cell;
+  };
+  for (const Entry& e : entries_)
+    out += str_cat("| `", e.name, "` | `", escaped(e.get()), "` | ", escaped(e.expected), " | ",
+                   escaped(e.help), " |\n");
+  return out;
+}
+
 const Settings::Entry& Settings::find(std::string_view name) const {
   for (const Entry& e : entries_)
     if (e.name == name) return e;

@@ -126,6 +126,9 @@ class Settings {
   /// A line for each setting: name, value, help, what is expected.
   std::string help() const;
 
+  /// The same as a table in Markdown.
+  std::string markdown() const;
+
  private:
   struct Entry {
     std::string name, help, expected;

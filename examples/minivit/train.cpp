@@ -16,6 +16,7 @@ namespace {
 struct Options {
   ConfigurationChoice configuration;
   bool print = false;  // the configuration only
+  bool list_settings = false;
   std::string resume;
   std::int64_t until_epoch = 0;
   SweepOptions sweep;
@@ -61,6 +62,10 @@ std::vector<Assignment> assignments_of(const Options& options, std::span<const s
 }
 
 int train(const Options& options) {
+  if (options.list_settings) {
+    std::fputs(TrainConfig().settings().markdown().c_str(), stdout);
+    return 0;
+  }
   if (!options.resume.empty()) {
     const ConfigurationChoice& c = options.configuration;
     check<ConfigError>(c.file.empty() && c.name.empty() && !options.sweep.multirun && !options.print,
@@ -90,6 +95,8 @@ std::function<int()> setup(CLI::App& app) {
                  "the same by its name: config (if nothing is said), digits, cifar10, mini, finetune");
   app.add_option("--config-dir", options->configuration.directory, "where to look for it");
   app.add_flag("--cfg", options->print, "print the resolved configuration, train nothing");
+  app.add_flag("--settings", options->list_settings,
+               "print all settings as a table in Markdown, train nothing");
   app.add_option("--resume", options->resume, "run folder, or folder of a sweep, to go on with");
   app.add_option("--until-epoch", options->until_epoch, "stop after this epoch, to be resumed")
       ->check(CLI::PositiveNumber);

@@ -86,7 +86,7 @@ Settings TrainConfig::settings() {
   s.add("log.tensorboard", log.tensorboard, "write an event file for TensorBoard");
   s.add("log.histograms", log.histograms, "epochs between histograms of weights and gradients; 0: none",
         std::int64_t{0}, std::int64_t{1000000});
-  s.add("log.images", log.images, "validation images shown in io::TensorBoard with what is predicted",
+  s.add("log.images", log.images, "validation images shown in TensorBoard with what is predicted",
         std::int64_t{0}, std::int64_t{64});
   s.add("log.curves", log.curves, "draw training_curves.png and .svg, if there is gnuplot");
   s.add("output.dir", output, "where run folders go");

@@ -161,6 +161,18 @@ TEST_CASE("help has a line for each setting, in columns") {
   CHECK(columns[1] == columns[2]);
 }
 
+TEST_CASE("settings as a table in Markdown") {
+  int width = 2;
+  std::string text = "a|b";
+  Settings s;
+  s.add("box.width", width, "of the box", 1, 9);
+  s.add("box.text", text, "this | that");
+  CHECK(s.markdown() ==
+        "| setting | default | expected | help |\n|---|---|---|---|\n"
+        "| `box.width` | `2` | a whole number from 1 to 9 | of the box |\n"
+        "| `box.text` | `\"a\\|b\"` | text | this \\| that |\n");
+}
+
 TEST_CASE("old spellings of names and values, one after the other") {
   int depth = 0;
   std::string size;
