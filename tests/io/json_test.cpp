@@ -206,6 +206,33 @@ TEST_CASE("json: each UTF-8 sequence of up to three bytes is judged as the formu
   CHECK(wrong == 0);
 }
 
+TEST_CASE("json: errors say the line and the column, however much white space is before them") {
+  constexpr std::size_t kLong = 1'300'000;
+  const std::string spaces(kLong, ' '), lines(kLong, '\n');
+  const std::pair<std::string, std::string_view> cases[] = {
+      {"x", "line 1, column 1"},
+      {"\n\n  x", "line 3, column 3"},
+      {"[1,  \t x", "line 1, column 8"},
+      {"[1  \n  x", "line 2, column 3"},
+      {"[1 \r\n\r\n\t2]", "line 3, column 2"},
+      {"[1x", "line 1, column 3"},
+      {"{\"a\" 12\n", "line 1, column 7"},
+      {"{\"a\"\n\n 12,", "line 3, column 3"},
+      {"[\n  ", "line 2, column 3"},
+      {"", "line 1, column 1"},
+      {"[\"\n", "line 2, column 0"},
+      {spaces + "x", "line 1, column 1300001"},
+      {lines + " x", "line 1300001, column 2"},
+      {"[1," + lines + spaces + "x", "line 1300001, column 1300001"},
+  };
+  for (const auto& [text, place] : cases) {
+    const std::string message = refusal(text);
+    INFO(text.substr(0, 40), " -> ", message);
+    CHECK(message.starts_with(str_cat("test.json: ", place)));
+  }
+  CHECK(refusal("[1" + lines + spaces + "]" + spaces).empty());
+}
+
 TEST_CASE("json: limits hold") {
   const auto nested = [](int depth) { return std::string(static_cast<std::size_t>(depth), '['); };
   CHECK(refusal(nested(64) + std::string(64, ']')).empty());

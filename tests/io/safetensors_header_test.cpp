@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include "support/message_of.hpp"
+
 using namespace minivit;
 using namespace minivit::io;
 using namespace std::string_view_literals;
@@ -271,6 +273,32 @@ TEST_CASE("safetensors header: what looks odd but is right is accepted") {
     CHECK(refusal(header, 8) == "");
   }
   for (const char* header : {"{}", "{}   \n\t ", "{\"__metadata__\":{}}"}) CHECK(refusal(header, 0) == "");
+}
+
+TEST_CASE("safetensors header: in pieces it is the same") {
+  const auto in_pieces = [](std::string_view text, std::size_t size) {
+    return message_of<FileError>([&] {
+      const auto next = [&text, size] {
+        const std::string_view piece = text.substr(0, size);
+        text.remove_prefix(piece.size());
+        return piece;
+      };
+      const io::detail::SafetensorsHeader header(next, 8, "file", {});
+      REQUIRE(header.tensors().size() == 1);
+      CHECK(header.tensors()[0].name == "w\u00e9");
+      CHECK(header.metadata()[0].second == "\"");
+    });
+  };
+  const std::string right = "{\"__metadata__\" : \n {\"k\":\"\\\"\"},\r\n\t" +
+                            entry("w\\u00e9", "F32", "[ 2]", "[0,8 ]") + "  }  \n ";
+  const std::string wrong[] = {right + "!", right.substr(0, 60), right.substr(0, 60) + '\0', right + "{}"};
+  for (const std::size_t size : {1, 2, 3, 7, 1000}) {
+    CHECK(in_pieces(right, size) == "nothing was thrown");
+    for (const std::string& text : wrong) {
+      CHECK(in_pieces(text, size).starts_with("file: "));
+      CHECK(in_pieces(text, size) == refusal(text, 8));
+    }
+  }
 }
 
 TEST_CASE("safetensors header: cut or changed anywhere it is refused or read, never worse") {

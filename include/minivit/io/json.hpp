@@ -311,6 +311,7 @@ class JsonCharacters {
     before_ = place_;
     ++bytes_;
     ++place_.column;
+    if (c == '\n') place_ = {place_.line + 1, 0};
     const bool follows_space = std::exchange(in_space_, false);
     if (in_string_) {
       if (escaped_ || c == '\\') {
@@ -323,7 +324,6 @@ class JsonCharacters {
     }
     in_string_ = c == '"';
     in_space_ = c == ' ' || c == '\n' || c == '\t' || c == '\r';
-    if (c == '\n') place_ = {place_.line + 1, 0};
     constexpr std::string_view kBrackets = ",:[]{}";
     if (in_string_ || in_space_ || kBrackets.find(c) != kBrackets.npos) begin_ = bytes_;
     return !(in_space_ && follows_space);

@@ -48,9 +48,9 @@ inline float half_to_float(std::uint16_t half) {
 inline float bfloat16_to_float(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 
 /// A safetensors file, opened for reading. Opening checks the whole header, so that what is said about the
-/// tensors can be relied upon; elements are read when they are asked for. Opening takes less memory than the
-/// header's size and 16 MiB; what stays are names, metadata and about 112 bytes for each tensor. Reading is
-/// thread-safe.
+/// tensors can be relied upon; elements are read when they are asked for. Within the default limits, opening
+/// takes less memory than the header's size and 16 MiB; what stays are names, metadata and about 112 bytes
+/// for each tensor. Reading is thread-safe.
 class SafetensorsFile {
  public:
   /// Throws FileError, naming file, tensor and reason, if the file cannot be read or anything in it is not as
