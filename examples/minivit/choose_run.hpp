@@ -1,4 +1,4 @@
-// Which model a program works with: a folder that is named, the latest or the best run, or one from a list.
+// Choice of a model: a directory that is named, the latest or the best run, or one from a list.
 #pragma once
 
 #include <cstdio>

@@ -1,4 +1,4 @@
-// Which configuration file a program begins with.
+// Search for a configuration file.
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// Where and from what a run was made: the machine, the memory it took, the state of the source.
+// Description of the machine and the source that a run was made with.
 #pragma once
 
 #include <string>

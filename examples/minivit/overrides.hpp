@@ -1,4 +1,4 @@
-// What a configuration is put together from: assignments in their order, each knowing where it was written.
+// Assignments of a configuration in their order, each with the place where it was written.
 #pragma once
 
 #include <functional>

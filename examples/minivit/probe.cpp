@@ -1,4 +1,4 @@
-// How good the features of a model are for other images than it was trained on: by their nearest neighbors,
+// Quality of the features of a model for other images than it was trained on: by their nearest neighbors,
 // and by a linear classifier, which can be saved as the head of the model:
 //   probe --run DIR | --model DIR | --latest | --best --train FOLDER [--val FOLDER] [--save DIR] [--json]
 #include <CLI/CLI.hpp>

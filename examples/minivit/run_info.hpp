@@ -1,4 +1,4 @@
-// What a run folder says about its run, and all run folders below others.
+// Summary of a run directory, and all run directories below others.
 //
 // A run folder is outputs/DATE/TIME, or multirun/DATE/TIME/N for a job of a sweep; what makes it one is that
 // it has a config.yaml.

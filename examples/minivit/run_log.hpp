@@ -1,4 +1,4 @@
-// What a program says, on the terminal and in a file.
+// Messages of a run, on the terminal and in a file.
 #pragma once
 
 #include <chrono>

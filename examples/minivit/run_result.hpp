@@ -1,4 +1,4 @@
-// What became of a run: result.json, for people and for the table of runs.
+// Result of a run: result.json, for people and for the table of runs.
 #pragma once
 
 #include <cstdint>

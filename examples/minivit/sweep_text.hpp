@@ -1,4 +1,4 @@
-// What a sweep tries, as it is written:
+// Grammar of a sweep:
 //
 //   training.lr=0.001,0.0005          each of these
 //   training.lr=choice(0.001,0.0005)  the same

@@ -1,4 +1,4 @@
-// What standard output is: a terminal or not, how wide, with colors or without.
+// Properties of standard output: a terminal or not, its width, with colors or without.
 #pragma once
 
 #include <cstddef>

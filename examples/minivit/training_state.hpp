@@ -1,4 +1,4 @@
-// Where a run is, in numbers that its checkpoint keeps beside weights and moments.
+// State of a run, in numbers that its checkpoint keeps beside weights and moments.
 #pragma once
 
 #include <cstddef>

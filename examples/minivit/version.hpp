@@ -1,4 +1,4 @@
-// What was compiled and with what, as a text.
+// Version of the program, and what it was compiled with, as a text.
 #pragma once
 
 #include <string>

@@ -1,8 +1,8 @@
 // Umbrella header of minivit: Vision Transformers in C++. One include trains, fine-tunes and predicts.
 //
-// In reading order, from memory to models. Left out, since few programs need them: io/pretrained.hpp (models of
-// timm and transformers), io/export.hpp and io/onnx.hpp (writing for others), io/npy.hpp, io/checkpoint.hpp,
-// io/tensorboard.hpp, train/fine_tuning.hpp and train/probe.hpp.
+// In reading order, from memory to models. Left out, since few programs need them: io/pretrained.hpp (models
+// of timm and transformers), io/export.hpp and io/onnx.hpp (writing for others), io/npy.hpp,
+// io/checkpoint.hpp, io/tensorboard.hpp, train/fine_tuning.hpp and train/probe.hpp.
 #pragma once
 
 #include "minivit/autograd/gradcheck.hpp"  // is my gradient right?

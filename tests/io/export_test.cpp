@@ -1,4 +1,4 @@
-// What is handed to others has their names and is read back as the same model. (That they compute the same
+// Exported models have the names of others and are read back as the same model. (That they compute the same
 // from it is for tests/examples/check_export.py to see, where they are installed.)
 #include "minivit/io/export.hpp"
 

@@ -1,4 +1,4 @@
-// What a model takes over from another.
+// Weights that a model takes over from another.
 #include "minivit/io/transfer.hpp"
 
 #include <doctest/doctest.h>

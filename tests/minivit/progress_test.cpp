@@ -1,4 +1,4 @@
-// What the terminal shows of an epoch, and what is known of the machine.
+// Progress of an epoch on the terminal, and the description of the machine.
 #include "progress.hpp"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,4 @@
-// What the program of `machines.cpp` asks of its two units.
+// Functions of the two units of `machines.cpp`.
 #pragma once
 
 namespace machine_a {

@@ -1,4 +1,4 @@
-// What the second translation unit sees of the library's shared objects.
+// Shared objects of the library as the second translation unit sees them.
 #pragma once
 
 namespace second_unit {

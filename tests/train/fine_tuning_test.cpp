@@ -1,4 +1,4 @@
-// What of a model is trained, how fast, and adapters.
+// Fine-tuning: what is trained, how fast, and adapters.
 #include "minivit/train/fine_tuning.hpp"
 
 #include <doctest/doctest.h>

@@ -1,4 +1,4 @@
-// How the values of a tensor are distributed: the histogram that TensorBoard shows.
+// Histogram of the values of a tensor, as TensorBoard shows it.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What a model directory says besides the weights.
+// Contents of a model directory besides the weights.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// How a model's settings are written: config.json as timm has it on the Hugging Face hub, so that timm can
+// JSON of a model's settings: config.json as timm has it on the Hugging Face hub, so that timm can
 // open the folder, and preprocessor_config.json as transformers has it.
 #pragma once
 

@@ -1,4 +1,4 @@
-// What the configuration files of timm and transformers say about a model.
+// Configuration files of timm and transformers.
 #pragma once
 
 #include <algorithm>

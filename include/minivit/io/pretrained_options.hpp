@@ -1,4 +1,4 @@
-// What to make of a model that others have trained.
+// Options for reading a pretrained model.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What the shapes of a model's weights say about it: nearly everything.
+// Configuration from the shapes of a model's weights, which say nearly everything.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// What the tensors of a Vision Transformer are called in timm and in transformers (both generations of its
+// Names of the tensors of a Vision Transformer in timm and in transformers (both generations of its
 // names), and in this library, which has timm's.
 #pragma once
 

@@ -1,4 +1,4 @@
-// What every optimizer has in common.
+// Concept of an optimizer.
 #pragma once
 
 #include <concepts>
