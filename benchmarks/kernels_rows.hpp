@@ -179,7 +179,8 @@ struct Dropout : Case {
     remake(y, [&] { return minivit::dropout(x, kP); });
   }
   void eigen() override {
-    const minivit::Rng stream(1);
+    const minivit::Rng stream =
+        minivit::Generator(1).stream(minivit::Generator::Purpose::dropout);  // that of manual_seed(1)
     const auto limit = static_cast<std::uint32_t>(static_cast<double>(kP) * 0x1p32);
     parallel_for(x.numel(), 4096, [&](std::int64_t begin, std::int64_t end) {
       std::array<std::uint32_t, 4> words{};

@@ -228,9 +228,11 @@ void drop(const Head& h, const AttentionDropout& dropout, std::int64_t query, co
 /// in its first Q columns what the backward pass makes the same probabilities from again: of each query the
 /// largest score and 1 / Σ e^(score - largest). (One number, the logarithm of the sum, would do, but cost
 /// three bits.) Q is up to T; each query's result is the same, whatever others come with it.
-inline void attention_forward(std::int64_t Q, std::int64_t T, std::int64_t D, const float* q, const float* k,
-                              const float* v, std::int64_t stride, float* o, std::int64_t o_stride,
-                              Write mode, float* made, const AttentionDropout& dropout) {
+// Flattened, here and below: what a compiler inlines by itself depends on the rest of the translation unit.
+[[gnu::flatten]] inline void attention_forward(std::int64_t Q, std::int64_t T, std::int64_t D, const float* q,
+                                               const float* k, const float* v, std::int64_t stride, float* o,
+                                               std::int64_t o_stride, Write mode, float* made,
+                                               const AttentionDropout& dropout) {
   using namespace detail;
   if (Q == 0 || D == 0) return;
   const Head h{T, D};
@@ -258,10 +260,11 @@ inline void attention_forward(std::int64_t Q, std::int64_t T, std::int64_t D, co
 /// Gradients of `attention_forward` given that of o: dq, dk, dv (+)=, laid out as q, k, v. With m the dropout
 /// mask:
 ///   dv = (p m)ᵀ do,   dp = (do vᵀ) m,   ds = p (dp - Σ_j p dp) / √D,   dq = ds k,   dk = dsᵀ q
-inline void attention_backward(std::int64_t T, std::int64_t D, const float* q, const float* k, const float* v,
-                               std::int64_t stride, const float* made, const float* d_o,
-                               std::int64_t o_stride, float* dq, float* dk, float* dv, Write mode,
-                               const AttentionDropout& dropout) {
+[[gnu::flatten]] inline void attention_backward(std::int64_t T, std::int64_t D, const float* q,
+                                                const float* k, const float* v, std::int64_t stride,
+                                                const float* made, const float* d_o, std::int64_t o_stride,
+                                                float* dq, float* dk, float* dv, Write mode,
+                                                const AttentionDropout& dropout) {
   using namespace detail;
   if (T == 0 || D == 0) return;
   const Head h{T, D};
