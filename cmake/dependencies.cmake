@@ -40,7 +40,6 @@ endmacro()
 
 minivit_require(Eigen3::Eigen "libeigen3-dev (Debian, Ubuntu)" Eigen3 3.4)
 minivit_require(nlohmann_json::nlohmann_json "nlohmann-json3-dev (Debian, Ubuntu)" nlohmann_json 3.11)
-minivit_require(stb::stb "libstb-dev (Debian, Ubuntu)" stb)
 minivit_require(Threads::Threads "a C++ compiler with threads" Threads)
 
 if(MINIVIT_OPENMP)
@@ -57,6 +56,11 @@ if(MINIVIT_LIBPNG)
   if(TARGET PNG::PNG)
     list(APPEND minivit_definitions MINIVIT_WITH_LIBPNG)
   endif()
+endif()
+
+minivit_want(stb::stb "libstb-dev" "images by libjpeg and libpng alone, for there is no stb" stb)
+if(NOT TARGET stb::stb AND NOT TARGET JPEG::JPEG AND NOT TARGET PNG::PNG)
+  message(FATAL_ERROR "minivit: no decoder of images was found. Install libjpeg62-turbo-dev and libpng-dev, or libstb-dev.")
 endif()
 
 # For the headers that write protocol buffers (io/onnx.hpp, io/export.hpp, io/tensorboard.hpp): header-only, optional.

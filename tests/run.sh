@@ -63,7 +63,7 @@ step "formatting" format || true
 parts=(-DMINIVIT_BUILD_TESTS=ON -DMINIVIT_BUILD_EXAMPLES=ON -DMINIVIT_BUILD_BENCHMARKS=ON)
 # The headers are compiled alone by clang, which takes half the time.
 check gcc g++ all -DMINIVIT_WERROR=ON -DMINIVIT_TEST_PORTABLE=ON -DMINIVIT_TEST_HEADERS=OFF "${parts[@]}"
-check clang clang++ all -DMINIVIT_WERROR=ON -DMINIVIT_TEST_HEADERS=ON -DMINIVIT_FUZZ=ON "${parts[@]}"
+check clang clang++ all -DMINIVIT_WERROR=ON -DMINIVIT_TEST_HEADERS=ON -DMINIVIT_FUZZ=ON "${parts[@]}" -DMINIVIT_BUILD_BENCHMARKS=OFF
 # Takes one core for a minute, while the next check is built.
 bash tests/fuzz/run.sh build/clang/tests/minivit_fuzz 60 &>"$fuzz_log" </dev/null &
 fuzz=$!

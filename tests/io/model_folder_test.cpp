@@ -15,6 +15,9 @@
 #include <vector>
 
 #include "data/fixture.hpp"
+#include "minivit/core/file.hpp"
+#include "minivit/io/json.hpp"
+#include "minivit/io/safetensors.hpp"
 #include "support/message_of.hpp"
 
 using namespace minivit;

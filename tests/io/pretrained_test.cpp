@@ -10,6 +10,7 @@
 
 #include "minivit/io/export_transformers.hpp"
 #include "minivit/io/model_folder.hpp"
+#include "minivit/io/pretrained_config.hpp"
 #include "support/distance.hpp"
 #include "support/message_of.hpp"
 

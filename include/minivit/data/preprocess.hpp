@@ -78,6 +78,17 @@ void to_tensor(const Image& image, const Preprocess& p, float* out);
 /// `fit_image`.
 void preprocess(const Image& image, const Preprocess& p, float* out);
 
+namespace detail {
+
+/// The size to which an image of this size is resized before the center crop. Throws ShapeError if it is too
+/// large.
+[[nodiscard]] std::array<int, 2> size_before_crop(int image_width, int image_height, const Preprocess& p);
+[[nodiscard]] inline std::array<int, 2> size_before_crop(const Image& image, const Preprocess& p) {
+  return size_before_crop(image.width, image.height, p);
+}
+
+}  // namespace detail
+
 }  // namespace minivit::inline MINIVIT_ABI::image
 
 namespace minivit::inline MINIVIT_ABI {
@@ -132,8 +143,7 @@ inline int center_start(int whole, int part) {
   return static_cast<int>(std::nearbyint((whole - part) / 2.0));
 }
 
-/// The size to which an image of this size is resized before the center crop.
-inline std::array<int, 2> size_before_crop(int image_width, int image_height, const Preprocess& p) {
+MINIVIT_INLINE std::array<int, 2> size_before_crop(int image_width, int image_height, const Preprocess& p) {
   const double target_w = std::floor(p.width / p.crop_pct), target_h = std::floor(p.height / p.crop_pct);
   const double w = image_width, h = image_height;
   std::array<double, 2> size;
@@ -150,9 +160,6 @@ inline std::array<int, 2> size_before_crop(int image_width, int image_height, co
                     image_width, "x", image_height, " would become ", size[0], "x", size[1], ", more than ",
                     kMaxPixels, " pixels");
   return {std::max(p.width, static_cast<int>(size[0])), std::max(p.height, static_cast<int>(size[1]))};
-}
-inline std::array<int, 2> size_before_crop(const Image& image, const Preprocess& p) {
-  return size_before_crop(image.width, image.height, p);
 }
 
 /// The largest reduction (1, 2, 4 or 8) that leaves at least to_width x to_height of width x height pixels:
