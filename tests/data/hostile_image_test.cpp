@@ -14,6 +14,7 @@
 
 #include "../support/message_of.hpp"
 #include "fixture.hpp"
+#include "minivit/core/check.hpp"
 #include "minivit/data/image.hpp"
 
 using namespace minivit;
