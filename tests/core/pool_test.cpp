@@ -99,6 +99,7 @@ TEST_CASE("measuring a peak changes nothing in what the pool keeps") {
   pool.release();
 }
 
+#if MINIVIT_POOL_KEEPS  // AddressSanitizer ends the program instead
 TEST_CASE("a request that cannot be met leaves the statistics as they were") {
   Pool& pool = Pool::instance();
   const PoolStats before = pool.stats();
@@ -107,6 +108,7 @@ TEST_CASE("a request that cannot be met leaves the statistics as they were") {
   CHECK(pool.stats().peak_in_use == before.peak_in_use);
   CHECK(pool.stats().most_in_use == before.most_in_use);
 }
+#endif
 
 TEST_CASE("threads may use the pool at the same time") {
   const std::size_t before = Pool::instance().stats().in_use;
