@@ -1,0 +1,45 @@
+# Folders of images that are refused.
+
+test_bad_folders() {
+  digits
+  local out=$scratch/refused
+  # bad MESSAGE FOLDER ARGUMENT…
+  bad() { refused 1 "$1" train "${settings[@]}" data.train="$2" output.dir="$out" "${@:3}"; }
+  bad "nowhere: not a folder" "$scratch/nowhere"
+  bad "0000.png: not a folder" "$scratch/digits/train/0/0000.png"
+  mkdir -p "$scratch/empty"
+  bad "empty: holds no folders" "$scratch/empty"
+  two_classes "$scratch/gap"
+  mkdir "$scratch/gap/nothing"
+  bad 'class "nothing" holds no images' "$scratch/gap"
+  copies 5 0 "$scratch/single/zero"
+  bad 'holds only the class "zero", expected at least two' "$scratch/single"
+  two_classes "$scratch/fine"
+  two_classes "$scratch/more"
+  copies 3 2 "$scratch/more/two"
+  bad 'class "two" is not among the 2 known classes' "$scratch/fine" data.val="$scratch/more"
+  bad "nowhere: not a folder" "$scratch/fine" data.val="$scratch/nowhere"
+  absent "$out"
+
+  # An image of which only the beginning is there, or nothing: more than one in a hundred.
+  two_classes "$scratch/broken"
+  : >"$scratch/broken/one/empty.png"
+  refused_training "$scratch/broken" "empty.png"
+
+  if [[ $(id -u) != 0 ]]; then
+    two_classes "$scratch/locked"
+    chmod 000 "$scratch/locked/one"
+    bad "locked/one: cannot be read" "$scratch/locked"
+    chmod 700 "$scratch/locked/one"
+  elif command -v setpriv >/dev/null && setpriv --reuid=65534 --clear-groups test -x "$bin/minivit"; then
+    two_classes "$scratch/locked"
+    chmod 000 "$scratch/locked/one"
+    local code=0
+    setpriv --reuid=65534 --clear-groups "$bin/minivit" train data.train="$scratch/locked" output.dir="$out" >"$scratch/out" 2>"$scratch/err" || code=$?
+    [[ $code == 1 ]] || fail "train on a locked folder: exit code $code, expected 1" "$scratch/err"
+    says "$scratch/err" "locked/one: cannot be read"
+    absent "$out"
+  else
+    skip "a folder that cannot be read (root reads everything)"
+  fi
+}

@@ -1,0 +1,30 @@
+# Configuration files and what they inherit.
+
+test_configuration() {
+  trained
+  cd "$scratch"
+  run 0 train --cfg data.train=photos training.lr=1e-4 '~model.dropout' +notes.why=because
+  says "$scratch/out" "lr: 1e-04"
+  says "$scratch/out" '"why": "because"'
+  cp "$scratch/out" "$scratch/resolved.yaml"
+  run 0 train --cfg --config "$scratch/resolved.yaml"
+  same "$scratch/out" "$scratch/resolved.yaml"
+  local name
+  for name in digits cifar10 mini finetune; do
+    run 0 train --cfg --config-name $name data.train=photos
+    [[ $(wc -l <"$scratch/out") -gt 40 ]] || fail "--cfg: not the whole configuration" "$scratch/out"
+  done
+  run 0 train --cfg --config-name digits
+  says "$scratch/out" "embedding_dim: 96"
+  refused 2 "only " train --config-name nothing
+  refused 2 "no such file" train --config nowhere.yaml
+  printf 'training: {lr: 0.1\n' >bad.yaml
+  refused 2 "bad.yaml: line 2, column 1" train --config bad.yaml
+  printf 'training:\n  lr: fast\n' >bad.yaml
+  refused 2 'bad.yaml: line 2, column 7: training.lr is "fast", expected a number' train --config bad.yaml data.train=photos
+  printf 'training:\n  learning_rate: 1\n' >bad.yaml
+  refused 2 'bad.yaml: line 2, column 18: unknown setting "training.learning_rate"' train --config bad.yaml data.train=photos
+  refused 2 "model is a section" train data.train=photos model=small
+  refused 2 "write it without the +" train --config resolved.yaml +training.lr=1
+  refused 2 "add --multirun" train data.train=photos training.lr=0.1,0.2
+}
