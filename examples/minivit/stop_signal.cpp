@@ -13,7 +13,7 @@ namespace {
 std::atomic<int> stop_signal{0};
 static_assert(std::atomic<int>::is_always_lock_free);
 
-// Whether it came from a terminal, which tells every process in front of it.
+// True if it came from a terminal, which tells every process in front of it.
 std::atomic<bool> stop_signal_from_terminal{false};
 
 extern "C" void minivit_on_stop_signal(int signal, siginfo_t* info, void*) {

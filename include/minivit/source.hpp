@@ -11,7 +11,7 @@
 
 #include "minivit/vit.hpp"
 
-// What vit.hpp leaves out and needs no further library.
+// Headers that vit.hpp leaves out and that need no further library.
 #include "minivit/io/checkpoint.hpp"
 #include "minivit/io/npy.hpp"
 #include "minivit/io/pretrained.hpp"

@@ -23,7 +23,7 @@
 #include "minivit/ops/embedding.hpp"     // rows of a table
 #include "minivit/ops/losses.hpp"        // cross_entropy, mse, binary_cross_entropy_with_logits
 #include "minivit/ops/matmul.hpp"        // batched matrix product
-#include "minivit/ops/rearrange.hpp"     // reshape, permute, slice, concat
+#include "minivit/ops/rearrange.hpp"     // reshape, permute, slice_axis, concat
 #include "minivit/ops/reductions.hpp"    // sum, mean, max
 #include "minivit/ops/softmax.hpp"       // softmax, log_softmax
 #include "minivit/ops/unary.hpp"         // exp, log, tanh, relu, …

@@ -164,7 +164,7 @@ TEST_CASE("attention maps are those of the computation") {
     // Unfused: softmax(q kᵀ / √8), and with v and the projection what the block computes.
     const Var qkv = block.attn.qkv(block.norm1(x));
     const auto heads = [&](std::int64_t which) {
-      return permute(reshape(slice(qkv, 2, which * 16, which * 16 + 16), {2, 7, 2, 8}), {0, 2, 1, 3});
+      return permute(reshape(slice_axis(qkv, 2, which * 16, which * 16 + 16), {2, 7, 2, 8}), {0, 2, 1, 3});
     };
     const Tensor expected = softmax(matmul(heads(0), heads(1), false, true) * (1 / std::sqrt(8.0f))).value();
     for (std::int64_t i = 0; i < maps.numel(); ++i)

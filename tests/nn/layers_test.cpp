@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include "minivit/autograd/gradcheck.hpp"
 #include "minivit/nn/encoder.hpp"
 #include "minivit/nn/patch_embedding.hpp"
 #include "minivit/ops/matmul.hpp"
@@ -73,7 +74,7 @@ Var attention_of(const MultiHeadAttention& layer, const Var& x) {
   const std::int64_t B = x.size(0), T = x.size(1), C = x.size(2), H = layer.heads, D = C / H;
   const Var qkv = linear_of(layer.qkv, x);
   const auto heads = [&](std::int64_t which) {  // (B, H, T, D)
-    return permute(reshape(slice(qkv, 2, which * C, (which + 1) * C), {B, T, H, D}), {0, 2, 1, 3});
+    return permute(reshape(slice_axis(qkv, 2, which * C, (which + 1) * C), {B, T, H, D}), {0, 2, 1, 3});
   };
   const Var scores = matmul(heads(0), transpose(heads(1))) * (1.0f / std::sqrt(static_cast<float>(D)));
   const Var y = matmul(softmax(scores), heads(2));
@@ -121,6 +122,13 @@ TEST_CASE("MLP: fc2 of gelu of fc1") {
   const MLP layer = scrambled(MLP(6, 10));
   const Tensor x = noise({2, 3, 6});
   CHECK(largest_difference(layer(x), mlp_of(layer, x)) < 1e-5);
+}
+
+TEST_CASE("the gradient passes the norms of queries and keys") {
+  const MultiHeadAttention layer = scrambled(MultiHeadAttention(6, 2, 0.0f, true, true));
+  const GradcheckResult result =
+      gradcheck([&](const std::vector<Var>& x) { return layer.from_qkv(x[0]); }, {noise({2, 3, 18})});
+  CHECK_MESSAGE(result.ok, result.message);
 }
 
 TEST_CASE("attention: softmax of q kᵀ / √D times v, head by head, then projected") {

@@ -11,6 +11,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <valarray>
 #include <vector>
 
 using namespace minivit;
@@ -43,6 +44,8 @@ TEST_CASE("using namespace minivit and using namespace std go together") {
   const Var x = Tensor::from({2, 2}, {1, 2, 3, 4});
   const vector<Var> both{x, x};
   CHECK(concat(both, 0).shape() == Shape{4, 2});
+  CHECK(slice_axis(x, 0, 1, 2).value()(0, 0) == 3);
+  CHECK(slice(0, 2, 1).size() == 2);  // the standard library's
   CHECK(sum(x).item() == 10);
   CHECK(max(x).item() == 4);
   CHECK(max(1, 2) + min(1, 2) == 3);

@@ -56,7 +56,7 @@ void check_permute(const Shape& shape, const std::vector<int>& order) {
 void check_slice(const Shape& shape, int axis, std::int64_t begin, std::int64_t end) {
   check_op({str_cat("slice ", shape, " axis ", axis, " [", begin, ", ", end, ")"),
             {in(shape)},
-            [=](const std::vector<Var>& x) { return slice(x[0], axis, begin, end); },
+            [=](const std::vector<Var>& x) { return slice_axis(x[0], axis, begin, end); },
             [=](const std::vector<Array>& x) {
               const auto a =
                   static_cast<std::size_t>(axis < 0 ? axis + static_cast<int>(x[0].shape.size()) : axis);
@@ -140,7 +140,7 @@ TEST_CASE("permute and transpose") {
             }});
 }
 
-TEST_CASE("slice") {
+TEST_CASE("slice_axis") {
   for (const int axis : {0, 1, 2, -1, -2, -3}) {
     check_slice({3, 4, 5}, axis, 0, 3);
     check_slice({3, 4, 5}, axis, 1, 2);
@@ -199,17 +199,17 @@ TEST_CASE("rearranging says what does not fit") {
   CHECK(message([&] { return permute(x, {0, 1, -2}); }) == "permute: axis -2 is named twice");
   CHECK(message([&] { return permute(x, {0, 1, 3}); }) == "axis 3 is out of range for shape (2, 3, 4)");
   CHECK(message([&] { return transpose(x, 0, 3); }) == "axis 3 is out of range for shape (2, 3, 4)");
-  CHECK(message([&] { return slice(x, 1, 2, 1); }) ==
-        "slice: [2, 1) of axis 1 is out of range for x (2, 3, 4)");
-  CHECK(message([&] { return slice(x, -2, 0, 4); }) ==
-        "slice: [0, 4) of axis 1 is out of range for x (2, 3, 4)");
-  CHECK(message([&] { return slice(x, 1, -4, 1); }) ==
-        "slice: [-4, 1) of axis 1 is out of range for x (2, 3, 4)");
-  CHECK(message([&] { return slice(x, 3, 0, 1); }) == "axis 3 is out of range for shape (2, 3, 4)");
+  CHECK(message([&] { return slice_axis(x, 1, 2, 1); }) ==
+        "slice_axis: [2, 1) of axis 1 is out of range for x (2, 3, 4)");
+  CHECK(message([&] { return slice_axis(x, -2, 0, 4); }) ==
+        "slice_axis: [0, 4) of axis 1 is out of range for x (2, 3, 4)");
+  CHECK(message([&] { return slice_axis(x, 1, -4, 1); }) ==
+        "slice_axis: [-4, 1) of axis 1 is out of range for x (2, 3, 4)");
+  CHECK(message([&] { return slice_axis(x, 3, 0, 1); }) == "axis 3 is out of range for shape (2, 3, 4)");
   constexpr auto kMin = std::numeric_limits<std::int64_t>::min(),
                  kMax = std::numeric_limits<std::int64_t>::max();
-  CHECK(message([&] { return slice(x, 0, kMin, kMax); }) ==
-        str_cat("slice: [", kMin, ", ", kMax, ") of axis 0 is out of range for x (2, 3, 4)"));
+  CHECK(message([&] { return slice_axis(x, 0, kMin, kMax); }) ==
+        str_cat("slice_axis: [", kMin, ", ", kMax, ") of axis 0 is out of range for x (2, 3, 4)"));
   CHECK(message([&] { return concat(std::span<const Var>(), 0); }) == "concat: no tensors given");
   CHECK(message([&] {
           return concat({x, Tensor::zeros({2, 3, 5})}, 1);

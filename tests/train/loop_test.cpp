@@ -429,16 +429,26 @@ TEST_CASE("evaluate measures all batches") {
 }
 
 TEST_CASE("a small model learns patterns that it has not seen") {
-  const TensorDataset train = patterns(240, 3.0f, 1), test = patterns(200, 3.0f, 2);
-  Run<> run(0.05f);
-  DataLoader loader(train, {.batch_size = 20, .shuffle = true}), test_loader(test, {.batch_size = 50});
-  run.schedule = CosineSchedule{.peak = 2e-2, .warmup = 10, .total = 12 * 12};
-  CHECK(evaluate(run.model, test_loader.epoch(0)).top1() < 0.7);
-  double first = 0, last = 0;
-  for (std::uint64_t epoch = 0; epoch < 12; ++epoch) {
-    last = run.epoch(loader, epoch, {.seed = 1}).loss();
-    if (epoch == 0) first = last;
+  // One training in ten takes two of the classes for one; the second best of three is far from such luck.
+  const TensorDataset train = patterns(480, 3.0f, 1), test = patterns(200, 3.0f, 2);
+  DataLoader test_loader(test, {.batch_size = 50});
+  constexpr std::uint64_t kEpochs = 24;
+  std::vector<double> accuracies, shares_of_loss;
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    Run<> run(0.05f);
+    DataLoader loader(train, {.batch_size = 20, .shuffle = true, .seed = seed});
+    run.schedule = CosineSchedule{.peak = 1e-2, .warmup = 10, .total = kEpochs * 24};
+    CHECK(evaluate(run.model, test_loader.epoch(0)).top1() < 0.7);
+    double first = 0, last = 0;
+    for (std::uint64_t epoch = 0; epoch < kEpochs; ++epoch) {
+      last = run.epoch(loader, epoch, {.seed = seed}).loss();
+      if (epoch == 0) first = last;
+    }
+    shares_of_loss.push_back(last / first);
+    accuracies.push_back(evaluate(run.model, test_loader.epoch(0)).top1());
   }
-  CHECK(last < first / 2);
-  CHECK(evaluate(run.model, test_loader.epoch(0)).top1() > 0.95);
+  std::ranges::sort(accuracies);
+  std::ranges::sort(shares_of_loss);
+  CHECK(shares_of_loss[1] < 0.5);
+  CHECK(accuracies[1] > 0.95);
 }

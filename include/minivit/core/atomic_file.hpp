@@ -3,7 +3,7 @@
 // New content is written beside its destination under a temporary name, forced to the disk, and takes its
 // place by one rename. A full disk, an error or a kill in between leaves what was there before. POSIX only.
 //
-// What a kill can leave behind is a hidden entry `.NAME.minivit-PID-TIME.tmp` beside NAME. The next
+// A kill can leave behind a hidden entry `.NAME.minivit-PID-TIME.tmp` beside NAME. The next
 // AtomicFile or AtomicDirectory for the same NAME removes it. Whether its owner still lives is asked through
 // a lock that the system drops with the process: unlike a test of the process number this also holds between
 // containers that share a directory.

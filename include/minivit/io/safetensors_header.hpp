@@ -25,7 +25,8 @@
 #include <vector>
 
 #include "minivit/core/check.hpp"
-#include "minivit/io/json.hpp"
+#include "minivit/io/json_fields.hpp"
+#include "minivit/io/json_reader.hpp"
 #include "minivit/tensor/shape.hpp"
 
 namespace minivit::inline MINIVIT_ABI::io {

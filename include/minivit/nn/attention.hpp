@@ -44,7 +44,7 @@ struct MultiHeadAttention {
   Var normalized(const Var& packed) const {
     if (!q_norm.weight.defined()) return packed;
     const std::int64_t B = packed.size(0), T = packed.size(1), C = packed.size(2) / 3;
-    const auto part = [&](std::int64_t i) { return slice(packed, 2, i * C, (i + 1) * C); };
+    const auto part = [&](std::int64_t i) { return slice_axis(packed, 2, i * C, (i + 1) * C); };
     const auto by_head = [&](const LayerNorm& norm, const Var& x) {
       return reshape(norm(reshape(x, {B, T, heads, C / heads})), {B, T, C});
     };

@@ -1,4 +1,4 @@
-// Rearrangements of elements: reshape, permute, transpose, slice, concat.
+// Rearrangements of elements: reshape, permute, transpose, slice_axis, concat.
 #pragma once
 
 #include <initializer_list>
@@ -22,7 +22,7 @@ namespace minivit::inline MINIVIT_ABI {
 
 /// Entries [begin, end) of one axis; negative values count from the end. Throws ShapeError if they are out of
 /// range.
-[[nodiscard]] Var slice(const Var& x, int axis, std::int64_t begin, std::int64_t end);
+[[nodiscard]] Var slice_axis(const Var& x, int axis, std::int64_t begin, std::int64_t end);
 
 /// The tensors one behind the other along `axis`; all other extents must be equal. Throws ShapeError
 /// otherwise.
@@ -142,12 +142,12 @@ MINIVIT_INLINE Var transpose(const Var& x, int axis_a, int axis_b) {
   return permute(x, std::span<const int>(order).first(static_cast<std::size_t>(x.rank())));
 }
 
-MINIVIT_INLINE Var slice(const Var& x, int axis, std::int64_t begin, std::int64_t end) {
-  detail::check_defined("slice", "x", x);
+MINIVIT_INLINE Var slice_axis(const Var& x, int axis, std::int64_t begin, std::int64_t end) {
+  detail::check_defined("slice_axis", "x", x);
   axis = x.shape().axis(axis);
   const std::int64_t n = x.size(axis);
   const std::int64_t first = begin < 0 ? begin + n : begin, last = end < 0 ? end + n : end;
-  check<ShapeError>(0 <= first && first <= last && last <= n, "slice: [", begin, ", ", end, ") of axis ",
+  check<ShapeError>(0 <= first && first <= last && last <= n, "slice_axis: [", begin, ", ", end, ") of axis ",
                     axis, " is out of range for x ", x.shape());
   const std::int64_t outer = detail::extents_before(x.shape(), axis),
                      inner = detail::extents_after(x.shape(), axis);
