@@ -57,7 +57,9 @@ Array attention_reference(const Array& qkv, std::int64_t H, float p = 0, const R
 Var unfused(const Var& qkv, std::int64_t H) {
   const std::int64_t B = qkv.size(0), T = qkv.size(1), C = qkv.size(2) / 3, D = C / H;
   const Var heads = permute(reshape(qkv, Shape{B, T, 3, H, D}), {2, 0, 3, 1, 4});  // (3, B, H, T, D)
-  const auto part = [&](std::int64_t i) { return reshape(slice_axis(heads, 0, i, i + 1), Shape{B, H, T, D}); };
+  const auto part = [&](std::int64_t i) {
+    return reshape(slice_axis(heads, 0, i, i + 1), Shape{B, H, T, D});
+  };
   const Var p = softmax(matmul(part(0), part(1), false, true) * (1 / std::sqrt(static_cast<float>(D))));
   return reshape(permute(matmul(p, part(2)), {0, 2, 1, 3}), Shape{B, T, C});
 }
