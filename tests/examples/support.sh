@@ -139,3 +139,13 @@ same_run() {
     [[ $(state_of "$1/last") == "$(state_of "$2/last")" ]] || fail "$1 and $2 have other states"
   fi
 }
+
+# with_faults RULES COMMAND…: the command where system calls fail as these rules say, see tests/support/faults.cpp.
+with_faults() {
+  local library=$scratch/faults.so
+  if [[ ! -e $library ]]; then
+    "${CXX:-c++}" -std=c++20 -O1 -shared -fPIC "$here/../support/faults.cpp" -o "$library.new" -ldl && mv "$library.new" "$library" ||
+      fail "the library that lets system calls fail cannot be built"
+  fi
+  ASAN_OPTIONS=verify_asan_link_order=0 LD_PRELOAD=$library MINIVIT_FAULTS=$1 "${@:2}"
+}
