@@ -58,6 +58,22 @@ if(MINIVIT_LIBPNG)
   endif()
 endif()
 
+
+# Further image formats: minivit_format(option macro target hint format find_package…).
+macro(minivit_format option definition target hint format)
+  if(${option})
+    minivit_want(${target} "${hint}" "${format} is not read, for its library is not there" ${ARGN})
+    if(TARGET ${target})
+      list(APPEND minivit_definitions ${definition})
+    endif()
+  endif()
+endmacro()
+minivit_format(MINIVIT_LIBWEBP MINIVIT_WITH_LIBWEBP WebP::webp libwebp-dev WebP WebP)
+minivit_format(MINIVIT_GIFLIB MINIVIT_WITH_GIFLIB GIF::GIF libgif-dev GIF GIF 5)
+minivit_format(MINIVIT_LIBTIFF MINIVIT_WITH_LIBTIFF TIFF::TIFF "libtiff-dev, 4.5 or newer" TIFF TIFF 4.5)
+minivit_format(MINIVIT_LIBAVIF MINIVIT_WITH_LIBAVIF avif libavif-dev AVIF libavif)
+minivit_format(MINIVIT_LIBHEIF MINIVIT_WITH_LIBHEIF heif libheif-dev HEIC libheif)
+
 minivit_want(stb::stb "libstb-dev" "images by libjpeg and libpng alone, for there is no stb" stb)
 if(NOT TARGET stb::stb AND NOT TARGET JPEG::JPEG AND NOT TARGET PNG::PNG)
   message(FATAL_ERROR "minivit: no decoder of images was found. Install libjpeg62-turbo-dev and libpng-dev, or libstb-dev.")

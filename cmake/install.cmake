@@ -12,7 +12,7 @@ configure_package_config_file(
   INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(
   ${PROJECT_BINARY_DIR}/minivitConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
-foreach(module FindProtozero.cmake Findstb.cmake)
+foreach(module FindProtozero.cmake Findstb.cmake FindWebP.cmake)
   configure_file(${CMAKE_CURRENT_LIST_DIR}/${module} ${PROJECT_BINARY_DIR}/${module} COPYONLY)
   list(APPEND package_files ${PROJECT_BINARY_DIR}/${module})
 endforeach()

@@ -6,7 +6,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-bash .ci/install g++ cmake gnuplot-nox ninja-build libcli11-dev libeigen3-dev libjpeg62-turbo-dev libpng-dev libprotozero-dev libstb-dev libyaml-cpp-dev nlohmann-json3-dev
+bash .ci/install g++ cmake gnuplot-nox ninja-build libcli11-dev libeigen3-dev libgif-dev libjpeg62-turbo-dev libpng-dev \
+  libprotozero-dev libstb-dev libtiff-dev libwebp-dev libyaml-cpp-dev nlohmann-json3-dev
 
 echo "building …"
 log=$(mktemp)

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # All checks, on a bare Debian 12 too:   bash tests/run.sh
 #
-# Formatting; then build and tests with g++, with clang, and with the sanitizers; a minute of fuzzing the readers of files.
+# Formatting; then build and tests with g++, with clang, and with the sanitizers; a minute of fuzzing each reader of files.
 # Prints one line for each step and, where one fails, its output. Every step is tried; ends with 1 if any failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 bash .ci/install g++ clang clang-format cmake gnuplot-nox ninja-build doctest-dev libclang-rt-14-dev libcli11-dev \
-  libeigen3-dev libjpeg62-turbo-dev libomp-dev libpng-dev libprotozero-dev libstb-dev libyaml-cpp-dev nlohmann-json3-dev
+  libavif-dev libeigen3-dev libgif-dev libheif-dev libjpeg62-turbo-dev libomp-dev libpng-dev libprotozero-dev \
+  libstb-dev libtiff-dev libwebp-dev libyaml-cpp-dev nlohmann-json3-dev
 for tool in g++ clang++ clang-format cmake ctest ninja; do
   command -v "$tool" >/dev/null || { echo "run.sh: $tool is needed and was not found" >&2; exit 1; }
 done
@@ -64,11 +65,11 @@ parts=(-DMINIVIT_BUILD_TESTS=ON -DMINIVIT_BUILD_EXAMPLES=ON -DMINIVIT_BUILD_BENC
 # The headers are compiled alone by clang, which takes half the time.
 check gcc g++ all -DMINIVIT_WERROR=ON -DMINIVIT_TEST_PORTABLE=ON -DMINIVIT_TEST_HEADERS=OFF "${parts[@]}"
 check clang clang++ all -DMINIVIT_WERROR=ON -DMINIVIT_TEST_HEADERS=ON -DMINIVIT_FUZZ=ON "${parts[@]}" -DMINIVIT_BUILD_BENCHMARKS=OFF
-# Takes one core for a minute, while the next check is built.
-bash tests/fuzz/run.sh build/clang/tests/minivit_fuzz 60 &>"$fuzz_log" </dev/null &
+# Takes one core for a minute for each target, while the next check is built.
+bash tests/fuzz/run.sh build/clang/tests 60 &>"$fuzz_log" </dev/null &
 fuzz=$!
 check asan g++ minivit_tests -DMINIVIT_BUILD_TESTS=ON -DMINIVIT_BUILD_EXAMPLES=OFF -DMINIVIT_BUILD_BENCHMARKS=OFF
-step "fuzz 60 s" fuzzed || true
+step "fuzz, 60 s each" fuzzed || true
 
 echo "total $SECONDS s"
 if ((${#failed[@]})); then

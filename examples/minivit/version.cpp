@@ -7,6 +7,7 @@
 #include "minivit/core/check.hpp"
 #include "minivit/core/config.hpp"
 #include "minivit/core/parallel.hpp"
+#include "minivit/data/image_formats.hpp"
 #if defined(MINIVIT_WITH_LIBJPEG)
 #include <cstdio>  // jpeglib.h needs it
 
@@ -47,7 +48,8 @@ std::string libraries() {
 
 std::string version_text() {
   return str_cat("minivit ", kVersion, "\ninstruction set: ", kInstructionSet, "\nthreads: ", num_threads(),
-                 "\nlibraries: ", libraries(), "\ncompiler: ", __VERSION__, "\n");
+                 "\nlibraries: ", libraries(), "\nimages: ", image::detail::format_names(),
+                 "\ncompiler: ", __VERSION__, "\n");
 }
 
 }  // namespace minivit::cli

@@ -161,16 +161,16 @@ TEST_CASE("a small PNG of a large size is refused before memory is asked for") {
   const Bytes nothing = compressed_zeros(0);
   for (const auto& [depth, color] : {std::pair<std::uint8_t, std::uint8_t>{8, kGray}, {8, kRgb}, {16, kRgba}})
     for (const std::uint8_t interlace : {std::uint8_t{0}, std::uint8_t{1}})
-      for (const auto& size : {std::array{64'000'001u, 1u},
-                               {1u, 64'000'001u},
-                               {8001u, 8000u},
+      for (const auto& size : {std::array{178'956'971u, 1u},
+                               {1u, 178'956'971u},
+                               {13378u, 13377u},
                                {61'000'000u, 61'000'000u},
                                {0x7FFFFFFFu, 0x7FFFFFFFu},
                                {0u, 5u}}) {
         Bytes png = png_start(size[0], size[1], depth, color, interlace);
         put_chunk(png, "IDAT", nothing), put_chunk(png, "IEND", {});
         check_refused(png, str_cat("the image is ", size[0], "x", size[1],
-                                   ", expected at least 1x1 and at most 64000000 pixels"));
+                                   ", expected at least 1x1 and at most 178956970 pixels"));
       }
 }
 
@@ -219,7 +219,7 @@ TEST_CASE("texts and profiles of a PNG are not decompressed") {
 TEST_CASE("a small JPEG of a large size is refused before memory is asked for") {
   for (const std::string name : {"baseline.jpg", "progressive.jpg", "gray.jpg", "cmyk.jpg"}) {
     CAPTURE(name);
-    check_refused(resized_jpeg(name, 8001, 8000), "the image is 8001x8000, expected at least 1x1");
+    check_refused(resized_jpeg(name, 13378, 13377), "the image is 13378x13377, expected at least 1x1");
     check_refused(resized_jpeg(name, 65500, 65500), "the image is 65500x65500, expected at least 1x1");
     const Bytes jpeg = resized_jpeg(name, 8000, 8000);
     check_refused(jpeg, str_cat("damaged JPEG: ", jpeg.size(), " bytes do not hold 8000x8000 pixels"));

@@ -49,16 +49,48 @@
 #define MINIVIT_THREADING serial
 #endif
 
-// The optional image libraries, which CMake finds: MINIVIT_WITH_LIBJPEG and MINIVIT_WITH_LIBPNG.
+// The optional image libraries, which CMake finds: MINIVIT_WITH_LIBJPEG, MINIVIT_WITH_LIBPNG (stb_image where
+// one of these is missing), MINIVIT_WITH_LIBWEBP, MINIVIT_WITH_GIFLIB, MINIVIT_WITH_LIBTIFF,
+// MINIVIT_WITH_LIBAVIF, MINIVIT_WITH_LIBHEIF.
 #if defined(MINIVIT_WITH_LIBJPEG) && defined(MINIVIT_WITH_LIBPNG)
-#define MINIVIT_CODECS jpeg_png
+#define MINIVIT_CODECS_FIRST jpeg_png
 #elif defined(MINIVIT_WITH_LIBJPEG)
-#define MINIVIT_CODECS jpeg_stb
+#define MINIVIT_CODECS_FIRST jpeg_stb
 #elif defined(MINIVIT_WITH_LIBPNG)
-#define MINIVIT_CODECS stb_png
+#define MINIVIT_CODECS_FIRST stb_png
 #else
-#define MINIVIT_CODECS stb
+#define MINIVIT_CODECS_FIRST stb
 #endif
+#if defined(MINIVIT_WITH_LIBWEBP)
+#define MINIVIT_CODEC_WEBP _webp
+#else
+#define MINIVIT_CODEC_WEBP
+#endif
+#if defined(MINIVIT_WITH_GIFLIB)
+#define MINIVIT_CODEC_GIF _gif
+#else
+#define MINIVIT_CODEC_GIF
+#endif
+#if defined(MINIVIT_WITH_LIBTIFF)
+#define MINIVIT_CODEC_TIFF _tiff
+#else
+#define MINIVIT_CODEC_TIFF
+#endif
+#if defined(MINIVIT_WITH_LIBAVIF)
+#define MINIVIT_CODEC_AVIF _avif
+#else
+#define MINIVIT_CODEC_AVIF
+#endif
+#if defined(MINIVIT_WITH_LIBHEIF)
+#define MINIVIT_CODEC_HEIF _heif
+#else
+#define MINIVIT_CODEC_HEIF
+#endif
+#define MINIVIT_JOIN6_(a, b, c, d, e, f) a##b##c##d##e##f
+#define MINIVIT_JOIN6(a, b, c, d, e, f) MINIVIT_JOIN6_(a, b, c, d, e, f)
+#define MINIVIT_CODECS                                                                           \
+  MINIVIT_JOIN6(MINIVIT_CODECS_FIRST, MINIVIT_CODEC_WEBP, MINIVIT_CODEC_GIF, MINIVIT_CODEC_TIFF, \
+                MINIVIT_CODEC_AVIF, MINIVIT_CODEC_HEIF)
 
 // Under AddressSanitizer freed blocks are not kept by the pool, so that it sees every use after the end.
 #if !defined(MINIVIT_POOL_KEEPS)

@@ -14,15 +14,19 @@ namespace detail {
 inline bool is_bmp(EncodedImage bytes) { return has_at(bytes, 0, "BM"); }
 
 /// The size of a BMP. Throws FileError as ImageFormat::size does, and for variants that are not read.
-ImageSize bmp_size(EncodedImage bytes, std::string_view name);
+ImageSize bmp_size(EncodedImage bytes, std::string_view name, std::int64_t limit);
 
 /// Decodes an uncompressed BMP to RGB. Throws FileError.
-Decoded decode_bmp(EncodedImage bytes, std::string_view name, const ChooseReduction& choose);
+Decoded decode_bmp(EncodedImage bytes, std::string_view name, const DecodeOptions& options);
 
 }  // namespace detail
 
 /// BMP, uncompressed.
-inline constexpr ImageFormat kBmp{"BMP", {".bmp"}, detail::is_bmp, detail::bmp_size, detail::decode_bmp};
+inline constexpr ImageFormat kBmp{.name = "BMP",
+                                  .suffixes = {".bmp"},
+                                  .matches = detail::is_bmp,
+                                  .size = detail::bmp_size,
+                                  .decode = detail::decode_bmp};
 
 }  // namespace minivit::inline MINIVIT_ABI::image
 
@@ -31,6 +35,8 @@ inline constexpr ImageFormat kBmp{"BMP", {".bmp"}, detail::is_bmp, detail::bmp_s
 #include <cstddef>
 #include <cstdint>
 #include <utility>
+
+#include "minivit/core/check.hpp"
 
 namespace minivit::inline MINIVIT_ABI::image {
 
@@ -63,7 +69,7 @@ struct BmpHeader {
   std::size_t row_bytes;
 
   /// Throws FileError for a variant that is not read, or if the pixels are not all there.
-  explicit BmpHeader(const BmpBytes& in) {
+  BmpHeader(const BmpBytes& in, std::int64_t limit) {
     data_at = in.u32(10), info_size = in.u32(kInfo);
     core = info_size == 12;
     check<FileError>(core || (info_size >= 40 && info_size <= 124), in.name, ": BMP header of ", info_size,
@@ -71,7 +77,7 @@ struct BmpHeader {
     const std::int64_t height = core ? std::int64_t{in.u16(kInfo + 6)} : in.i32(kInfo + 8);
     top_down = height < 0;
     size = {core ? std::int64_t{in.u16(kInfo + 4)} : in.i32(kInfo + 4), top_down ? -height : height};
-    check_decoded_size(in.name, size.width, size.height);
+    check_decoded_size(in.name, size.width, size.height, limit);
 
     bits = core ? in.u16(kInfo + 10) : in.u16(kInfo + 14);
     compression = core ? kNone : in.u32(kInfo + 16);
@@ -97,13 +103,13 @@ inline std::uint8_t bmp_field(std::uint32_t value, std::uint32_t mask) {
   return static_cast<std::uint8_t>(((value & mask) >> shift) * std::uint64_t{255} / largest);
 }
 
-MINIVIT_INLINE ImageSize bmp_size(EncodedImage bytes, std::string_view name) {
-  return BmpHeader(BmpBytes{bytes, name}).size;
+MINIVIT_INLINE ImageSize bmp_size(EncodedImage bytes, std::string_view name, std::int64_t limit) {
+  return BmpHeader(BmpBytes{bytes, name}, limit).size;
 }
 
-MINIVIT_INLINE Decoded decode_bmp(EncodedImage bytes, std::string_view name, const ChooseReduction&) {
+MINIVIT_INLINE Decoded decode_bmp(EncodedImage bytes, std::string_view name, const DecodeOptions& options) {
   const BmpBytes file{bytes, name};
-  const BmpHeader header(file);
+  const BmpHeader header(file, options.max_pixels);
   const std::uint32_t bits = header.bits;
   Image image = make_image(static_cast<int>(header.size.width), static_cast<int>(header.size.height));
   const auto source_row = [&](int y) {

@@ -12,25 +12,41 @@ namespace detail {
 
 inline bool is_jpeg(EncodedImage bytes) { return has_at(bytes, 0, "\xFF\xD8\xFF"); }
 
-/// Decodes a JPEG to RGB; with libjpeg at 1 / `choose(width, height)` of its size. Throws FileError, and as
-/// `choose`.
-Decoded decode_jpeg(EncodedImage bytes, std::string_view name, const ChooseReduction& choose);
+/// True if `decode_jpeg` can reduce.
+#if defined(MINIVIT_WITH_LIBJPEG)
+inline constexpr bool kReducesJpeg = true;
+#else
+inline constexpr bool kReducesJpeg = false;
+#endif
+
+/// Decodes a JPEG to RGB; with libjpeg at 1 / `options.choose(width, height)` of its size. Throws FileError,
+/// and as `choose`.
+Decoded decode_jpeg(EncodedImage bytes, std::string_view name, const DecodeOptions& options);
 
 }  // namespace detail
 
 /// JPEG, except arithmetic coding where the library at hand cannot.
-inline constexpr ImageFormat kJpeg{
-    "JPEG", {".jpg", ".jpeg"}, detail::is_jpeg, detail::jpeg_size, detail::decode_jpeg};
+inline constexpr ImageFormat kJpeg{.name = "JPEG",
+                                   .suffixes = {".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".pjp"},
+                                   .matches = detail::is_jpeg,
+                                   .size = detail::jpeg_size,
+                                   .decode = detail::decode_jpeg,
+                                   .orientation = detail::jpeg_orientation,
+                                   .reduces = detail::kReducesJpeg};
 
 }  // namespace minivit::inline MINIVIT_ABI::image
 
 #if MINIVIT_DEFINITIONS
+#include "minivit/core/check.hpp"
+
 #if defined(MINIVIT_WITH_LIBJPEG)
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstdint>
 #include <cstdio>  // jpeglib.h needs it first
 #include <cstring>
+#include <new>
 #include <vector>
 
 #include <jpeglib.h>
@@ -55,15 +71,16 @@ class JpegReader {
     errors_.output_message = [](j_common_ptr) {};
     progress_.progress_monitor = [](j_common_ptr info) {
       // Asked between the scans, should libjpeg find others than `jpeg_size` did.
-      if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxJpegScans)
-        self(info).fail("too many scans");
+      JpegReader& reader = self(info);
+      if (reader.info_.input_scan_number > most_jpeg_scans(reader.width() * reader.height()))
+        reader.fail("too many scans");
     };
   }
   ~JpegReader() { jpeg_destroy_decompress(&info_); }
   JpegReader(const JpegReader&) = delete;
   JpegReader& operator=(const JpegReader&) = delete;
 
-  /// Reads up to the first scan: width(), height() and channels() are known then. False: see message().
+  /// Reads up to the first scan: width(), height() and channels() are known then. False: see report().
   bool open(EncodedImage bytes) {
     if (setjmp(jump_) != 0) return false;
     jpeg_create_decompress(&info_);
@@ -76,7 +93,7 @@ class JpegReader {
   }
 
   /// Writes all rows, width · channels() bytes each; width x height must be what was opened and reduced.
-  /// False: see message().
+  /// False: see report().
   bool read(std::uint8_t* out, int width, int height) {
     if (setjmp(jump_) != 0) return false;
     jpeg_start_decompress(&info_);
@@ -97,8 +114,15 @@ class JpegReader {
 
   std::int64_t width() const { return info_.image_width; }
   std::int64_t height() const { return info_.image_height; }
+  /// True if libjpeg keeps the whole image in memory, whatever part of its size is asked for.
+  bool keeps_all() { return jpeg_has_multiple_scans(&info_) != FALSE; }
   int channels() const { return info_.out_color_space == JCS_CMYK ? 4 : 3; }
-  const char* message() const { return message_; }
+
+  /// Throws FileError for what `open` or `read` failed at; bad_alloc if that was not the file's fault.
+  [[noreturn]] void report(std::string_view name) const {
+    if (out_of_memory_) throw std::bad_alloc();
+    throw FileError(str_cat(name, ": damaged JPEG: ", static_cast<const char*>(message_)));
+  }
 
  private:
   static JpegReader& self(j_common_ptr info) { return *static_cast<JpegReader*>(info->client_data); }
@@ -110,6 +134,7 @@ class JpegReader {
   }
 
   [[noreturn]] void fail(const char* reason = nullptr) {
+    out_of_memory_ = !reason && errors_.msg_code == JERR_OUT_OF_MEMORY;
     if (reason)
       std::strncpy(message_, reason, sizeof message_ - 1);
     else
@@ -122,28 +147,32 @@ class JpegReader {
   jpeg_progress_mgr progress_{};
   std::jmp_buf jump_;
   char message_[JMSG_LENGTH_MAX] = {};
+  bool out_of_memory_ = false;
 };
 
-MINIVIT_INLINE Decoded decode_jpeg(EncodedImage bytes, std::string_view name, const ChooseReduction& choose) {
+MINIVIT_INLINE Decoded decode_jpeg(EncodedImage bytes, std::string_view name, const DecodeOptions& options) {
   JpegReader reader;
-  check<FileError>(reader.open(bytes), name, ": damaged JPEG: ", reader.message());
-  check_decoded_size(name, reader.width(), reader.height());  // should libjpeg find another one
-  Decoded decoded{{}, static_cast<int>(reader.width()), static_cast<int>(reader.height()), 1, true};
-  decoded.reduction = choose(decoded.width, decoded.height);
-  check(decoded.reduction == 1 || decoded.reduction == 2 || decoded.reduction == 4 || decoded.reduction == 8,
-        "decode_image: reduction is ", decoded.reduction, ", expected 1, 2, 4 or 8");
-  reader.reduce(decoded.reduction);
-  const auto reduced = [&](int size) { return (size - 1) / decoded.reduction + 1; };
+  if (!reader.open(bytes)) reader.report(name);
+  Decoded decoded = not_reduced({});
+  decoded.width = static_cast<int>(reader.width()), decoded.height = static_cast<int>(reader.height());
+  decoded.reducible = true;
+  const int by = decoded.reduction = options.choose ? options.choose(decoded.width, decoded.height) : 1;
+  check(by == 1 || by == 2 || by == 4 || by == 8, "decode_image: reduction is ", by,
+        ", expected 1, 2, 4 or 8");
+  const auto reduced = [&](int side) { return (side - 1) / by + 1; };
+  // What is kept must not be too large: the image that is made, or all of the file.
+  const int kept = reader.keeps_all() ? 1 : by;
+  if (std::int64_t{(decoded.width - 1) / kept + 1} * ((decoded.height - 1) / kept + 1) > options.max_pixels)
+    check_decoded_size(name, reader.width(), reader.height(), options.max_pixels);
+  reader.reduce(by);
   Image& image = decoded.image = make_image(reduced(decoded.width), reduced(decoded.height));
   if (reader.channels() == 3) {
-    check<FileError>(reader.read(image.pixels.data(), image.width, image.height), name,
-                     ": damaged JPEG: ", reader.message());
+    if (!reader.read(image.pixels.data(), image.width, image.height)) reader.report(name);
     return decoded;
   }
   // CMYK is stored inverted, as Adobe does; the ink that is left is scaled by what black lets through.
   std::vector<std::uint8_t> inks(image.pixels.size() / 3 * 4);
-  check<FileError>(reader.read(inks.data(), image.width, image.height), name,
-                   ": damaged JPEG: ", reader.message());
+  if (!reader.read(inks.data(), image.width, image.height)) reader.report(name);
   const auto multiply = [](int a, int b) {  // a·b / 255, rounded
     const int product = a * b + 128;
     return ((product >> 8) + product) >> 8;
@@ -170,9 +199,12 @@ namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
-MINIVIT_INLINE Decoded decode_jpeg(EncodedImage bytes, std::string_view name, const ChooseReduction&) {
+MINIVIT_INLINE Decoded decode_jpeg(EncodedImage bytes, std::string_view name, const DecodeOptions& options) {
   check_jpeg_for_stb(bytes, name);
-  return not_reduced(decode_with_stb(bytes, name, "JPEG", jpeg_size(bytes, name)));
+  // Up to four components: coefficients of 16 bits, samples and the result.
+  constexpr std::size_t kBytesPerPixel = 16;
+  return not_reduced(
+      decode_with_stb(bytes, name, "JPEG", jpeg_size(bytes, name, options.max_pixels), kBytesPerPixel));
 }
 
 }  // namespace detail

@@ -12,15 +12,23 @@ namespace detail {
 inline bool is_png(EncodedImage bytes) { return has_at(bytes, 0, "\x89PNG\r\n\x1A\n"); }
 
 /// The size of a PNG. Throws FileError as ImageFormat::size does.
-ImageSize png_size(EncodedImage bytes, std::string_view name);
+ImageSize png_size(EncodedImage bytes, std::string_view name, std::int64_t limit);
+
+/// The orientation that the EXIF data of a PNG (its chunk eXIf) state, else 1.
+int png_orientation(EncodedImage bytes);
 
 /// Decodes a PNG to RGB. Throws FileError.
-Decoded decode_png(EncodedImage bytes, std::string_view name, const ChooseReduction& choose);
+Decoded decode_png(EncodedImage bytes, std::string_view name, const DecodeOptions& options);
 
 }  // namespace detail
 
 /// PNG: all color types and depths, interlaced or not.
-inline constexpr ImageFormat kPng{"PNG", {".png"}, detail::is_png, detail::png_size, detail::decode_png};
+inline constexpr ImageFormat kPng{.name = "PNG",
+                                  .suffixes = {".png"},
+                                  .matches = detail::is_png,
+                                  .size = detail::png_size,
+                                  .decode = detail::decode_png,
+                                  .orientation = detail::png_orientation};
 
 }  // namespace minivit::inline MINIVIT_ABI::image
 
@@ -29,27 +37,46 @@ inline constexpr ImageFormat kPng{"PNG", {".png"}, detail::is_png, detail::png_s
 #include <cstdint>
 #include <utility>
 
+#include "minivit/core/check.hpp"
+#include "minivit/data/tiff_tags.hpp"
+
 namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
-MINIVIT_INLINE ImageSize png_size(EncodedImage bytes, std::string_view name) {
+inline std::int64_t png_number(EncodedImage bytes, std::size_t at) {
+  return std::int64_t{bytes[at]} << 24 | bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3];
+}
+
+/// The samples of a pixel: what the color type (byte 25) says.
+inline int png_samples(EncodedImage bytes) {
+  const int color = bytes[25];
+  return color == 2 ? 3 : color == 4 ? 2 : color == 6 ? 4 : 1;
+}
+
+MINIVIT_INLINE ImageSize png_size(EncodedImage bytes, std::string_view name, std::int64_t limit) {
   // Signature (8 bytes), then the chunk IHDR: length, type, width, height, depth, color type, ...
   check<FileError>(bytes.size() >= 33 && has_at(bytes, 8, {"\0\0\0\x0DIHDR", 8}), name,
                    ": damaged PNG: it does not start with its header (IHDR)");
-  const auto u32 = [&](std::size_t at) {
-    return std::int64_t{bytes[at]} << 24 | bytes[at + 1] << 16 | bytes[at + 2] << 8 | bytes[at + 3];
-  };
-  const ImageSize size{u32(16), u32(20)};
-  check_decoded_size(name, size.width, size.height);
-  const int depth = bytes[24], color = bytes[25];
-  const int samples = color == 2 ? 3 : color == 4 ? 2 : color == 6 ? 4 : 1;  // of a pixel
+  const ImageSize size{png_number(bytes, 16), png_number(bytes, 20)};
+  check_decoded_size(name, size.width, size.height, limit);
   // A byte of deflated data holds at most 1032 (zlib's documentation: a match of 258 bytes takes two bits).
-  const std::int64_t inflated = size.width * size.height * samples * depth / 8;
+  const std::int64_t inflated = size.width * size.height * png_samples(bytes) * bytes[24] / 8;
   check<FileError>(inflated / 1032 <= static_cast<std::int64_t>(bytes.size()), name,
                    ": damaged PNG: ", bytes.size(), " bytes do not hold ", size.width, "x", size.height,
                    " pixels");
   return size;
+}
+
+MINIVIT_INLINE int png_orientation(EncodedImage bytes) {
+  constexpr std::size_t kSignature = 8, kAround = 12;  // around the data of a chunk: length, type, checksum
+  for (std::size_t at = kSignature; bytes.size() - at >= kAround;) {
+    const std::size_t length = static_cast<std::size_t>(png_number(bytes, at));
+    if (length > bytes.size() - at - kAround) break;
+    if (has_at(bytes, at + 4, "eXIf")) return exif_orientation(bytes.subspan(at + 8, length));
+    at += kAround + length;
+  }
+  return 1;
 }
 
 }  // namespace detail
@@ -71,7 +98,7 @@ namespace detail {
 /// jumped over or out of holds an object with a destructor.
 class PngReader {
  public:
-  explicit PngReader(EncodedImage bytes) : bytes_(bytes) {
+  PngReader(EncodedImage bytes, std::int64_t limit) : bytes_(bytes), limit_(static_cast<png_uint_32>(limit)) {
     png_ = png_create_read_struct(
         PNG_LIBPNG_VER_STRING, this, [](png_structp png, png_const_charp text) { self(png).fail(text); },
         [](png_structp, png_const_charp) {});
@@ -85,7 +112,7 @@ class PngReader {
   bool open() {
     if (!png_ || !info_) return false;
     if (setjmp(jump_) != 0) return false;
-    png_set_user_limits(png_, static_cast<png_uint_32>(kMaxPixels), static_cast<png_uint_32>(kMaxPixels));
+    png_set_user_limits(png_, limit_, limit_);
     // Texts and profiles are passed over, not decompressed: -1 means all chunks that do not make the pixels.
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
     png_set_read_fn(png_, this, [](png_structp png, png_bytep out, std::size_t count) {
@@ -137,6 +164,7 @@ class PngReader {
   }
 
   EncodedImage bytes_;
+  png_uint_32 limit_;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   std::size_t allowance_ = kMaxImageFile;  // bytes that may be read before it is set anew
@@ -145,10 +173,11 @@ class PngReader {
   char message_[128] = "libpng cannot be started";
 };
 
-MINIVIT_INLINE Decoded decode_png(EncodedImage bytes, std::string_view name, const ChooseReduction&) {
-  PngReader reader(bytes);
+MINIVIT_INLINE Decoded decode_png(EncodedImage bytes, std::string_view name, const DecodeOptions& options) {
+  PngReader reader(bytes, options.max_pixels);
   check<FileError>(reader.open(), name, ": damaged PNG: ", reader.message());
-  check_decoded_size(name, reader.width(), reader.height());  // should libpng find another one
+  check_decoded_size(name, reader.width(), reader.height(),
+                     options.max_pixels);  // should libpng find another one
   Image image = make_image(static_cast<int>(reader.width()), static_cast<int>(reader.height()));
   check<FileError>(reader.read(image.pixels.data()), name, ": damaged PNG: ", reader.message());
   return not_reduced(std::move(image));
@@ -166,8 +195,11 @@ namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
-MINIVIT_INLINE Decoded decode_png(EncodedImage bytes, std::string_view name, const ChooseReduction&) {
-  return not_reduced(decode_with_stb(bytes, name, "PNG", png_size(bytes, name)));
+MINIVIT_INLINE Decoded decode_png(EncodedImage bytes, std::string_view name, const DecodeOptions& options) {
+  const ImageSize size = png_size(bytes, name, options.max_pixels);
+  // What is inflated, what the filters make of it, of that the interlaced image, and 8 bits of 16.
+  const std::size_t pixel = static_cast<std::size_t>(png_samples(bytes)) * (bytes[24] == 16 ? 2 : 1);
+  return not_reduced(decode_with_stb(bytes, name, "PNG", size, 4 * (pixel + 1)));
 }
 
 }  // namespace detail

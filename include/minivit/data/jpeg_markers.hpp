@@ -9,14 +9,21 @@
 
 namespace minivit::inline MINIVIT_ABI::image {
 
-/// The most scans of a JPEG that is decoded. Encoders write up to about 20; every scan goes through the whole
-/// image, so a small file of thousands would keep a decoder busy for hours.
-inline constexpr int kMaxJpegScans = 100;
+/// The most scans of a progressive JPEG that is decoded. Encoders write up to 24; every scan goes through the
+/// whole image, so a small file of thousands would keep a decoder busy for hours. So the larger the image,
+/// the fewer there may be beyond these 24.
+inline constexpr int kMaxJpegScans = 100, kUsualJpegScans = 24;
 
 namespace detail {
 
-/// The size of a JPEG. Throws FileError as ImageFormat::size does, and for more than kMaxJpegScans scans.
-ImageSize jpeg_size(EncodedImage bytes, std::string_view name);
+/// The size of a JPEG. Throws FileError as ImageFormat::size does, and for too many scans.
+ImageSize jpeg_size(EncodedImage bytes, std::string_view name, std::int64_t limit);
+
+/// The most scans that an image of so many pixels may have.
+int most_jpeg_scans(std::int64_t pixels);
+
+/// The orientation that the EXIF data of a JPEG (its first segment APP1 of that kind) state, else 1.
+int jpeg_orientation(EncodedImage bytes);
 
 /// Throws FileError for a JPEG that stb_image would paint gray or read out of bounds for: one without its end
 /// marker, or with more than 255 codes in a Huffman table (stb_image 2.27 overruns its table with more than
@@ -32,12 +39,15 @@ void check_jpeg_for_stb(EncodedImage bytes, std::string_view name);
 #include <cstddef>
 #include <cstring>
 
+#include "minivit/core/check.hpp"
+#include "minivit/data/tiff_tags.hpp"
+
 namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
-/// Calls visit(marker, segment) for each segment, without its marker and length; stray bytes and the data of
-/// scans are passed over, as decoders do. True if the end marker was reached.
+/// Calls visit(marker, segment) for each segment, without its marker and length, until it answers false;
+/// stray bytes and the data of scans are passed over, as decoders do. True if the end marker was reached.
 template <class Visit>
 bool for_each_jpeg_segment(EncodedImage bytes, const Visit& visit) {
   constexpr int kStart = 0xD8, kEnd = 0xD9, kTemporary = 0x01;
@@ -57,7 +67,7 @@ bool for_each_jpeg_segment(EncodedImage bytes, const Visit& visit) {
     if (at + 2 > bytes.size()) return false;
     const std::size_t length = std::size_t{bytes[at]} << 8 | bytes[at + 1];
     if (length < 2 || length > bytes.size() - at) return false;
-    visit(marker, bytes.subspan(at + 2, length - 2));
+    if (!visit(marker, bytes.subspan(at + 2, length - 2))) return false;
     at += length;
   }
   return false;
@@ -78,31 +88,54 @@ inline std::int64_t least_jpeg_bits(int marker, EncodedImage frame, const ImageS
   return bits;
 }
 
-MINIVIT_INLINE ImageSize jpeg_size(EncodedImage bytes, std::string_view name) {
+MINIVIT_INLINE int most_jpeg_scans(std::int64_t pixels) {
+  constexpr std::int64_t kPixelsOfAllScans = 100'000'000;
+  return static_cast<int>(std::clamp<std::int64_t>(kPixelsOfAllScans / std::max<std::int64_t>(pixels, 1),
+                                                   kUsualJpegScans, kMaxJpegScans));
+}
+
+MINIVIT_INLINE ImageSize jpeg_size(EncodedImage bytes, std::string_view name, std::int64_t limit) {
   constexpr int kScan = 0xDA;
   ImageSize size;
   std::int64_t bits = 0;
-  int frames = 0, scans = 0;
+  int frames = 0, scans = 0, components = 0, scanned = 0;  // scanned: components in all scans
+  bool progressive = false;
   for_each_jpeg_segment(bytes, [&](int marker, EncodedImage segment) {
     const bool frame = marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
-    scans += marker == kScan;
-    if (!frame || segment.size() < 6 || ++frames > 1) return;
+    if (marker == kScan) ++scans, scanned += segment.empty() ? 1 : segment[0];
+    if (!frame || segment.size() < 6 || ++frames > 1) return true;
     size = {segment[3] << 8 | segment[4], segment[1] << 8 | segment[2]};
     bits = least_jpeg_bits(marker, segment, size);
+    progressive = (marker & 3) == 2;
+    components = segment[5];
+    return true;
   });
   check<FileError>(frames > 0, name, ": damaged JPEG: it ends before it says how large the image is");
-  check<FileError>(scans <= kMaxJpegScans, name, ": damaged JPEG: more than ", kMaxJpegScans, " scans");
-  check_decoded_size(name, size.width, size.height);
+  check_decoded_size(name, size.width, size.height, limit);
+  const int most = most_jpeg_scans(size.width * size.height);
+  check<FileError>(scans <= most, name, ": damaged JPEG: more than ", most, " scans");
+  check<FileError>(progressive || scanned <= components, name, ": damaged JPEG: a component in two scans");
   check<FileError>(bits / 8 <= static_cast<std::int64_t>(bytes.size()), name,
                    ": damaged JPEG: ", bytes.size(), " bytes do not hold ", size.width, "x", size.height,
                    " pixels");
   return size;
 }
 
+MINIVIT_INLINE int jpeg_orientation(EncodedImage bytes) {
+  constexpr int kApp1 = 0xE1, kScan = 0xDA;
+  int orientation = 1;
+  for_each_jpeg_segment(bytes, [&](int marker, EncodedImage segment) {
+    if (marker != kApp1 || !has_at(segment, 0, {"Exif\0\0", 6})) return marker != kScan;
+    orientation = exif_orientation(segment);
+    return false;
+  });
+  return orientation;
+}
+
 MINIVIT_INLINE void check_jpeg_for_stb(EncodedImage bytes, std::string_view name) {
   constexpr int kHuffman = 0xC4;
   const bool complete = for_each_jpeg_segment(bytes, [&](int marker, EncodedImage segment) {
-    if (marker != kHuffman) return;
+    if (marker != kHuffman) return true;
     for (std::size_t table = 0; table < segment.size();) {
       check<FileError>(table + 17 <= segment.size(), name, ": damaged JPEG: incomplete Huffman table");
       std::size_t codes = 0;
@@ -110,6 +143,7 @@ MINIVIT_INLINE void check_jpeg_for_stb(EncodedImage bytes, std::string_view name
       check<FileError>(codes <= 255, name, ": damaged JPEG: Huffman table of ", codes, " codes");
       table += 17 + codes;
     }
+    return true;
   });
   check<FileError>(complete, name, ": damaged JPEG: it ends early");
 }

@@ -30,11 +30,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
+#include <new>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "minivit/core/check.hpp"
 #include "minivit/data/image_format.hpp"
 
 #if MINIVIT_HAS_STB
@@ -48,15 +51,47 @@ namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
-/// The largest block that stb_image gets on this thread: it inflates whatever a file holds.
-inline thread_local std::size_t stb_largest_block = 0;
+/// The memory that stb_image may use on this thread: it inflates whatever a file holds.
+struct StbMemory {
+  std::size_t left = 0;    ///< bytes
+  bool exhausted = false;  ///< the machine's memory, not what was allowed
+};
+inline thread_local StbMemory stb_memory;
+
+/// In front of each block stands its size.
+inline constexpr std::size_t kStbHead = alignof(std::max_align_t);
+
+inline std::size_t stb_block_size(const void* block) {
+  std::size_t bytes = 0;
+  std::memcpy(&bytes, static_cast<const char*>(block) - kStbHead, sizeof bytes);
+  return bytes;
+}
 
 /// Cleared memory, since stb_image may read tables that a damaged file leaves out.
 inline void* stb_allocate(std::size_t bytes) {
-  return bytes > stb_largest_block ? nullptr : std::calloc(1, bytes);
+  if (bytes > stb_memory.left) return nullptr;
+  char* const start = static_cast<char*>(std::calloc(1, bytes + kStbHead));
+  if (!start) {
+    stb_memory.exhausted = true;
+    return nullptr;
+  }
+  stb_memory.left -= bytes;
+  std::memcpy(start, &bytes, sizeof bytes);
+  return start + kStbHead;
 }
+
+inline void stb_free(void* block) {
+  if (!block) return;
+  stb_memory.left += stb_block_size(block);
+  std::free(static_cast<char*>(block) - kStbHead);
+}
+
 inline void* stb_reallocate(void* block, std::size_t bytes) {
-  return bytes > stb_largest_block ? nullptr : std::realloc(block, bytes);
+  void* const other = stb_allocate(bytes);
+  if (!other) return nullptr;
+  if (block) std::memcpy(other, block, std::min(bytes, stb_block_size(block)));
+  stb_free(block);
+  return other;
 }
 
 }  // namespace detail
@@ -75,11 +110,11 @@ inline void* stb_reallocate(void* block, std::size_t bytes) {
 #define STBI_ONLY_PNG
 #endif
 #define STBI_NO_STDIO
-#define STBI_MAX_DIMENSIONS 64000000
+#define STBI_MAX_DIMENSIONS 1000000000
 #define STBI_ASSERT(x) ((void)0)  // the files are not ours: errors are reported, whatever NDEBUG says
 #define STBI_MALLOC(size) minivit::image::detail::stb_allocate(size)
 #define STBI_REALLOC(block, size) minivit::image::detail::stb_reallocate(block, size)
-#define STBI_FREE(block) std::free(block)
+#define STBI_FREE(block) minivit::image::detail::stb_free(block)
 #define STB_IMAGE_STATIC
 #define STB_IMAGE_IMPLEMENTATION
 #include MINIVIT_STB_HEADER(stb_image.h)
@@ -118,18 +153,19 @@ inline void copy_as_rgb(const std::uint8_t* from, int channels, Image& image) {
     image.pixels[i] = from[0], image.pixels[i + 1] = from[green], image.pixels[i + 2] = from[blue];
 }
 
-/// Decodes an image of this size to RGB; `format` is for messages. Throws FileError.
+/// Decodes an image of this size to RGB, with so many bytes of memory for each pixel (and the file's size
+/// three times over, as its pieces are put together); `format` is for messages. Throws FileError.
 inline Image decode_with_stb(EncodedImage bytes, std::string_view name, std::string_view format,
-                             const ImageSize& size) {
-  // Up to four channels of 16 bits, which grow by doubling, in whole blocks of up to 32x32 pixels; and the
-  // file.
+                             const ImageSize& size, std::size_t bytes_per_pixel) {
+  // Whole blocks of up to 32x32 pixels.
   const std::size_t w = static_cast<std::size_t>(size.width), h = static_cast<std::size_t>(size.height);
-  stb_largest_block =
-      std::min(16 * (w + 32) * (h + 32) + 2 * bytes.size() + (std::size_t{64} << 10), std::size_t{1} << 30);
+  stb_memory = {bytes_per_pixel * (w + 32) * (h + 32) + 3 * bytes.size() + (std::size_t{128} << 10), false};
+  check<FileError>(bytes.size() <= std::size_t{1} << 30, name, ": ", bytes.size(), " bytes are too many");
   int width = 0, height = 0, channels = 0;
   // The channels of the file: where gray and alpha go is decided in one place, for all formats.
   stbi_uc* const pixels =
       stbi_load_from_memory(bytes.data(), static_cast<int>(bytes.size()), &width, &height, &channels, 0);
+  if (!pixels && stb_memory.exhausted) throw std::bad_alloc();
   check<FileError>(pixels != nullptr, name, ": damaged ", format, ": ", stbi_failure_reason());
   const std::unique_ptr<stbi_uc, void (*)(void*)> owner(pixels, stbi_image_free);
   check<FileError>(width == size.width && height == size.height, name, ": damaged ", format, ": two sizes");
@@ -161,7 +197,8 @@ namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
-inline Image decode_with_stb(EncodedImage, std::string_view name, std::string_view format, const ImageSize&) {
+inline Image decode_with_stb(EncodedImage, std::string_view name, std::string_view format, const ImageSize&,
+                             std::size_t) {
   throw FileError(str_cat(name, ": ", format, " images cannot be decoded: the program was built without ",
                           format == "PNG" ? "libpng" : "libjpeg",
                           " and stb_image; install one of them and build it again"));
