@@ -42,7 +42,7 @@ fuzz() {
     "${flags[@]}" &>log || result=1
   printf 'fuzz %-14s %s\n' "$target" "$(grep -a 'stat::number_of_executed_units' log | tail -n 1) in $((SECONDS - start)) s"
   if ((result)); then
-    tail -n 60 log
+    grep -avE '^#[0-9]|^Loaded|^INFO' log | tail -n 60
     for file in crash-* leak-* oom-* timeout-*; do
       [[ -f $file ]] && echo "$target: $file, in base64: $(base64 -w 0 "$file")"
     done

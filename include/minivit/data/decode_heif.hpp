@@ -63,7 +63,7 @@ class HeifReader {
   std::int64_t height() const { return heif_image_handle_get_height(handle_.get()); }
 
   /// The pixels, cut and turned as the file's properties say.
-  Image read(std::int64_t limit) const {
+  Image read() const {
     const std::unique_ptr<heif_decoding_options, void (*)(heif_decoding_options*)> options(
         heif_decoding_options_alloc(), heif_decoding_options_free);
     if (!options) throw std::bad_alloc();
@@ -77,7 +77,7 @@ class HeifReader {
         heif_image_get_plane_readonly(decoded, heif_channel_interleaved, &stride);
     const int w = heif_image_get_width(decoded, heif_channel_interleaved),
               h = heif_image_get_height(decoded, heif_channel_interleaved);
-    check_decoded_size(name_, w, h, limit);
+    check<FileError>(w == width() && h == height(), name_, ": damaged HEIC: two sizes");
     Image image = make_image(w, h);
     check<FileError>(rows && stride >= 0 && static_cast<std::size_t>(stride) >= image.stride(), name_,
                      ": damaged HEIC: it has no pixels");
@@ -107,7 +107,7 @@ MINIVIT_INLINE ImageSize heif_size(EncodedImage bytes, std::string_view name, st
 MINIVIT_INLINE Decoded decode_heif(EncodedImage bytes, std::string_view name, const DecodeOptions& options) {
   const HeifReader reader(bytes, name);
   check_decoded_size(name, reader.width(), reader.height(), options.max_pixels);
-  return not_reduced(reader.read(options.max_pixels));
+  return not_reduced(reader.read());
 }
 
 }  // namespace detail

@@ -68,15 +68,27 @@ MINIVIT_INLINE ImageSize png_size(EncodedImage bytes, std::string_view name, std
   return size;
 }
 
-MINIVIT_INLINE int png_orientation(EncodedImage bytes) {
+/// Calls visit(type, data) for each chunk that is complete, until it answers false.
+template <class Visit>
+void for_each_png_chunk(EncodedImage bytes, const Visit& visit) {
   constexpr std::size_t kSignature = 8, kAround = 12;  // around the data of a chunk: length, type, checksum
-  for (std::size_t at = kSignature; bytes.size() - at >= kAround;) {
+  for (std::size_t at = kSignature; at + kAround <= bytes.size();) {
     const std::size_t length = static_cast<std::size_t>(png_number(bytes, at));
-    if (length > bytes.size() - at - kAround) break;
-    if (has_at(bytes, at + 4, "eXIf")) return exif_orientation(bytes.subspan(at + 8, length));
+    if (length > bytes.size() - at - kAround) return;
+    const std::string_view type(reinterpret_cast<const char*>(bytes.data()) + at + 4, 4);
+    if (!visit(type, bytes.subspan(at + 8, length))) return;
     at += kAround + length;
   }
-  return 1;
+}
+
+MINIVIT_INLINE int png_orientation(EncodedImage bytes) {
+  int orientation = 1;
+  for_each_png_chunk(bytes, [&](std::string_view type, EncodedImage data) {
+    if (type != "eXIf") return true;
+    orientation = exif_orientation(data);
+    return false;
+  });
+  return orientation;
 }
 
 }  // namespace detail
@@ -195,8 +207,19 @@ namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
+/// Throws FileError for a PNG whose first piece of pixels is empty: stb_image would copy it to nowhere.
+inline void check_png_for_stb(EncodedImage bytes, std::string_view name) {
+  std::size_t length = 1;
+  for_each_png_chunk(bytes, [&](std::string_view type, EncodedImage data) {
+    if (type == "IDAT") length = data.size();
+    return type != "IDAT";
+  });
+  check<FileError>(length > 0, name, ": damaged PNG: a chunk IDAT without data");
+}
+
 MINIVIT_INLINE Decoded decode_png(EncodedImage bytes, std::string_view name, const DecodeOptions& options) {
   const ImageSize size = png_size(bytes, name, options.max_pixels);
+  check_png_for_stb(bytes, name);
   // What is inflated, what the filters make of it, of that the interlaced image, and 8 bits of 16.
   const std::size_t pixel = static_cast<std::size_t>(png_samples(bytes)) * (bytes[24] == 16 ? 2 : 1);
   return not_reduced(decode_with_stb(bytes, name, "PNG", size, 4 * (pixel + 1)));

@@ -29,17 +29,18 @@ template <int N, int C>
 void weighted_words(const void* words, std::size_t stride, const std::int32_t* weights, int count,
                     void* out) {
   const auto* in = static_cast<const std::uint8_t*>(words);
-  Sums sums[N][C];
+  // Unsigned, which wraps: thousands of tiny weights that are all rounded up would overflow.
+  Words sums[N][C];
   for (auto& word : sums)
-    for (Sums& s : word) s = Sums{} + (1 << (kWeightBits - 1));
+    for (Words& s : word) s = Words{} + (1u << (kWeightBits - 1));
   for (int k = 0; k < count; ++k, in += stride) {
-    const Sums weight = Sums{} + weights[k];
+    const Words weight = Words{} + static_cast<std::uint32_t>(weights[k]);
 #pragma GCC unroll 4
     for (int j = 0; j < N; ++j) {
       Words v;
       std::memcpy(&v, in + j * sizeof v, sizeof v);
 #pragma GCC unroll 4
-      for (int c = 0; c < C; ++c) sums[j][c] += (Sums)(c < 3 ? (v >> (8 * c)) & 255u : v >> 24) * weight;
+      for (int c = 0; c < C; ++c) sums[j][c] += (c < 3 ? (v >> (8 * c)) & 255u : v >> 24) * weight;
     }
   }
 #pragma GCC unroll 4
@@ -47,7 +48,7 @@ void weighted_words(const void* words, std::size_t stride, const std::int32_t* w
     Words v{};
 #pragma GCC unroll 4
     for (int c = 0; c < C; ++c) {
-      Sums value = sums[j][c] >> kWeightBits;
+      Sums value = (Sums)sums[j][c] >> kWeightBits;
       value = value < 0 ? Sums{} : value;
       value = value > 255 ? Sums{} + 255 : value;
       v |= (Words)value << (8 * c);
@@ -68,9 +69,10 @@ inline void weighted_bytes(const std::uint8_t* in, std::size_t stride, const std
     return weighted_words<1, 4>(in + i, stride, weights, count, out + i);
   }
   for (; i < size; ++i) {
-    std::int32_t sum = 1 << (kWeightBits - 1);
-    for (int k = 0; k < count; ++k) sum += in[i + static_cast<std::size_t>(k) * stride] * weights[k];
-    out[i] = static_cast<std::uint8_t>(std::clamp(sum >> kWeightBits, 0, 255));
+    std::uint32_t sum = 1u << (kWeightBits - 1);
+    for (int k = 0; k < count; ++k)
+      sum += in[i + static_cast<std::size_t>(k) * stride] * static_cast<std::uint32_t>(weights[k]);
+    out[i] = static_cast<std::uint8_t>(std::clamp(static_cast<std::int32_t>(sum) >> kWeightBits, 0, 255));
   }
 }
 
