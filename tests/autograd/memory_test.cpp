@@ -6,6 +6,7 @@
 #include <new>
 #include <vector>
 
+#include "minivit/autograd/tape.hpp"
 #include "minivit/core/parallel.hpp"
 #include "minivit/ops/arithmetic.hpp"
 #include "minivit/ops/attention.hpp"
