@@ -56,17 +56,23 @@ void ModelChoice::add_to(CLI::App& app, bool required) {
   source->add_flag("--best", best, "the run with the highest validation accuracy, of the same");
   app.add_option("--architecture", architecture,
                  "timm's name of the model, as vit_small_patch16_224, if it has no config.json");
+  app.add_option("--num-heads", num_heads, "attention heads, if neither files nor timm's names say them")
+      ->check(CLI::Range(1, 1024));
+  app.add_flag("--allow-not-finite", not_finite, "read weights that are infinite or no number");
   roots.add_to(app);
 }
 
 ModelBundle ModelChoice::load(const std::filesystem::path& folder) const {
-  Pretrained loaded = load_pretrained(folder, {.architecture = architecture});
+  Pretrained loaded = load_pretrained(
+      folder, {.architecture = architecture, .num_heads = num_heads, .not_finite = not_finite});
   for (const std::string& guess : loaded.guesses)
     std::fprintf(stderr, "%s\n", printable(str_cat(folder.native(), ": ", guess)).c_str());
   return std::move(loaded.model);
 }
 
 std::filesystem::path ModelChoice::folder() const {
+  check<ConfigError>(!(model && model->empty()) && !(run && run->empty()), model ? "--model" : "--run",
+                     " is empty, expected a folder");
   if (model) return *model;
   if (run) return std::filesystem::path(*run) / "best";
   const auto runs = trained_runs();

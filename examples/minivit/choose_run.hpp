@@ -1,6 +1,7 @@
 // Choice of a model: a directory that is named, the latest or the best run, or one from a list.
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
@@ -36,6 +37,8 @@ struct ModelChoice {
   std::string architecture;
   std::optional<std::string> run, model;  // an empty name is a name, if a wrong one: nobody is asked then
   bool latest = false, best = false;
+  std::int64_t num_heads = 0;
+  bool not_finite = false;
   RunRoots roots;
 
   /// required: one of the options has to be given; otherwise the user can be asked.

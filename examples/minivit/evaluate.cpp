@@ -27,7 +27,9 @@ int evaluate_folder(const Options& options) {
   DataLoader loader(images, {.batch_size = options.batch_size, .on_skip = [](const std::string& why) {
                                std::fprintf(stderr, "minivit evaluate: skipped: %s\n", why.c_str());
                              }});
-  const Metrics m = evaluate(model.net(), loader.epoch(0));
+  Metrics m;
+  for (const Batch& batch : loader.epoch(0))
+    m.add(model.net()(batch.images), batch.labels, model.multi_label());
   if (options.json)
     std::printf("%s\n", io::json_text(io::Json::object({{"images", m.samples},
                                                         {"correct", m.correct},

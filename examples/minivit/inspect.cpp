@@ -18,6 +18,7 @@ namespace {
 struct Options {
   std::vector<std::string> paths;
   std::string architecture;
+  std::int64_t num_heads = 0;
   bool brief = false, json = false;
 };
 
@@ -33,7 +34,8 @@ Report report_on(const std::string& path, const Options& options) {
   Report r{.path = path, .problem = {}, .family = {}, .notes = {}, .loaded = {}, .file = {}};
   try {
     r.file.emplace(detail::weights_file(path));
-    r.loaded.emplace(load_pretrained(path, {.architecture = options.architecture}));
+    r.loaded.emplace(
+        load_pretrained(path, {.architecture = options.architecture, .num_heads = options.num_heads}));
     r.family = r.loaded->family;
     r.notes = r.loaded->notes;
     r.notes.insert(r.notes.end(), r.loaded->guesses.begin(), r.loaded->guesses.end());
@@ -47,8 +49,8 @@ io::Json as_json(const Report& r, const Options& options) {
   if (r.loaded) {
     json["family"] = r.family;
     json["parameters"] = parameter_count(r.loaded->model.net);
-    json["config"] =
-        to_json({r.loaded->model.net.config, r.loaded->model.labels, r.loaded->model.preprocess});
+    json["config"] = to_json({r.loaded->model.net.config, r.loaded->model.labels, r.loaded->model.preprocess,
+                              r.loaded->model.multi_label});
     json["notes"] = r.notes;
   }
   if (r.file && !options.brief) {
@@ -120,6 +122,9 @@ std::function<int()> setup(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   app.add_option("--architecture", options->architecture,
                  "timm's name of the model, as vit_small_patch16_224, if it has no config.json");
+  app.add_option("--num-heads", options->num_heads,
+                 "attention heads, if neither files nor timm's names say them")
+      ->check(CLI::Range(1, 1024));
   app.add_flag("--brief", options->brief, "no tensors");
   app.add_flag("--json", options->json, "one JSON object a line");
   app.add_option("paths", options->paths, "files or folders")->required();

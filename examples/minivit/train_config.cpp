@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <iterator>
 
+#include "minivit/core/number.hpp"
 #include "minivit/io/pretrained.hpp"
 
 namespace minivit::cli {
@@ -113,7 +114,10 @@ TrainConfig TrainConfig::from(std::span<const Assignment> given, bool complete) 
   ViTConfig trained;
   const bool looks = !c.pretrained.empty() && !complete;
   if (looks) {
-    const ModelConfig found = read_pretrained_config(c.pretrained, {.architecture = c.architecture});
+    PretrainedOptions options{.architecture = c.architecture};
+    for (const Assignment& a : assignments)  // for weights whose files say nothing about them
+      if (a.name == "model.num_heads") options.num_heads = to_number<std::int64_t>(a.value).value_or(0);
+    const ModelConfig found = read_pretrained_config(c.pretrained, options);
     trained = found.vit;
     c.adopt(found);
   }
@@ -219,6 +223,8 @@ void TrainConfig::resolve() {
   check<ConfigError>(
       detail::parse_number(height, model.image_height) && detail::parse_number(width, model.image_width),
       "model.image_size is \"", image_size, "\", expected pixels as 224, or height x width as 224x160");
+  check<ConfigError>(training.min_lr <= training.lr, "training.min_lr is ", training.min_lr,
+                     ", expected at most training.lr, which is ", training.lr);
   model.validate();
   preprocess().validate();
   static_cast<void>(training.fine_tuning.frozen_blocks(model));  // for what it throws

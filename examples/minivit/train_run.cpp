@@ -15,6 +15,7 @@
 #include "minivit/io/transfer.hpp"
 #include "minivit/vit.hpp"
 #include "recorder.hpp"
+#include "run_classes.hpp"
 #include "stop_signal.hpp"
 #include "text_table.hpp"
 #include "training_images.hpp"
@@ -105,6 +106,7 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
   };
   // Where to begin: a run without a checkpoint has not come far enough to have one, and begins anew.
   if (std::filesystem::exists(run / "last")) {
+    check_classes(run, images.classes());
     const std::string expected = state.data;
     state =
         TrainingState::from(load_checkpoint(run / "last", model, parameters, optimizer, ema), run / "last");
@@ -117,9 +119,7 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
                      ": has no checkpoint (last/), so it cannot go on. Start again with --config ",
                      (run / "config.yaml").string());
   }
-  io::Json mapping = io::Json::object();
-  for (std::size_t i = 0; i < images.classes().size(); ++i) mapping[images.classes()[i]] = i;
-  io::write_json_file(run / "class_mapping.json", mapping);
+  write_class_mapping(run, images.classes());
   Recorder recorder(run, c, log, state, batches);
   recorder.describe(model, images.train_part.size(), images.val_part.size(), state);
 
@@ -221,6 +221,7 @@ VisionTransformer make_model(const TrainConfig& c, const TrainingImages& images,
   if (!c.pretrained.empty() && !resumed) {
     manual_seed(c.training.seed);  // of the new rows of the head
     Pretrained before = load_pretrained(c.pretrained, {.architecture = c.architecture,
+                                                       .num_heads = size.num_heads,
                                                        .missing_head = true,
                                                        .image_height = size.image_height,
                                                        .image_width = size.image_width,

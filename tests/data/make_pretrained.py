@@ -124,6 +124,7 @@ of_transformers("hf_dinov2_new_names", "Dinov2ForImageClassification", 29, origi
 of_transformers("hf_dinov2_model", "Dinov2Model", 30)
 of_transformers("hf_dinov2_larger", "Dinov2ForImageClassification", 31, processor=bit_processor, image_size=28)
 of_transformers("hf_dinov2_registers", "Dinov2WithRegistersForImageClassification", 32)
+of_transformers("hf_dinov2_registers_larger", "Dinov2WithRegistersForImageClassification", 35, processor=bit_processor, image_size=28)
 of_transformers("hf_dinov2_swiglu", "Dinov2WithRegistersForImageClassification", 33, use_swiglu_ffn=True)
 of_transformers("hf_dinov2_swiglu_new_names", "Dinov2ForImageClassification", 34, use_swiglu_ffn=True,
                 original_names=False)

@@ -266,10 +266,9 @@ TEST_CASE("settings and images out of range are refused") {
     CHECK(message_of<ConfigError>([&] {
             return decode_reduction(100, 100, Preprocess{.crop_pct = bad});
           }).starts_with("preprocess: crop_pct is "));
-  CHECK(invalid([](auto& t) { t.base.std[1] = 0; }) ==
-        "preprocess: std[1] is 0, expected above 0 and finite");
+  CHECK(invalid([](auto& t) { t.base.std[1] = 0; }) == "preprocess: std[1] is 0, expected 1e-05 to 1000");
   CHECK(invalid([](auto& t) { t.base.mean[2] = INFINITY; }) ==
-        "preprocess: mean[2] is inf, expected a finite number");
+        "preprocess: mean[2] is inf, expected -1000 to 1000");
   CHECK(invalid([](auto& t) { t.scale_min = 0; }).starts_with("transform: scale is 0 to 1"));
   CHECK(invalid([](auto& t) { t.ratio_max = 0.5; }).starts_with("transform: ratio is 0.75 to 0.5"));
   CHECK(invalid([](auto& t) { t.hflip = 1.5; }).starts_with("transform: hflip is 1.5"));

@@ -179,7 +179,7 @@ TEST_CASE("preprocessing is saved and read back") {
   all[1].fit = Preprocess::Fit::crop, all[1].crop_pct = 0.9;
   all[2].filter = image::Filter::bilinear, all[2].mean = {0.5f, 0.25f, 0.1f};
   all[3].filter = image::Filter::nearest, all[3].std = {0.5f, 1.0f, 0.3f};
-  all[4].crop_pct = 0.875;
+  all[4].crop_pct = 0.875, all[4].crop_rounding = CropRounding::down;
   for (const Preprocess& p : all) {
     save_model(saved.path, saved.net, kLabels, p);
     CHECK(load_bundle(saved.path).preprocess == p);
@@ -263,8 +263,10 @@ TEST_CASE("a folder of timm's is read, one of transformers is refused with a rea
 
 TEST_CASE("what timm has a default for may be missing") {
   const Saved saved;
-  fixture::write(saved.config,
-                 std::string(R"({"num_classes": 3, "model_args": {"img_size": [8, 12], "patch_size": 4,
+  fixture::write(
+      saved.config,
+      std::string(
+          R"({"architecture": "vit_base_patch16_224", "num_classes": 3, "model_args": {"img_size": [8, 12], "patch_size": 4,
       "embed_dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2}})"));
   const ModelBundle model = load_bundle(saved.path);
   CHECK(same_weights(model.net, saved.net));
@@ -365,6 +367,7 @@ TEST_CASE("values that are wrong in config.json are named with the file") {
   wrong_type("\"num_classes\": 3", "\"num_classes\": [3]", "num_classes");
   wrong_type("\"interpolation\": \"bicubic\"", "\"interpolation\": \"lanczos\"", "interpolation");
   wrong_type("\"crop_mode\": \"squash\"", "\"crop_mode\": \"border\"", "crop_mode");
+  wrong_type("\"crop_rounding\": \"even\"", "\"crop_rounding\": \"up\"", "crop_rounding");
   wrong_type("\"positions\": \"learned\"", "\"positions\": \"rotary\"", "positions");
   wrong_type("\"global_pool\": \"token\",\n    \"class", "\"global_pool\": \"map\",\n    \"class",
              "global_pool");

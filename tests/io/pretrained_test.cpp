@@ -75,6 +75,7 @@ TEST_CASE("pretrained: every kind of model gives the logits of the library that 
       {"hf_dinov2_model", "DINOv2, transformers' names"},
       {"hf_dinov2_larger", "DINOv2, transformers' names"},
       {"hf_dinov2_registers", "DINOv2 with registers, transformers' names"},
+      {"hf_dinov2_registers_larger", "DINOv2 with registers, transformers' names"},
       {"hf_dinov2_swiglu", "DINOv2 with registers, transformers' names"},
       {"hf_dinov2_swiglu_new_names", "DINOv2, transformers' names"},
   };

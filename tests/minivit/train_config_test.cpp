@@ -255,6 +255,12 @@ TEST_CASE("a pretrained model's sizes and preprocessing are the defaults") {
   CHECK(message_of<FileError>([&] { TrainConfig::from(all); }).find("gone") != std::string::npos);
 }
 
+TEST_CASE("the learning rate at the end is not above the highest") {
+  CHECK(complaint({"training.lr=1e-3", "training.min_lr=2e-3"}) ==
+        "training.min_lr is 0.002, expected at most training.lr, which is 0.001");
+  CHECK(config_of({"training.lr=1e-3", "training.min_lr=1e-3"}).training.min_lr == 1e-3);
+}
+
 TEST_CASE("mean and deviation by numbers") {
   const Preprocess p = config_of({"data.normalization=0.1 0.2 0.3 / 0.4 0.5 0.6"}).preprocess();
   CHECK(p.mean == std::array{0.1f, 0.2f, 0.3f});
@@ -263,10 +269,13 @@ TEST_CASE("mean and deviation by numbers") {
        {"data.normalization=inception", "data.normalization=1 2 3", "data.normalization=1 2 3 / 4 5",
         "data.normalization=1 2 3 / 4 5 6 7", "data.normalization=1 2 x / 4 5 6"})
     CHECK(complaint({wrong}).starts_with("data.normalization is \""));
-  CHECK(complaint({"data.normalization=0 0 0 / 0 1 1"}) ==
-        "preprocess: std[0] is 0, expected above 0 and finite");
+  CHECK(complaint({"data.normalization=0 0 0 / 0 1 1"}) == "preprocess: std[0] is 0, expected 1e-05 to 1000");
   CHECK(complaint({"data.normalization=0 0 nan / 1 1 1"}) ==
-        "preprocess: mean[2] is nan, expected a finite number");
+        "preprocess: mean[2] is nan, expected -1000 to 1000");
+  CHECK(complaint({"data.normalization=0 0 0 / 1 1 1e-45"}) ==
+        "preprocess: std[2] is 1e-45, expected 1e-05 to 1000");
+  CHECK(complaint({"data.normalization=3e38 0 0 / 1 1 1"}) ==
+        "preprocess: mean[0] is 3e+38, expected -1000 to 1000");
   CHECK(complaint({"data.crop_pct=0"})
             .ends_with("data.crop_pct is \"0\", expected a number, above 0 and at most 1"));
   CHECK(complaint({"data.crop_pct=1e-9"})

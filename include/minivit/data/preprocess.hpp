@@ -2,7 +2,7 @@
 #pragma once
 
 #include <array>
-#include <limits>
+#include <span>
 
 #include "minivit/core/fields.hpp"
 #include "minivit/core/rng.hpp"
@@ -11,6 +11,10 @@
 #include "minivit/tensor/shape.hpp"
 
 namespace minivit::inline MINIVIT_ABI::image {
+
+/// Where a center crop begins if half the rest is no whole number: rounded, halves to even, as torchvision
+/// and timm do, or rounded down as transformers' image processors do.
+enum class CropRounding { even, down };
 
 /// Settings of the preprocessing for evaluation, prediction and serving. Images are RGB, what the model sees
 /// may be gray. A transform in the sense of transform.hpp.
@@ -24,23 +28,24 @@ struct Preprocess {
   int channels = 3;  ///< what the model sees: 3, or 1 for the luma (ITU-R BT.601) of the normalized channels
   Fit fit = Fit::squash;
   double crop_pct = 1.0;  ///< share of the resized edge that is kept, in (0, 1]
+  CropRounding crop_rounding = CropRounding::even;
   Filter filter = Filter::bicubic;
-  /// Subtracted from values in [0, 1]; default: ImageNet's.
+  /// Subtracted from values in [0, 1], from -1000 to 1000; default: ImageNet's.
   std::array<float, 3> mean{0.485f, 0.456f, 0.406f};
-  /// Then divided by; greater than 0.
+  /// Then divided by, from 0.00001 to 1000.
   std::array<float, 3> std{0.229f, 0.224f, 0.225f};
 
   /// f(name, member, help, range) for every setting.
   static void fields(auto& self, auto&& f) {
-    constexpr double kInfinity = std::numeric_limits<double>::infinity();
     f("height", self.height, "pixels", Range{1, static_cast<double>(kMaxPixels)});
     f("width", self.width, "pixels", Range{1, static_cast<double>(kMaxPixels)});
     f("channels", self.channels, "what the model sees: 3, or 1 for gray", Range{});
     f("fit", self.fit, "center crop, or squash to the model's size", Range{});
     f("crop_pct", self.crop_pct, "part of the edge that a center crop keeps", Range{0, 1, true});
+    f("crop_rounding", self.crop_rounding, "of the first pixel of a center crop", Range{});
     f("interpolation", self.filter, "of resizing", Range{});
-    f("mean", self.mean, "of each channel, subtracted", Range{-kInfinity, kInfinity, true, true});
-    f("std", self.std, "of each channel, divided by", Range{0, kInfinity, true, true});
+    f("mean", self.mean, "of each channel, subtracted", Range{-1000, 1000});
+    f("std", self.std, "of each channel, divided by", Range{1e-5, 1000});
   }
 
   /// Throws ConfigError for a value out of range, also for a crop_pct that cuts out of more than kMaxPixels.
@@ -74,6 +79,10 @@ struct Preprocess {
 /// Throws ShapeError if the image has another size or is not RGB.
 void to_tensor(const Image& image, const Preprocess& p, float* out);
 
+/// The same into a place of known size. Throws ShapeError, with nothing written, unless it is that of a
+/// sample.
+void to_tensor(const Image& image, const Preprocess& p, std::span<float> out);
+
 /// The evaluation transform: geometry, then normalization; writes (channels, p.height, p.width). Throws as
 /// `fit_image`.
 void preprocess(const Image& image, const Preprocess& p, float* out);
@@ -92,11 +101,15 @@ namespace detail {
 }  // namespace minivit::inline MINIVIT_ABI::image
 
 namespace minivit::inline MINIVIT_ABI {
+using image::CropRounding;
 using image::Preprocess;
 using image::preprocess;
 template <>
 inline constexpr auto kEnumNames<Preprocess::Fit> = std::to_array<EnumName<Preprocess::Fit>>(
     {{Preprocess::Fit::crop, "crop"}, {Preprocess::Fit::squash, "squash"}});
+template <>
+inline constexpr auto kEnumNames<image::CropRounding> = std::to_array<EnumName<image::CropRounding>>(
+    {{image::CropRounding::even, "even"}, {image::CropRounding::down, "down"}});
 }  // namespace minivit::inline MINIVIT_ABI
 
 #if MINIVIT_DEFINITIONS
@@ -138,9 +151,11 @@ MINIVIT_INLINE int Preprocess::decode_reduction(int image_width, int image_heigh
 
 namespace detail {
 
-/// The start of the middle `part` of `whole`: half the rest, halves rounded to even as Python's round.
-inline int center_start(int whole, int part) {
-  return static_cast<int>(std::nearbyint((whole - part) / 2.0));
+/// The start of the middle `part` of `whole`: half the rest, a half rounded to even as Python's round, or
+/// down.
+inline int center_start(int whole, int part, CropRounding rounding = CropRounding::even) {
+  return rounding == CropRounding::down ? (whole - part) / 2
+                                        : static_cast<int>(std::nearbyint((whole - part) / 2.0));
 }
 
 MINIVIT_INLINE std::array<int, 2> size_before_crop(int image_width, int image_height, const Preprocess& p) {
@@ -237,8 +252,9 @@ inline Image fit_image(const Image& image, int width, int height, int reduction,
                     " of ", width, "x", height);
   const auto [w, h] = size_before_crop(width, height, p);
   const double by = reduction;
-  return resize_view(View::of(image), {0, width / by, image.width, w, center_start(w, p.width), p.width},
-                     {0, height / by, image.height, h, center_start(h, p.height), p.height}, p.filter);
+  return resize_view(
+      View::of(image), {0, width / by, image.width, w, center_start(w, p.width, p.crop_rounding), p.width},
+      {0, height / by, image.height, h, center_start(h, p.height, p.crop_rounding), p.height}, p.filter);
 }
 
 }  // namespace detail
@@ -262,6 +278,12 @@ MINIVIT_INLINE int decode_reduction(int width, int height, const Preprocess& p) 
 MINIVIT_INLINE void to_tensor(const Image& image, const Preprocess& p, float* out) {
   detail::check_size("to_tensor", image, p, "; see fit_image");
   detail::look_up_planes(image, detail::normal_tables(p), false, p.channels, out);
+}
+
+MINIVIT_INLINE void to_tensor(const Image& image, const Preprocess& p, std::span<float> out) {
+  check<ShapeError>(static_cast<std::int64_t>(out.size()) == p.sample_shape().numel(),
+                    "to_tensor: there is room for ", out.size(), " numbers, a sample is ", p.sample_shape());
+  to_tensor(image, p, out.data());
 }
 
 MINIVIT_INLINE void preprocess(const Image& image, const Preprocess& p, float* out) {

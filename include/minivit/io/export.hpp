@@ -55,6 +55,8 @@ inline std::string model_card(const ModelBundle& model, ExportFormat format,
               ", crop ", p.crop_pct, ", ", enum_name(p.filter), ", mean ", p.mean[0], " ", p.mean[1], " ",
               p.mean[2], ", deviation ", p.std[0], " ", p.std[1], " ", p.std[2], " |\n");
   for (const auto& [name, value] : results) out += str_cat("| ", name, " | ", value, " |\n");
+  if (model.multi_label)
+    out += "| classes | do not exclude each other: probabilities are sigmoids of the logits |\n";
   if (results.empty()) out += "| results | not measured |\n";
   out += "\n## Use\n\n" + detail::usage_text(format);
   if (!model.labels.empty()) {
@@ -84,13 +86,14 @@ inline void export_model(const std::filesystem::path& folder, const ModelBundle&
   io::AtomicDirectory fresh(folder);
   const std::filesystem::path& to = fresh.path();
   if (format == ExportFormat::timm)
-    detail::write_model_files(to, model.net, model.labels, model.preprocess);
+    detail::write_model_files(to, model.net, model.labels, model.preprocess, model.multi_label);
   else if (format == ExportFormat::onnx)
     save_onnx(to / "model.onnx", model, onnx);
   else
     write_transformers_files(
         to, model.net, model.labels, model.preprocess,
-        format == ExportFormat::transformers ? Naming::transformers : Naming::transformers5);
+        format == ExportFormat::transformers ? Naming::transformers : Naming::transformers5,
+        model.multi_label);
   io::AtomicFile card(to / "README.md");
   card.write(model_card(model, format, results));
   card.commit();

@@ -15,6 +15,7 @@
 #include "minivit/io/model_config_json.hpp"
 #include "minivit/io/model_folder.hpp"
 #include "minivit/io/tensor_names.hpp"
+#include "minivit/io/transformers_config.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -69,9 +70,7 @@ inline TransformersClass transformers_class(const ViTConfig& c, Naming naming) {
 inline io::Json dino_mlp_ratio(const ViTConfig& c) {
   const std::int64_t C = c.embedding_dim;
   const auto width = [&](double ratio) {  // of fc1
-    const auto hidden = static_cast<std::int64_t>(static_cast<double>(C) * ratio);
-    // transformers' Dinov2SwiGLUFFN
-    return c.activation == Activation::gelu ? hidden : 2 * ((hidden * 2 / 3 + 7) / 8 * 8);
+    return dino_hidden_dim(static_cast<std::int64_t>(static_cast<double>(C) * ratio), c.activation);
   };
   for (std::int64_t ratio = 1; ratio <= 64; ++ratio)
     if (width(static_cast<double>(ratio)) == c.hidden_dim()) return io::Json(ratio);
@@ -87,7 +86,7 @@ inline io::Json dino_mlp_ratio(const ViTConfig& c) {
 
 /// config.json of the class.
 inline io::Json transformers_config(const ViTConfig& c, const std::vector<std::string>& labels,
-                                    const TransformersClass& t) {
+                                    const TransformersClass& t, bool multi_label) {
   io::Json id2label = io::Json::object(), label2id = io::Json::object();
   for (std::size_t i = 0; i < labels.size(); ++i) {
     id2label[str_cat(i)] = labels[i];
@@ -109,6 +108,7 @@ inline io::Json transformers_config(const ViTConfig& c, const std::vector<std::s
       {"id2label", std::move(id2label)},
       {"label2id", std::move(label2id)},
   });
+  if (multi_label) json["problem_type"] = "multi_label_classification";
   if (t.dino) {
     json["mlp_ratio"] = dino_mlp_ratio(c);
     json["use_swiglu_ffn"] = c.activation == Activation::swiglu;
@@ -187,17 +187,18 @@ void for_each_part(const std::string& name, const Tensor& value, const Transform
 /// Writes model.safetensors, config.json and preprocessor_config.json into `folder` as transformers has them:
 /// of ViTForImageClassification, DeiTForImageClassification(WithTeacher) or Dinov2(WithRegisters)
 /// ForImageClassification, or of their models without a head; whichever computes what `net` does. `naming`:
-/// which of its names. Throws ConfigError if there is no such class, FileError for files.
+/// which of its names. multi_label: the classes do not exclude each other. Throws ConfigError if there is no
+/// such class, FileError for files.
 inline void write_transformers_files(const std::filesystem::path& folder, const VisionTransformer& net,
                                      const std::vector<std::string>& labels, const Preprocess& preprocess,
-                                     Naming naming = Naming::transformers) {
+                                     Naming naming = Naming::transformers, bool multi_label = false) {
   detail::check_merged(net);
   const ViTConfig& c = net.config;
   check<ConfigError>(preprocess.fit == Preprocess::Fit::squash || preprocess.height == preprocess.width,
                      "transformers crops squares only, the model sees ", preprocess.width, "x",
                      preprocess.height, "; export it for timm or as ONNX");
   const detail::TransformersClass t = detail::transformers_class(c, naming);
-  const io::Json config = detail::transformers_config(c, labels, t);
+  const io::Json config = detail::transformers_config(c, labels, t, multi_label);
   io::SafetensorsWriter writer;
   writer.set_metadata("format", "pt");
   for (const auto& [name, tensor] : detail::tensors_for_transformers(net, t))

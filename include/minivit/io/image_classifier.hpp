@@ -17,6 +17,7 @@ struct ModelBundle {
   VisionTransformer net;
   std::vector<std::string> labels;  ///< name of each class
   Preprocess preprocess;
+  bool multi_label = false;  ///< classes do not exclude each other: the probability of each is its sigmoid
 };
 
 /// One class and how probable it is.
@@ -30,14 +31,17 @@ struct Prediction {
 class ImageClassifier {
  public:
   /// Packs the weights. Throws ConfigError unless there is a label for each class and the preprocessing gives
-  /// images of the network's size and channels.
-  ImageClassifier(const VisionTransformer& net, std::vector<std::string> labels, Preprocess preprocess);
+  /// images of the network's size and channels. multi_label: the classes do not exclude each other, so the
+  /// probability of each is the sigmoid of its logit, not its part of the softmax.
+  ImageClassifier(const VisionTransformer& net, std::vector<std::string> labels, Preprocess preprocess,
+                  bool multi_label = false);
   explicit ImageClassifier(const ModelBundle& model);
 
   const PackedViT& net() const noexcept { return net_; }
   const ViTConfig& config() const noexcept { return net_.config(); }
   const std::vector<std::string>& labels() const noexcept { return labels_; }
   const Preprocess& preprocess() const noexcept { return preprocess_; }
+  bool multi_label() const noexcept { return multi_label_; }
 
   /// Images as the network takes them: (B, channels, height, width).
   [[nodiscard]] Tensor prepare(std::span<const Image> images) const;
@@ -46,23 +50,25 @@ class ImageClassifier {
   [[nodiscard]] Tensor logits(std::span<const Image> images) const { return net_(prepare(images)); }
 
   /// The `top` most probable classes of an image, the best first. Throws ConfigError for a model without
-  /// classes.
+  /// classes, Error as `ranked`.
   [[nodiscard]] std::vector<Prediction> classify(const Image& image, std::size_t top = 5) const;
 
   /// The same given an image's logits; equally probable classes come by number. Throws ShapeError unless
-  /// there is a logit for each class.
+  /// there is a logit for each class, Error that names the first that is infinite or no number.
   [[nodiscard]] std::vector<Prediction> ranked(std::span<const float> logits, std::size_t top = 5) const;
 
  private:
   PackedViT net_;
   std::vector<std::string> labels_;
   Preprocess preprocess_;
+  bool multi_label_;
 };
 
 }  // namespace minivit::inline MINIVIT_ABI
 
 #if MINIVIT_DEFINITIONS
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -71,8 +77,8 @@ class ImageClassifier {
 namespace minivit::inline MINIVIT_ABI {
 
 MINIVIT_INLINE ImageClassifier::ImageClassifier(const VisionTransformer& net, std::vector<std::string> labels,
-                                                Preprocess preprocess)
-    : net_(net), labels_(std::move(labels)), preprocess_(preprocess) {
+                                                Preprocess preprocess, bool multi_label)
+    : net_(net), labels_(std::move(labels)), preprocess_(preprocess), multi_label_(multi_label) {
   const ViTConfig& c = net.config;
   check<ConfigError>(static_cast<std::int64_t>(labels_.size()) == c.num_classes,
                      "classifier: ", labels_.size(), " labels given for a model of ", c.num_classes,
@@ -86,15 +92,16 @@ MINIVIT_INLINE ImageClassifier::ImageClassifier(const VisionTransformer& net, st
 }
 
 MINIVIT_INLINE ImageClassifier::ImageClassifier(const ModelBundle& model)
-    : ImageClassifier(model.net, model.labels, model.preprocess) {}
+    : ImageClassifier(model.net, model.labels, model.preprocess, model.multi_label) {}
 
 MINIVIT_INLINE Tensor ImageClassifier::prepare(std::span<const Image> images) const {
   const ViTConfig& c = config();
   Tensor batch =
       Tensor::empty({static_cast<std::int64_t>(images.size()), c.channels, c.image_height, c.image_width});
-  const std::int64_t size = c.channels * c.image_height * c.image_width;
+  const auto size = static_cast<std::size_t>(c.channels * c.image_height * c.image_width);
   for (std::size_t i = 0; i < images.size(); ++i)
-    minivit::preprocess(images[i], preprocess_, batch.data() + static_cast<std::int64_t>(i) * size);
+    image::to_tensor(image::fit_image(images[i], preprocess_), preprocess_,
+                     std::span(batch.data(), images.size() * size).subspan(i * size, size));
   return batch;
 }
 
@@ -108,8 +115,14 @@ MINIVIT_INLINE std::vector<Prediction> ImageClassifier::ranked(std::span<const f
                                                                std::size_t top) const {
   check<ShapeError>(logits.size() == labels_.size(), "classifier: ", logits.size(), " logits given for ",
                     labels_.size(), " classes");
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    check(std::isfinite(logits[i]), "classifier: the logit of class \"", labels_[i], "\" is ", logits[i],
+          ", not a finite number; the weights, or the numbers that the image becomes, are out of range");
   std::vector<float> p(logits.size());
-  if (!p.empty()) kernels::softmax_row(static_cast<std::int64_t>(p.size()), logits.data(), p.data());
+  if (multi_label_)
+    std::ranges::transform(logits, p.begin(), [](float z) { return 1.0f / (1.0f + std::exp(-z)); });
+  else if (!p.empty())
+    kernels::softmax_row(static_cast<std::int64_t>(p.size()), logits.data(), p.data());
   std::vector<std::size_t> order(p.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) { return p[a] > p[b]; });

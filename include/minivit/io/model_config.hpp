@@ -14,6 +14,7 @@ struct ModelConfig {
   ViTConfig vit;
   std::vector<std::string> labels;  ///< name of each class
   Preprocess preprocess;
+  bool multi_label = false;  ///< classes do not exclude each other: the probability of each is its sigmoid
 };
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "minivit/io/image_classifier.hpp"
@@ -18,7 +19,8 @@ void save_weights(const std::filesystem::path& path, const Module& module) {
 }
 
 /// Reads parameters from a safetensors file. Strict: a tensor that is missing, not expected or of another
-/// shape is an error that names it, and the parameters are then unchanged. Throws FileError.
+/// shape is an error that names it, and the parameters are then unchanged; so is one that holds an infinite
+/// number or one that is none, but those before it have been read. Throws FileError.
 void load_weights(const std::filesystem::path& path, const std::vector<NamedParameter>& parameters);
 template <class Module>
 void load_weights(const std::filesystem::path& path, Module& module) {
@@ -32,6 +34,9 @@ void load_weights(const std::filesystem::path& path, Module& module) {
 void save_model(const std::filesystem::path& directory, const VisionTransformer& net,
                 const std::vector<std::string>& labels, const Preprocess& preprocess);
 
+/// The same of everything that a model directory holds.
+void save_model(const std::filesystem::path& directory, const ModelBundle& model);
+
 /// Reads a model directory: config.json and model.safetensors, strictly: the model as it can be trained
 /// further or exported. Throws FileError that names the file and what is wrong in it, ConfigError for a
 /// configuration that makes no model.
@@ -44,17 +49,24 @@ namespace detail {
 
 /// Writes the files of a model directory into `directory`, one by one. Throws as `save_model`.
 void write_model_files(const std::filesystem::path& directory, const VisionTransformer& net,
-                       const std::vector<std::string>& labels, const Preprocess& preprocess);
+                       const std::vector<std::string>& labels, const Preprocess& preprocess,
+                       bool multi_label = false);
 
 /// Throws ConfigError for a model with adapters, which no other library knows.
 void check_merged(const VisionTransformer& net);
+
+/// Throws FileError, naming file and tensor, if a value is infinite or no number.
+void check_finite(const Tensor& values, std::string_view file, std::string_view tensor);
 
 }  // namespace detail
 }  // namespace minivit::inline MINIVIT_ABI
 
 #if MINIVIT_DEFINITIONS
 #include <algorithm>
-#include <string_view>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <span>
 #include <utility>
 
 #include "minivit/core/atomic_directory.hpp"
@@ -69,6 +81,19 @@ namespace detail {
 MINIVIT_INLINE void check_merged(const VisionTransformer& net) {
   check<ConfigError>(net.encoder.blocks.empty() || !net.encoder.blocks[0].attn.qkv.lora.defined(),
                      "the model has adapters (LoRA); make them one with the weights with merge_lora first");
+}
+
+MINIVIT_INLINE void check_finite(const Tensor& values, std::string_view file, std::string_view tensor) {
+  const std::span<const float> all = values.values();
+  constexpr std::uint32_t kExponent = 0x7F800000;
+  std::uint32_t found = 0;  // without a branch, so that it is done in vectors
+  for (const float x : all)
+    found |= static_cast<std::uint32_t>((std::bit_cast<std::uint32_t>(x) & kExponent) == kExponent);
+  if (found == 0) return;
+  const auto bad = std::ranges::find_if_not(all, [](float x) { return std::isfinite(x); });
+  throw FileError(str_cat(file, ": ", tensor, " holds ", *bad,
+                          ", expected finite numbers only; the weights "
+                          "are damaged, or of a training that failed"));
 }
 
 inline void load_weights(const io::SafetensorsFile& file, const std::vector<NamedParameter>& parameters) {
@@ -88,15 +113,20 @@ inline void load_weights(const io::SafetensorsFile& file, const std::vector<Name
     if (!expected[i]) extra.add(file.tensors()[i].name);
   const std::string problems = missing.text() + extra.text() + misshapen.text();
   check<FileError>(problems.empty(), file.path().native(), ": does not hold this model", problems);
-  for (const auto& [name, p] : parameters) file.read_into(name, p->value);
+  for (const auto& [name, p] : parameters) {
+    file.read_into(name, p->value);
+    check_finite(p->value, file.path().native(), name);
+  }
 }
 
 MINIVIT_INLINE void write_model_files(const std::filesystem::path& directory, const VisionTransformer& net,
-                                      const std::vector<std::string>& labels, const Preprocess& preprocess) {
+                                      const std::vector<std::string>& labels, const Preprocess& preprocess,
+                                      bool multi_label) {
   check<ConfigError>(static_cast<std::int64_t>(labels.size()) == net.config.num_classes,
                      "save_model: ", labels.size(), " labels given for ", net.config.num_classes, " classes");
   save_weights(directory / "model.safetensors", net);
-  io::write_json_file(directory / "config.json", to_json(ModelConfig{net.config, labels, preprocess}));
+  io::write_json_file(directory / "config.json",
+                      to_json(ModelConfig{net.config, labels, preprocess, multi_label}));
   io::write_json_file(directory / "preprocessor_config.json", preprocessor_to_json(preprocess));
 }
 
@@ -123,6 +153,13 @@ MINIVIT_INLINE void save_model(const std::filesystem::path& directory, const Vis
   fresh.commit();
 }
 
+MINIVIT_INLINE void save_model(const std::filesystem::path& directory, const ModelBundle& model) {
+  detail::check_merged(model.net);
+  io::AtomicDirectory fresh(directory);
+  detail::write_model_files(fresh.path(), model.net, model.labels, model.preprocess, model.multi_label);
+  fresh.commit();
+}
+
 MINIVIT_INLINE ModelBundle load_bundle(const std::filesystem::path& directory) {
   io::recover_directory(directory);
   const auto config_path = directory / "config.json", weights_path = directory / "model.safetensors";
@@ -135,7 +172,8 @@ MINIVIT_INLINE ModelBundle load_bundle(const std::filesystem::path& directory) {
                    stored, " weights, ", config_path.native(), " describes a model of ",
                    config.vit.parameter_count());
   const SkipInit weights_come_from_the_file;
-  ModelBundle model{VisionTransformer(config.vit), std::move(config.labels), config.preprocess};
+  ModelBundle model{VisionTransformer(config.vit), std::move(config.labels), config.preprocess,
+                    config.multi_label};
   detail::load_weights(file, named_parameters(model.net));
   return model;
 }

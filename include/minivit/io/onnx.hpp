@@ -56,16 +56,17 @@ inline io::Json preprocessing_json(const Preprocess& p) {
 ///
 /// Input `pixel_values` (batch, channels, height, width), normalized as `preprocess` says; output `logits`
 /// (batch, num_classes), or `features` (batch, feature_dim) if there is no head; a batch of any size. It
-/// predicts: there is no dropout. The metadata hold `labels`, `preprocessing` and `architecture` as JSON. Of
-/// more weights than fit into the file (see OnnxOptions) all but the smallest are written to `file`.data, to
-/// be kept beside it. Memory is needed for the graph alone, weights are streamed.
+/// predicts: there is no dropout. The metadata hold `labels`, `preprocessing` and `architecture` as JSON, and
+/// `probabilities`: softmax, or sigmoid of each logit where classes do not exclude each other (multi_label).
+/// Of more weights than fit into the file (see OnnxOptions) all but the smallest are written to `file`.data,
+/// to be kept beside it. Memory is needed for the graph alone, weights are streamed.
 ///
 /// Each file is written atomically, the data first: a crash between the two leaves an earlier model with new
 /// data. Throws FileError (a full disk, a folder that is not there), ConfigError unless there is a label for
 /// each class and the options are in range, Error if the model has no weights or a label is not UTF-8.
 inline void save_onnx(const std::filesystem::path& file, const VisionTransformer& net,
                       const std::vector<std::string>& labels, const Preprocess& preprocess,
-                      const OnnxOptions& options = {}) {
+                      const OnnxOptions& options = {}, bool multi_label = false) {
   using namespace detail::onnx;
   detail::check_merged(net);
   check(net.patch_embed.weight.defined(), "save_onnx: the model has no weights");
@@ -88,6 +89,7 @@ inline void save_onnx(const std::filesystem::path& file, const VisionTransformer
     }
     add_entry(model, kMetadata, "labels", io::json_text(labels));
     add_entry(model, kMetadata, "preprocessing", io::json_text(preprocessing_json(preprocess)));
+    add_entry(model, kMetadata, "probabilities", multi_label ? "sigmoid" : "softmax");
     add_entry(model, kMetadata, "architecture", io::json_text(architecture_json(net.config)));
   }
   TransformerGraph(net).graph().save(file, head, options);
@@ -96,7 +98,7 @@ inline void save_onnx(const std::filesystem::path& file, const VisionTransformer
 /// The same for what `load_model` returns.
 inline void save_onnx(const std::filesystem::path& file, const ModelBundle& model,
                       const OnnxOptions& options = {}) {
-  save_onnx(file, model.net, model.labels, model.preprocess, options);
+  save_onnx(file, model.net, model.labels, model.preprocess, options, model.multi_label);
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -25,8 +25,9 @@ struct Pretrained {
 /// Reads a model of timm or transformers, or of this library: a folder with model.safetensors, config.json
 /// and preprocessor_config.json, or a safetensors file (with config.json beside it or without). Tensors are
 /// F32, F16, BF16 or F64. Strict: tensors that are missing, not known or of another shape are an error that
-/// names them; what published files hold besides is noted. Throws FileError for files,
-/// ConfigError for options that do not fit.
+/// names them, as are weights that are infinite or no number; what published files hold besides is noted.
+/// Keys of configuration files are understood, known to be without effect, or refused by name. Throws
+/// FileError for files, ConfigError for options that do not fit.
 [[nodiscard]] Pretrained load_pretrained(const std::filesystem::path& path,
                                          const PretrainedOptions& options = {});
 
@@ -43,6 +44,7 @@ struct Pretrained {
 #include <set>
 #include <utility>
 
+#include "minivit/io/model_folder.hpp"
 #include "minivit/io/name_list.hpp"
 #include "minivit/io/pretrained_source.hpp"
 #include "minivit/model/resample.hpp"
@@ -65,7 +67,12 @@ inline std::string family_of(const ViTConfig& v, Naming naming) {
 
 /// Reads the weights into `net`, strictly. Positions of the class token that stand in the way of patches'
 /// alone are added to it.
-inline void read_weights(const NamedTensors& tensors, VisionTransformer& net, bool new_head) {
+inline void read_weights(const NamedTensors& tensors, VisionTransformer& net, bool new_head,
+                         bool not_finite) {
+  const auto read = [&](const std::string& name, Tensor& into) {
+    tensors.read_into(name, into);
+    if (!not_finite) check_finite(into, tensors.file_name(), tensors.stored_name(name));
+  };
   NameList missing("; missing: "), extra("; not expected: "), misshapen("; of another shape: ");
   std::set<std::string> used;
   const std::int64_t C = net.config.embedding_dim, N = net.config.patches();
@@ -97,10 +104,10 @@ inline void read_weights(const NamedTensors& tensors, VisionTransformer& net, bo
 
   for (const auto& [name, p] : named_parameters(net)) {
     if (!used.contains(name)) continue;
-    if (name != "pos_embed" || !positions.defined()) tensors.read_into(name, p->value);
+    if (name != "pos_embed" || !positions.defined()) read(name, p->value);
   }
   if (!positions.defined()) return;
-  tensors.read_into("pos_embed", positions);
+  read("pos_embed", positions);
   std::copy_n(positions.data() + front * C, N * C, net.pos_embed.value.data());
   for (std::int64_t c = 0; c < C; ++c) {
     net.cls_token.value.data()[c] += positions.data()[c];
@@ -144,7 +151,8 @@ MINIVIT_INLINE Pretrained load_pretrained(const std::filesystem::path& path,
   const std::vector<std::string>& labels = source.hints.config.labels;
   ModelConfig wanted = source.wanted(options);
   const ViTConfig& to = wanted.vit;
-  Pretrained out{{}, source.tensors.naming(), detail::family_of(v, source.tensors.naming()), {}, {}};
+  Pretrained out{
+      {}, source.tensors.naming(), detail::family_of(v, source.tensors.naming()), {}, source.hints.notes};
   const auto note = [&](const auto&... parts) { out.notes.push_back(str_cat(parts...)); };
   for (const std::string& name : source.tensors.unused()) note("not needed and left out: ", name);
 
@@ -153,7 +161,7 @@ MINIVIT_INLINE Pretrained load_pretrained(const std::filesystem::path& path,
     return VisionTransformer(config);
   };
   VisionTransformer net = build(v);
-  detail::read_weights(source.tensors, net, source.new_head);
+  detail::read_weights(source.tensors, net, source.new_head, options.not_finite);
   if (source.new_head && v.num_classes > 0) {
     note("the head is missing and new");
     net.head = detail::new_head(v.feature_dim(), v.num_classes);
@@ -189,7 +197,9 @@ MINIVIT_INLINE Pretrained load_pretrained(const std::filesystem::path& path,
     wanted.labels = options.classes;
     net.config.num_classes = static_cast<std::int64_t>(options.classes.size());
   }
-  out.model = ModelBundle{std::move(net), std::move(wanted.labels), p};
+  // Other classes are learned one for each image.
+  const bool multi_label = wanted.multi_label && options.classes.empty();
+  out.model = ModelBundle{std::move(net), std::move(wanted.labels), p, multi_label};
   return out;
 }
 

@@ -15,10 +15,11 @@ enum class Naming { timm, transformers, transformers5 };
 
 /// What `load_pretrained` cannot know, and what is to be different from the file.
 struct PretrainedOptions {
-  std::string architecture{};  ///< timm's name, as "vit_small_patch16_224", if there is no config.json
-  std::int64_t num_heads = 0;  ///< or this, for an architecture whose name is not known; 0: not given
+  std::string architecture{};  ///< timm's name, as "vit_small_patch16_224", if no config.json says it
+  std::int64_t num_heads = 0;  ///< or this, where neither files nor timm know the architecture; 0: not given
   bool without_head = false;   ///< features only: the file's head, if there is one, is left out
   bool missing_head = false;   ///< the head may be missing in the file and is then new
+  bool not_finite = false;     ///< weights that are infinite or no number are read; refused otherwise
 
   /// Another image size: positions are interpolated. 0: the file's (of its preprocessing, if that differs).
   std::int64_t image_height = 0, image_width = 0;

@@ -7,11 +7,41 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
+#include "minivit/io/name_list.hpp"
 #include "minivit/io/pretrained_config.hpp"
 #include "minivit/io/tensor_names.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
+
+namespace detail {
+
+/// Throws FileError that names the settings in which configuration files and weights contradict each other.
+inline void check_stated(const ViTConfig& weights, const PretrainedHints& hints, const std::string& file) {
+  const ViTConfig& said = hints.config.vit;
+  const auto theirs = field_texts(said), ours = field_texts(weights);
+  NameList problems("");
+  for (const auto& [field, key] : hints.stated) {
+    const std::string_view name = field;
+    const auto at = std::ranges::find(ours, name, &std::pair<std::string_view, std::string>::first);
+    const std::string& stated = theirs[static_cast<std::size_t>(at - ours.begin())].second;
+    if (stated == at->second) continue;
+    if (name == "layer_scale" && (said.layer_scale != 0) == (weights.layer_scale != 0)) continue;
+    if (name == "distillation" && hints.of_transformers && !hints.knows_distillation &&
+        said.distillation == Distillation::token && weights.distillation == Distillation::head)
+      continue;
+    if (name == "mlp_ratio" && said.hidden_dim() == weights.hidden_dim()) continue;
+    if (name == "prefix_positions" && weights.prefix_tokens() == 0) continue;
+    if (name == "num_classes" && weights.num_classes == 0 && said.num_classes > 0) continue;  // see there
+    problems.add(str_cat(key, " is ", stated, ", in the weights ", at->second));
+  }
+  check<FileError>(problems.text().empty(), file,
+                   ": the weights are not those of the configuration: ", problems.text());
+}
+
+}  // namespace detail
 
 /// The configuration of a model whose weights are `tensors`: everything that their shapes say, the rest as
 /// the hints have it. Throws FileError that names what is missing to make it a Vision Transformer.
@@ -55,14 +85,17 @@ inline ViTConfig config_from_shapes(const NamedTensors& tensors, const Pretraine
   v.pooling = tensors.has("fc_norm.weight")                             ? Pooling::mean
               : head && head->rank() == 2 && (*head)[1] == 2 * patch[0] ? Pooling::token_and_mean
                                                                         : Pooling::token;
-  if (hints.config.vit.pooling == Pooling::mean) v.pooling = Pooling::mean;
+  if (hints.knows_pooling) v.pooling = hints.config.vit.pooling;
   v.fc_norm = v.pooling != Pooling::mean || tensors.has("fc_norm.weight");
   v.norm_pre = tensors.has("norm_pre.weight");
   v.qk_norm = tensors.has("blocks.0.attn.q_norm.weight");
 
   // Positions: of all tokens, or of the patches alone, or (DINOv2 in transformers) of all but the registers.
   const std::int64_t rows = positions[1], few = v.prefix_tokens() - v.register_tokens;
-  if (!hints.knows_image_size) {
+  const auto fits = [&](const ViTConfig& c) {
+    return rows == c.tokens() || rows == c.patches() || rows == few + c.patches();
+  };
+  if (!hints.knows_image_size && !fits(v)) {
     for (const std::int64_t prefix : {v.prefix_tokens(), few, std::int64_t{0}}) {
       const auto edge = static_cast<std::int64_t>(
           std::llround(std::sqrt(static_cast<double>(std::max<std::int64_t>(rows - prefix, 0)))));
@@ -71,12 +104,12 @@ inline ViTConfig config_from_shapes(const NamedTensors& tensors, const Pretraine
       break;
     }
   }
-  check<FileError>(v.patch_size >= 1 && v.patches() > 0 &&
-                       (rows == v.tokens() || rows == v.patches() || rows == few + v.patches()),
-                   file, ": pos_embed has ", rows, " positions, an image of ", v.image_height, "x",
-                   v.image_width, " has ", v.patches(), " patches of ", v.patch_size, "x", v.patch_size,
-                   " pixels, with ", v.prefix_tokens(), " tokens in front");
+  check<FileError>(v.patch_size >= 1 && v.patches() > 0 && fits(v), file, ": pos_embed has ", rows,
+                   " positions, an image of ", v.image_height, "x", v.image_width, " has ", v.patches(),
+                   " patches of ", v.patch_size, "x", v.patch_size, " pixels, with ", v.prefix_tokens(),
+                   " tokens in front");
   v.prefix_positions = rows == v.tokens();
+  detail::check_stated(v, hints, file);
   if (!hints.knows_heads)
     throw FileError(
         str_cat(file, ": the weights do not tell the number of attention heads, and no ",

@@ -129,6 +129,7 @@ class SafetensorsEntries final : public JsonHandler {
         place_ = Place::file;
         return;
       case Place::file:
+        if (key_ == "__metadata__" && value.is_null()) return;  // as if there were none
         expect(value.is_object(), "an object", value);
         place_ = key_ == "__metadata__" ? Place::metadata : Place::tensor;
         return;

@@ -170,6 +170,12 @@ class NamedTensors {
   const std::string& file_name() const { return file_->path().native(); }
   bool has(const std::string& name) const { return places_.contains(name); }
 
+  /// What the file calls a tensor, or the first part of it.
+  std::string stored_name(const std::string& name) const {
+    const io::SafetensorsInfo* const first = places_.at(name).front();
+    return std::string(first ? first->name : std::string_view(name));
+  }
+
   /// Tensors of the file that have no place, and those that are not needed.
   const std::vector<std::string>& unknown() const { return unknown_; }
   const std::vector<std::string>& unused() const { return unused_; }

@@ -13,8 +13,9 @@ namespace minivit::inline MINIVIT_ABI {
 [[nodiscard]] Tensor sincos_positions(std::int64_t rows, std::int64_t columns, std::int64_t C,
                                       std::int64_t prefix);
 
-/// How positions are interpolated: bicubic with half-pixel centers, as timm (antialiased, a = -0.5) or as
-/// transformers (a = -0.75). PyTorch's interpolate(mode="bicubic") with antialias true or false.
+/// How positions are interpolated: bicubic with half-pixel centers, as timm and transformers' DINOv2 with
+/// registers (antialiased, a = -0.5), or as transformers' other models (a = -0.75). PyTorch's
+/// interpolate(mode="bicubic") with antialias true or false.
 enum class PositionFilter { timm, transformers };
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -10,7 +10,7 @@ namespace minivit::inline MINIVIT_ABI {
 /// Options of `cross_entropy`.
 struct CrossEntropyOptions {
   float label_smoothing = 0.0f;  ///< in [0, 1]: this share of the target is spread evenly over all classes
-  std::span<const float> class_weights{};  ///< one for each class, or empty: all 1
+  std::span<const float> class_weights{};  ///< one above 0 for each class, or empty: all 1
 };
 
 /// Cross-entropy of logits (B, K) against class numbers (B), the mean over the batch as PyTorch defines it:
@@ -61,6 +61,10 @@ Var cross_entropy_of(const Var& logits, const CrossEntropyOptions& options, cons
   check<ShapeError>(
       options.class_weights.empty() || static_cast<std::int64_t>(options.class_weights.size()) == K,
       "cross_entropy: ", options.class_weights.size(), " class weights given for ", K, " classes");
+  for (std::size_t k = 0; k < options.class_weights.size(); ++k)
+    check<ConfigError>(options.class_weights[k] > 0.0f && std::isfinite(options.class_weights[k]),
+                       "cross_entropy: the weight of class ", k, " is ", options.class_weights[k],
+                       ", expected above 0 and finite");
   check<ShapeError>(B > 0 && K > 0, "cross_entropy: logits are ", logits.shape(),
                     ", expected at least one sample and class");
   Tensor gradient = Tensor::empty({B, K}), rows = Tensor::empty({B, 2});  // of each row: loss, divisor
