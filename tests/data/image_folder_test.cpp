@@ -9,6 +9,7 @@
 
 #include "../support/message_of.hpp"
 #include "fixture.hpp"
+#include "minivit/data/image_formats.hpp"
 
 using namespace minivit;
 using namespace minivit::image;
@@ -92,10 +93,8 @@ TEST_CASE("folders that cannot serve are refused by name") {
   CHECK(message(folder.path()) == root + ": holds only the class \"file\", expected at least two");
   CHECK(ImageFolder(folder.path(), kSmall, {.classes = {"other", "file"}}).labels() == std::vector<int>{1});
   fs::create_directories(folder.path() / "empty" / "deeper");
-  CHECK(message(folder.path()) ==
-        root +
-            "/empty: class \"empty\" holds no images (.jpg, .jpeg, .png, .bmp); add some or "
-            "remove the folder");
+  CHECK(message(folder.path()) == root + "/empty: class \"empty\" holds no images (" +
+                                      image::detail::format_suffixes() + "); add some or remove the folder");
   put(folder.path() / "empty" / "1.png");
   CHECK(message(folder.path(), {.classes = {"file", "x"}}) ==
         root +
