@@ -10,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "minivit/core/atomic_file.hpp"
 #include "minivit/core/number.hpp"
 
 namespace minivit::cli {
@@ -31,26 +32,26 @@ std::size_t end_of_row(std::string_view text, std::size_t begin) {
 
 CsvFile::CsvFile(std::filesystem::path path, std::string_view header, std::int64_t keep_rows)
     : path_(std::move(path)) {
-  std::error_code error;
-  std::uint64_t keep = 0;
+  std::string kept = str_cat(header, '\n');
+  bool whole = false;  // the file has what is kept and nothing else
   if (keep_rows > 0) {
-    const std::string text = io::read_file(path_, kMaxBytes);
-    check<FileError>(text.starts_with(str_cat(header, '\n')), path_.string(), ": does not begin with \"",
-                     header, "\"");
-    keep = header.size() + 1;
+    std::string text = io::read_file(path_, kMaxBytes);
+    check<FileError>(text.starts_with(kept), path_.string(), ": does not begin with \"", header, "\"");
+    std::size_t keep = kept.size();
     for (std::int64_t row = 0; row < keep_rows; ++row) {
       const std::size_t end = end_of_row(text, keep);
       check<FileError>(end != std::string::npos, path_.string(), ": has ", row, " rows, expected at least ",
                        keep_rows);
       keep = end + 1;
     }
+    whole = keep == text.size();
+    text.resize(keep);
+    kept = std::move(text);
   }
-  fd_ = io::detail::FileDescriptor(::open(path_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0666));
-  if (!fd_ || ::ftruncate(fd_.get(), static_cast<off_t>(keep)) != 0 ||
-      ::lseek(fd_.get(), static_cast<off_t>(keep), SEEK_SET) < 0)
-    fail();
-  size_ = keep;
-  if (keep == 0) append(str_cat(header, '\n'));
+  if (!whole) io::write_file_atomically(path_, kept);
+  fd_ = io::detail::FileDescriptor(::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+  if (!fd_) fail();
+  size_ = kept.size();
 }
 
 void CsvFile::sync() {
@@ -63,8 +64,7 @@ void CsvFile::append(std::string_view text) {
     const ssize_t n = io::detail::retried([&] { return ::write(fd_.get(), rest.data(), rest.size()); });
     if (n < 0) {
       const int error = errno;
-      static_cast<void>(::ftruncate(fd_.get(), static_cast<off_t>(size_)) == 0 &&
-                        ::lseek(fd_.get(), static_cast<off_t>(size_), SEEK_SET) >= 0);
+      static_cast<void>(::ftruncate(fd_.get(), static_cast<off_t>(size_)) == 0);
       errno = error;
       fail();
     }

@@ -20,8 +20,9 @@ std::string csv_field(std::string_view text);
 /// A CSV file that grows by whole rows: a process that is killed leaves none half-written.
 class CsvFile {
  public:
-  /// Begins a new file, or, with keep_rows ≥ 0 and an earlier file, goes on after that many of its rows and
-  /// cuts off the others. Throws FileError if it cannot be written, has another header or fewer rows.
+  /// Begins a new file, or, with keep_rows > 0 and an earlier file, goes on after that many of its rows
+  /// without the others. Who reads it meanwhile sees the old rows or those that are kept. Throws FileError if
+  /// it cannot be written, has another header or fewer rows.
   CsvFile(std::filesystem::path path, std::string_view header, std::int64_t keep_rows = 0);
 
   /// Appends the values, separated by commas: numbers in their shortest form that reads back equal, texts in

@@ -7,6 +7,7 @@
 #include "command.hpp"
 #include "minivit/core/file.hpp"
 #include "minivit/io/json.hpp"
+#include "printable.hpp"
 #include "program.hpp"
 
 namespace minivit::cli {
@@ -32,7 +33,7 @@ int write_digits(const std::filesystem::path& sheet_path, const std::filesystem:
     encode_png(to / format("%04zu.png", i), crop(sheet, column * kTile, row * kTile, kTile, kTile));
   }
   std::printf("%zu digits for training and %zu for testing in %s\n", kTrain, labels.size() - kTrain,
-              folder.c_str());
+              printable(folder.native()).c_str());
   return 0;
 }
 

@@ -48,13 +48,31 @@ struct ImageFiles {
   }
 };
 
+/// Whether `names` can be replaced with `matrix`: it has a line for each row of that, or is not there. A text
+/// of somebody else is not.
+bool replaceable_names(const fs::path& names, const fs::path& matrix) {
+  std::error_code error;
+  if (!fs::exists(names, error)) return true;
+  if (!fs::exists(matrix, error)) return false;
+  const io::InputFile file(matrix);
+  std::string header(std::min<std::uint64_t>(file.size(), 128), '\0');
+  file.read_at(0, header.data(), header.size());
+  const std::string text = io::read_file(names, std::size_t{1} << 32);
+  return header.find(str_cat("'shape': (", std::ranges::count(text, '\n'), ", ")) != std::string::npos;
+}
+
 /// Writes features with the names of their images, a row for each. Nothing is there before `commit`.
 class FeatureFiles {
  public:
   FeatureFiles(const fs::path& out, std::int64_t features) : path(out), names_path(out) {
     if (out.extension() == ".npy") {
+      names_path.replace_extension(".txt");
+      check<ConfigError>(replaceable_names(names_path, out), "--out is ", out.native(), ", and ",
+                         names_path.native(),
+                         ", where the names of the images go, is there and not that of such a matrix; "
+                         "choose another --out, or remove it");
       matrix_.emplace(out, features);
-      names_.emplace(names_path.replace_extension(".txt"));
+      names_.emplace(names_path);
       return;
     }
     std::string header = "image";
@@ -74,7 +92,18 @@ class FeatureFiles {
 
   void commit() {
     if (table_) return table_->commit();
-    matrix_->commit();
+    // Whenever it is killed, there is no matrix beside the names of another: in between there are no names.
+    const fs::path aside =
+        names_path.parent_path() / str_cat(".", names_path.filename().native(), ".earlier");
+    std::error_code none;
+    fs::rename(names_path, aside, none);
+    try {
+      matrix_->commit();
+    } catch (...) {
+      fs::rename(aside, names_path, none);
+      throw;
+    }
+    fs::remove(aside, none);
     names_->commit();
   }
 

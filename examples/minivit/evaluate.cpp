@@ -7,6 +7,7 @@
 #include "choose_run.hpp"
 #include "command.hpp"
 #include "minivit/io/json.hpp"
+#include "printable.hpp"
 #include "program.hpp"
 
 namespace minivit::cli {
@@ -25,7 +26,8 @@ int evaluate_folder(const Options& options) {
   // A class of the folder that the model does not know is an error that names it.
   const ImageFolder images(options.images, model.preprocess(), {.classes = model.labels()});
   DataLoader loader(images, {.batch_size = options.batch_size, .on_skip = [](const std::string& why) {
-                               std::fprintf(stderr, "minivit evaluate: skipped: %s\n", why.c_str());
+                               std::fprintf(stderr, "minivit evaluate: skipped: %s\n",
+                                            printable(why).c_str());
                              }});
   Metrics m;
   for (const Batch& batch : loader.epoch(0))

@@ -6,6 +6,7 @@
 
 #include "choose_run.hpp"
 #include "command.hpp"
+#include "model_destination.hpp"
 #include "program.hpp"
 #include "run_info.hpp"
 #include "text_table.hpp"
@@ -42,12 +43,7 @@ std::vector<std::pair<std::string, std::string>> results_of(const fs::path& mode
 int export_to(const Options& options) {
   const auto found = std::ranges::find(kExportFormats, options.format);
   const auto format = static_cast<ExportFormat>(found - std::begin(kExportFormats));
-  check<ConfigError>(
-      replaceable(options.out, {"README.md", "config.json", "model.onnx", "model.onnx.data",
-                                "model.safetensors", "preprocessor_config.json"}),
-      "--out is ", options.out,
-      ", a folder with something else than an exported model; expected a new one, or one to be "
-      "replaced");
+  check_model_destination("--out", options.out);
   const fs::path folder = options.choice.folder();
   const ModelBundle model = options.choice.load(folder);
   export_model(options.out, model, format, results_of(folder));

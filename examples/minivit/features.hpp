@@ -8,6 +8,7 @@
 #include <minivit/vit.hpp>
 #include <string>
 
+#include "printable.hpp"
 #include "progress.hpp"
 
 namespace minivit::cli {
@@ -38,7 +39,7 @@ class ImageCounter {
   /// A line of its own.
   void line(const std::string& text) {
     clear();
-    std::fprintf(stderr, "%s: %s\n", program_, text.c_str());
+    std::fprintf(stderr, "%s: %s\n", program_, printable(text).c_str());
   }
 
  private:

@@ -1,4 +1,4 @@
-// The machine, the memory and the revision, asked of the system.
+// The machine and the memory, asked of the system.
 #include "machine.hpp"
 
 #include <sys/resource.h>
@@ -6,10 +6,8 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <vector>
 
 #include "minivit/core/check.hpp"
-#include "process.hpp"
 
 namespace minivit::cli {
 
@@ -34,15 +32,6 @@ double peak_memory_mb() {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) / 1024;
-}
-
-std::string git_revision() {
-  const std::vector<std::string> command{"git",        "describe",  "--always",
-                                         "--abbrev=8", "--dirty=+", "--exclude=*"};
-  ProcessResult result = run_process(command, 2.0);
-  if (result.code != 0) return {};
-  while (!result.output.empty() && result.output.back() == '\n') result.output.pop_back();
-  return result.output;
 }
 
 }  // namespace minivit::cli

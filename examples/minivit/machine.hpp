@@ -1,4 +1,4 @@
-// Description of the machine and the source that a run was made with.
+// Description of the machine that a run was made with.
 #pragma once
 
 #include <string>
@@ -17,9 +17,5 @@ Machine this_machine();
 
 /// The most memory that this process has had so far, in MiB.
 double peak_memory_mb();
-
-/// The revision of the git repository around the current folder, as "cfd31716", with "+" if tracked files
-/// have changed; empty without a repository or git. Takes at most two seconds.
-std::string git_revision();
 
 }  // namespace minivit::cli

@@ -1,9 +1,13 @@
 // The program `minivit`.
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <string>
+
 #include "command.hpp"
 #include "program.hpp"
+#include "standard_streams.hpp"
 
 namespace {
 
@@ -24,7 +28,12 @@ void wait_asleep([[maybe_unused]] char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const minivit::cli::Command* command = argc > 1 ? minivit::cli::find_command(argv[1]) : nullptr;
+  using namespace minivit::cli;
+  open_standard_streams();
+  // A file that would become larger than ulimit -f is an error of that write, as on a full disk.
+  ::signal(SIGXFSZ, SIG_IGN);
+  const Command* command = argc > 1 ? find_command(argv[1]) : nullptr;
   if (command && command->computes) wait_asleep(argv);
-  return minivit::cli::run_minivit(argc, argv);
+  const std::string name = command ? std::string("minivit ") + command->name : "minivit";
+  return finish_output(name, run_minivit(argc, argv));
 }

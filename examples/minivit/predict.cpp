@@ -11,6 +11,7 @@
 #include "images.hpp"
 #include "minivit/io/json.hpp"
 #include "program.hpp"
+#include "standard_streams.hpp"
 #include "text_table.hpp"
 
 namespace minivit::cli {
@@ -52,7 +53,7 @@ int predict_images(const ImageClassifier& model, const std::vector<std::string>&
         images.push_back(decode_image(paths[i]));
         names.push_back(paths[i].string());
       } catch (const FileError& e) {
-        std::fprintf(stderr, "minivit predict: %s\n", e.what());
+        std::fprintf(stderr, "minivit predict: %s\n", printable_lines(e.what()).c_str());
         ++unreadable;
       }
     if (images.empty()) continue;
@@ -64,12 +65,12 @@ int predict_images(const ImageClassifier& model, const std::vector<std::string>&
         std::printf("%s\n", io::json_text(as_json(names[i], best, row.values())).c_str());
         continue;
       }
-      std::printf("%-*s ", static_cast<int>(width), names[i].c_str());
+      std::printf("%-*s ", static_cast<int>(width), printable(names[i]).c_str());
       for (const Prediction& p : best)
-        std::printf("  %s %.1f%%", p.name.c_str(), 100.0 * static_cast<double>(p.probability));
+        std::printf("  %s %.1f%%", printable(p.name).c_str(), 100.0 * static_cast<double>(p.probability));
       std::printf("\n");
     }
-    std::fflush(stdout);
+    flush_output();
   }
   return unreadable > 0 ? 1 : 0;
 }
@@ -94,7 +95,7 @@ int ask_for_images(const ImageClassifier& model, const Options& options, std::FI
     try {
       if (predict_images(model, {as_path(*typed)}, options) != 0) code = 1;
     } catch (const FileError& e) {
-      std::fprintf(stderr, "minivit predict: %s\n", e.what());
+      std::fprintf(stderr, "minivit predict: %s\n", printable_lines(e.what()).c_str());
       code = 1;
     }
   }

@@ -15,6 +15,7 @@
 #include "minivit/core/atomic_directory.hpp"
 #include "minivit/io/json.hpp"
 #include "minivit/train/knn.hpp"
+#include "model_destination.hpp"
 #include "program.hpp"
 #include "text_table.hpp"
 
@@ -63,10 +64,7 @@ std::vector<std::size_t> everything(const ImageFolder& folder) {
 
 /// Before minutes of work: whether a model can be written there. What is there and no model stays.
 void check_destination(const fs::path& folder) {
-  check<ConfigError>(replaceable(folder, {"config.json", "model.safetensors", "preprocessor_config.json"}),
-                     "--save is ", folder.string(),
-                     ", a folder with something else than a model; expected a "
-                     "new one, or a model to be replaced");
+  check_model_destination("--save", folder);
   const io::AtomicDirectory can_be_made(folder);
 }
 

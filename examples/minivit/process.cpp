@@ -24,7 +24,11 @@ ProcessResult run_process(std::span<const std::string> command, double seconds,
                           const std::filesystem::path& directory) {
   ProcessResult result;
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return {-1, {}, std::generic_category().message(errno)};
+  if (::pipe2(ends, O_CLOEXEC) != 0)
+    return {-1,
+            {},
+            str_cat("cannot start ", command[0],
+                    ": no pipe for its output: ", std::generic_category().message(errno))};
   const io::detail::FileDescriptor read_end(ends[0]);
   io::detail::FileDescriptor write_end(ends[1]);
 

@@ -10,8 +10,9 @@
 #include "command.hpp"
 #include "completion.hpp"
 #include "minivit/core/check.hpp"
+#include "printable.hpp"
 #include "settings.hpp"
-#include "text_table.hpp"
+#include "threads.hpp"
 #include "version.hpp"
 
 namespace minivit::cli {
@@ -70,7 +71,10 @@ int run_command(const Command& command, int argc, const char* const* argv) {
                  printable(usage_problem(app, e)).c_str(), name.c_str());
     return 2;
   }
-  return run_program(name, body);
+  return run_program(name, [&] {
+    if (command.computes) start_threads();
+    return body();
+  });
 }
 
 }  // namespace
@@ -108,15 +112,21 @@ int run_minivit(int argc, const char* const* argv) {
 }
 
 int run_program(const std::string& name, const std::function<int()>& body) {
-  const auto failed = [&](const std::string& why, int code) {
-    std::fprintf(stderr, "%s: %s\n", name.c_str(), printable(why).c_str());
+  const auto failed = [&](const std::exception& e, int code) {
+    std::fprintf(stderr, "%s: %s\n", name.c_str(), printable_lines(error_text(e)).c_str());
     return code;
   };
   try {
     return body();
-  } catch (const ConfigError& e) { return failed(e.what(), 2); } catch (const std::bad_alloc&) {
-    return failed("out of memory; try a smaller batch, image or model", 1);
-  } catch (const std::exception& e) { return failed(e.what(), 1); }
+  } catch (const ConfigError& e) { return failed(e, 2); } catch (const std::exception& e) {
+    return failed(e, 1);
+  }
+}
+
+std::string error_text(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr)
+    return "out of memory; try a smaller batch, image or model";
+  return error.what();
 }
 
 bool replaceable(const std::filesystem::path& folder, std::initializer_list<std::string_view> files) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <initializer_list>
@@ -17,6 +18,9 @@ int run_minivit(int argc, const char* const* argv);
 /// Runs `body`, which returns the exit code, and turns errors into one line on standard error that begins
 /// with `name`: 2 for ConfigError, 1 for every other exception.
 int run_program(const std::string& name, const std::function<int()>& body);
+
+/// What an exception says, in words: "std::bad_alloc" is none.
+std::string error_text(const std::exception& error);
 
 /// printf into a string.
 template <class... Values>

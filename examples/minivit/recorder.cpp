@@ -6,9 +6,12 @@
 #include <system_error>
 #include <utility>
 
+#include "git_revision.hpp"
 #include "machine.hpp"
 #include "minivit/model/summary.hpp"
 #include "plots.hpp"
+#include "printable.hpp"
+#include "program.hpp"
 #include "run_folder.hpp"
 #include "sample_images.hpp"
 
@@ -167,29 +170,39 @@ void Recorder::sync(TrainingState& state) {
   write_result(run_, result_);
 }
 
-void Recorder::end(const std::string& status, const TrainingState& state, const std::string& error) noexcept {
-  try {
+bool Recorder::end(const std::string& status, const TrainingState& state, const std::string& error) noexcept {
+  bool written = true;
+  const auto attempt = [&](const auto& part) {  // one that fails does not keep the others from being written
+    try {
+      part();
+    } catch (const std::exception& e) {
+      written = false;
+      std::fprintf(stderr, "minivit train: %s\n", printable_lines(error_text(e)).c_str());
+    }
+  };
+  attempt([&] {
     note_state(state);
     result_.status = status, result_.error = error;
     result_.ended = local_time("%Y-%m-%d %H:%M:%S");
     write_result(run_, result_);
+  });
+  attempt([&] {
     if (board_ && status != "paused") board_->end_hparams(status != "failed" && status != "not finite");
-    if (config_.log.curves)
-      if (const Drawn drawn = draw_training_curves(run_); !drawn.drawn)
-        log_.note(str_cat("curves not drawn: ", drawn.why));
-    char text[160];
-    if (state.best_epoch > 0) {
-      std::snprintf(text, sizeof text, "best validation accuracy %.4f, epoch %lld", state.best_val_acc,
-                    static_cast<long long>(state.best_epoch));
-      log_.line(text);
-    }
-    std::snprintf(text, sizeof text, "%s after %s, peak memory %.0f MiB", status.c_str(),
-                  clock_text(state.seconds).c_str(), result_.peak_mb);
-    log_.note(text);
+  });
+  attempt([&] {
+    if (!config_.log.curves) return;
+    if (const Drawn drawn = draw_training_curves(run_); !drawn.drawn)
+      log_.note(str_cat("curves not drawn: ", drawn.why));
+  });
+  attempt([&] {
+    if (state.best_epoch > 0)
+      log_.line(format("best validation accuracy %.4f, epoch %lld", state.best_val_acc,
+                       static_cast<long long>(state.best_epoch)));
+    log_.note(format("%s after %s, peak memory %.0f MiB", status.c_str(), clock_text(state.seconds).c_str(),
+                     result_.peak_mb));
     log_.line("run folder: " + run_.string());
-  } catch (const std::exception& e) {  // it is over anyway
-    std::fprintf(stderr, "%s\n", e.what());
-  }
+  });
+  return written && log_.complete();
 }
 
 void Recorder::remove_event_files() const {

@@ -54,8 +54,9 @@ class Recorder {
   /// Before a checkpoint: what was appended is on the disk, and its length in `state`.
   void sync(TrainingState& state);
 
-  /// The last lines, pictures and result.
-  void end(const std::string& status, const TrainingState& state, const std::string& error) noexcept;
+  /// The last lines, pictures and result. False, and a line on standard error, if something of it cannot be
+  /// written.
+  bool end(const std::string& status, const TrainingState& state, const std::string& error) noexcept;
 
  private:
   void remove_event_files() const;

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <ctime>
 #include <system_error>
 
+#include "minivit/core/atomic_directory.hpp"
 #include "minivit/core/atomic_file.hpp"
 #include "minivit/core/check.hpp"
 
@@ -24,7 +24,8 @@ bool rename_to_new(const std::filesystem::path& from, const std::filesystem::pat
 #if defined(RENAME_NOREPLACE)
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
   if (errno == EEXIST || errno == ENOTEMPTY) return false;
-  const bool unsupported = errno == EINVAL || errno == ENOSYS;
+  const bool unsupported =
+      errno == EINVAL || errno == ENOSYS || errno == ENOTSUP || errno == EPERM || errno == EXDEV;
   check<FileError>(unsupported, "cannot make the folder ", to.string(), ": ",
                    std::generic_category().message(errno));
 #endif
@@ -40,14 +41,13 @@ bool rename_to_new(const std::filesystem::path& from, const std::filesystem::pat
   return true;
 }
 
-/// Makes a new hidden folder in `day`, as open as any folder: mkdtemp's would let nobody else in, and the
-/// mask that says how open one is cannot be read without changing it for all threads.
-std::filesystem::path make_temporary_folder(const std::filesystem::path& day) {
-  for (int i = 0;; ++i) {
-    std::filesystem::path folder = day / str_cat(".new-", ::getpid(), '-', i);
-    if (::mkdir(folder.c_str(), 0777) == 0) return folder;
-    check<FileError>(errno == EEXIST, "cannot make a folder in ", day.string(), ": ",
-                     std::generic_category().message(errno));
+/// Removes what killed processes left in `base` of folders that they were making.
+void tidy(const std::filesystem::path& base) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator day(base, error), end; !error && day != end;
+       day.increment(error)) {
+    std::error_code ignored;
+    if (day->is_directory(ignored)) io::remove_stale_temporaries(day->path());
   }
 }
 
@@ -69,35 +69,22 @@ std::filesystem::path make_run_folder(const std::filesystem::path& base, std::sp
   fs::create_directories(day, error);
   check<FileError>(!error, "cannot make the folder ", day.string(), ": ", error.message());
 
-  const fs::path temporary = make_temporary_folder(day);
-  const auto discard = [&] { fs::remove_all(temporary, error); };
+  tidy(base);
+
+  // Hidden until it has its name, and locked: what a killed process leaves can be told from what a living one
+  // makes.
+  const io::AtomicDirectory fresh(day / "new");
   try {
     for (const NewFile& file : files) {
-      const fs::path path = temporary / file.name;
+      const fs::path path = fresh.path() / file.name;
       fs::create_directories(path.parent_path());
       io::write_file_atomically(path, file.content);
     }
     for (int i = 1;; ++i) {
       const fs::path folder = day / (i == 1 ? time : str_cat(time, "_", i));
-      if (rename_to_new(temporary, folder)) return folder;
+      if (rename_to_new(fresh.path(), folder)) return folder;
     }
-  } catch (const fs::filesystem_error& e) {
-    discard();
-    throw FileError(e.what());
-  } catch (...) {
-    discard();
-    throw;
-  }
-}
-
-RunLock::RunLock(const std::filesystem::path& run)
-    : fd_(::open(run.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-  check<FileError>(bool(fd_), "cannot open the folder ", run.string(), ": ",
-                   std::generic_category().message(errno));
-  // Whoever lists the runs looks whether this lock is taken and takes it for a moment: try more than once.
-  bool locked = false;
-  for (int i = 0; i < 5 && !(locked = ::flock(fd_.get(), LOCK_EX | LOCK_NB) == 0); ++i) ::usleep(20'000);
-  check<FileError>(locked, run.string(), ": another process is training there");
+  } catch (const fs::filesystem_error& e) { throw FileError(e.what()); }
 }
 
 }  // namespace minivit::cli

@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-#include "minivit/core/file.hpp"
+#include "run_lock.hpp"
 
 namespace minivit::cli {
 
@@ -21,16 +21,5 @@ struct NewFile {
 /// is only used by who made it. It appears with its files in it, so whatever comes later, a run can be told
 /// from what it began with. Throws FileError if it cannot be made; nothing is left then.
 std::filesystem::path make_run_folder(const std::filesystem::path& base, std::span<const NewFile> files = {});
-
-/// Keeps a run folder for this process alone, as long as this object lives. A process that is killed lets
-/// go, too.
-class RunLock {
- public:
-  /// Throws FileError if another process has it.
-  explicit RunLock(const std::filesystem::path& run);
-
- private:
-  io::detail::FileDescriptor fd_;
-};
 
 }  // namespace minivit::cli

@@ -16,7 +16,7 @@
 #include "minivit/core/file.hpp"
 #include "minivit/core/number.hpp"
 #include "minivit/io/json.hpp"
-#include "run_folder.hpp"
+#include "run_lock.hpp"
 #include "train_config.hpp"
 
 namespace minivit::cli {
@@ -99,14 +99,6 @@ void read_history(RunInfo& run) {
       run.best_epoch = run.epochs_done;
     }
   }
-}
-
-/// Whether a process has the run folder, see RunLock.
-bool in_use(const std::filesystem::path& run) {
-  try {
-    const RunLock lock(run);
-    return false;
-  } catch (const FileError&) { return true; }
 }
 
 /// Calls `read`; if it fails, notes why.
@@ -194,9 +186,12 @@ RunInfo read_run(const std::filesystem::path& path) {
     name = std::move(now.name), value = std::move(now.value);
   }
   if (run.status.empty()) run.status = "unknown";
-  // What says that it runs may have been killed; a run that is made, as those of a sweep are, may not have
-  // begun.
-  if (run.status == "running" && !in_use(path)) run.status = "stopped";
+  // What says that it runs may have ended since, which the result that is there now tells, or have been
+  // killed. A run that is made, as those of a sweep are, may not have begun.
+  if (run.status == "running" && !in_use(path)) {
+    readable(run, [&] { read_result(run); });
+    if (run.status == "running" && !in_use(path)) run.status = "stopped";
+  }
   if (!result && run.status == "unknown" && run.problem.empty() && !run.epochs_done) run.status = "waiting";
   if (!run.epochs)
     if (const std::string* epochs = run.setting("training.epochs"))

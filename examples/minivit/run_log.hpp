@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <string>
 #include <string_view>
 
 #include "terminal.hpp"
@@ -11,7 +12,8 @@
 namespace minivit::cli {
 
 /// Writes lines to standard output and to a log file, and a progress line: on a terminal one that is written
-/// over, elsewhere a plain line every half a minute. The file gets neither progress nor colors.
+/// over, elsewhere a plain line every half a minute. The file gets neither progress nor colors. What names
+/// and messages hold cannot steer the terminal, see printable.hpp.
 class RunLog {
  public:
   /// Appends to the file. Throws FileError if it cannot be written.
@@ -22,15 +24,19 @@ class RunLog {
 
   const Terminal& terminal() const { return terminal_; }
 
-  /// One line, the same in both; or with another look on the terminal.
-  void line(std::string_view text) { line(text, text); }
+  /// One line, the same in both; or with another look on the terminal, which is written as it is.
+  void line(std::string_view text);
   void line(std::string_view text, std::string_view on_terminal);
 
   /// One line about something that went wrong, to standard error and the file.
   void warning(std::string_view text);
 
   /// To the file alone.
-  void note(std::string_view text) { write(file_, text); }
+  void note(std::string_view text);
+
+  /// Whether the file has everything. The first line that it cannot take is followed by a warning; the
+  /// training goes on.
+  bool complete() const { return complete_; }
 
   /// Whether a progress line would be shown now: every tenth of a second on a terminal, every thirty seconds
   /// elsewhere.
@@ -40,11 +46,15 @@ class RunLog {
   void progress(std::string_view text);
 
  private:
-  static void write(std::FILE* to, std::string_view text);
+  static bool write(std::FILE* to, std::string_view text);
+
+  void keep(std::string_view text);
 
   void clear_progress();
 
+  std::filesystem::path path_;
   std::FILE* file_;
+  bool complete_ = true;
   Terminal terminal_;
   bool in_progress_ = false;
   std::chrono::steady_clock::time_point shown_ =

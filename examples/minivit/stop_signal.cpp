@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 
 namespace minivit::cli {
@@ -16,26 +17,37 @@ static_assert(std::atomic<int>::is_always_lock_free);
 // True if it came from a terminal, which tells every process in front of it.
 std::atomic<bool> stop_signal_from_terminal{false};
 
+// Whether somebody has asked before.
+std::atomic<bool> asked{false};
+
 extern "C" void minivit_on_stop_signal(int signal, siginfo_t* info, void*) {
+  const bool asks = signal == SIGINT || signal == SIGTERM;
+  if (asks && asked.exchange(true)) ::_exit(128 + signal);
   int none = 0;
-  stop_signal_from_terminal = info->si_code > 0;
-  if (!stop_signal.compare_exchange_strong(none, signal)) ::_exit(128 + signal);
+  if (stop_signal.compare_exchange_strong(none, signal))
+    stop_signal_from_terminal = info->si_code > 0 && (signal == SIGINT || signal == SIGHUP);
 }
 
 }  // namespace
 
+bool stopped_by_signal(int exit_code) {
+  return std::ranges::find(kStopSignals, exit_code - 128) != kStopSignals.end();
+}
+
 StopSignals::StopSignals() {
-  struct sigaction action = {};
-  action.sa_sigaction = minivit_on_stop_signal;
-  action.sa_flags = SA_RESTART | SA_SIGINFO;
-  ::sigaction(SIGINT, &action, &before_int_);
-  ::sigaction(SIGTERM, &action, &before_term_);
+  for (std::size_t i = 0; i < kStopSignals.size(); ++i) {
+    ::sigaction(kStopSignals[i], nullptr, &before_[i]);
+    if (before_[i].sa_handler == SIG_IGN) continue;
+    struct sigaction action = {};
+    action.sa_sigaction = minivit_on_stop_signal;
+    action.sa_flags = SA_RESTART | SA_SIGINFO;
+    ::sigaction(kStopSignals[i], &action, nullptr);
+  }
 }
 
 StopSignals::~StopSignals() {
-  ::sigaction(SIGINT, &before_int_, nullptr);
-  ::sigaction(SIGTERM, &before_term_, nullptr);
-  stop_signal = 0;
+  for (std::size_t i = 0; i < kStopSignals.size(); ++i) ::sigaction(kStopSignals[i], &before_[i], nullptr);
+  stop_signal = 0, asked = false;
 }
 
 int StopSignals::received() const { return stop_signal.load(std::memory_order_relaxed); }

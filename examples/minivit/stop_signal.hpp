@@ -1,12 +1,23 @@
-// Ctrl-C and `kill`: the first asks to stop, the second stops.
+// Signals that ask a training to save and stop.
 #pragma once
 
 #include <signal.h>
 
+#include <array>
+#include <cstddef>
+
 namespace minivit::cli {
 
-/// While it lives, SIGINT and SIGTERM are noted, and a second one ends the process at once with 128 + its
-/// number (130, 143).
+/// Ctrl-C, `kill`, a terminal that is closed, the limit on processor time, a reader of the output that is
+/// gone.
+inline constexpr std::array kStopSignals = {SIGINT, SIGTERM, SIGHUP, SIGXCPU, SIGPIPE};
+
+/// True for the exit code of a process that one of them stopped: 128 + its number.
+bool stopped_by_signal(int exit_code);
+
+/// While it lives, these signals are noted. A second SIGINT or SIGTERM ends the process at once with 128 +
+/// its number (130, 143); of the others a second does nothing, since systems send them several times. A
+/// signal that was ignored when the process began stays so, as nohup has it.
 class StopSignals {
  public:
   StopSignals();
@@ -14,14 +25,15 @@ class StopSignals {
   StopSignals& operator=(const StopSignals&) = delete;
   ~StopSignals();
 
-  /// The signal that came, or 0.
+  /// The signal that came first, or 0.
   int received() const;
 
-  /// Whether it was typed at a terminal; processes that this one has started got it, too.
+  /// Whether it was typed at a terminal, or the terminal was closed; processes that this one has started got
+  /// it, too.
   bool from_terminal() const;
 
  private:
-  struct sigaction before_int_ = {}, before_term_ = {};
+  std::array<struct sigaction, kStopSignals.size()> before_{};
 };
 
 }  // namespace minivit::cli

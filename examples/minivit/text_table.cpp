@@ -5,24 +5,8 @@
 #include <utility>
 
 #include "minivit/core/check.hpp"
-#include "minivit/core/utf8.hpp"
 
 namespace minivit::cli {
-
-std::string printable(std::string_view text) {
-  const bool utf8 = detail::is_utf8(text);
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c == 0xC2 && utf8 && static_cast<unsigned char>(text[i + 1]) < 0xA0) {  // U+0080 to U+009F
-      out += '?';
-      ++i;
-    } else {
-      out += c < 0x20 || c == 0x7F || (c >= 0x80 && !utf8) ? '?' : text[i];
-    }
-  }
-  return out;
-}
 
 TextTable::TextTable(std::vector<std::string> header, std::vector<std::size_t> right)
     : right_(std::move(right)) {

@@ -6,11 +6,9 @@
 #include <string_view>
 #include <vector>
 
-namespace minivit::cli {
+#include "printable.hpp"
 
-/// `text` as it can be shown on a terminal and written as JSON: control characters, and all beyond ASCII if
-/// it is not UTF-8, become question marks. What is in files and names of folders must not steer the terminal.
-std::string printable(std::string_view text);
+namespace minivit::cli {
 
 /// A header and rows of equally many cells. Columns are as wide as their widest cell, up to 80 characters: a
 /// longer cell moves what is behind it in its own line, so that one long value is not paid for in every line.

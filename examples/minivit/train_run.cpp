@@ -14,8 +14,10 @@
 #include "minivit/io/pretrained.hpp"
 #include "minivit/io/transfer.hpp"
 #include "minivit/vit.hpp"
+#include "program.hpp"
 #include "recorder.hpp"
 #include "run_classes.hpp"
+#include "run_lock.hpp"
 #include "stop_signal.hpp"
 #include "text_table.hpp"
 #include "training_images.hpp"
@@ -132,8 +134,8 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
   };
   const auto end = [&](const char* status, int code) {
     if (skipped > 0) log.warning(str_cat(skipped, " images could not be read and were skipped"));
-    recorder.end(status, state, {});
-    return code;
+    const bool written = recorder.end(status, state, {});
+    return code == 0 && !written ? 1 : code;
   };
   const double begin = now() - state.seconds;
   const auto time_is_up = [&] { return t.time_limit > 0 && now() - begin >= t.time_limit; };
@@ -206,7 +208,7 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
     recorder.end("not finite", state, e.what());
     return kNotFinite;
   } catch (const std::exception& e) {
-    recorder.end("failed", state, e.what());
+    recorder.end("failed", state, error_text(e));
     throw;
   }
 }
@@ -240,6 +242,7 @@ VisionTransformer make_model(const TrainConfig& c, const TrainingImages& images,
 /// Trains the model in `run`.
 int train_model(const std::filesystem::path& run, const TrainConfig& c, const TrainingImages& images,
                 VisionTransformer model, std::int64_t until_epoch) {
+  io::remove_stale_temporaries(run);
   model.encoder.recompute = c.training.recompute;
   ParameterArena parameters = flatten(model);
   const auto& t = c.training;

@@ -19,7 +19,9 @@
 #include "leaderboard.hpp"
 #include "minivit/core/atomic_file.hpp"
 #include "minivit/io/json.hpp"
+#include "printable.hpp"
 #include "run_folder.hpp"
+#include "run_lock.hpp"
 #include "stop_signal.hpp"
 #include "sweep.hpp"
 #include "terminal.hpp"
@@ -132,7 +134,7 @@ int run_jobs(const std::filesystem::path& sweep) {
     const bool last = &rung == &rungs.back();
     for (const int number : alive) {
       const std::filesystem::path folder = sweep / str_cat(number);
-      const std::string title = title_of(plan, number);
+      const std::string title = printable(title_of(plan, number));
       if (done(read_run(folder), rung.end)) {
         std::printf("%s : done before\n", title.c_str());
         continue;
@@ -143,8 +145,9 @@ int run_jobs(const std::filesystem::path& sweep) {
       if (!last) arguments.insert(arguments.end(), {"--until-epoch", str_cat(rung.end)});
       const int code = run_self(arguments, signals);
       write_leaderboard(sweep, plan);
-      if (signals.received() || code == 128 + SIGINT || code == 128 + SIGTERM) {
-        std::printf("\nthe sweep is interrupted; to go on: minivit train --resume %s\n", sweep.c_str());
+      if (signals.received() || stopped_by_signal(code)) {
+        std::printf("\nthe sweep is interrupted; to go on: minivit train --resume %s\n",
+                    printable(sweep.native()).c_str());
         return signals.received() ? 128 + signals.received() : code;
       }
       if (code != 0) {
@@ -171,7 +174,7 @@ int run_jobs(const std::filesystem::path& sweep) {
   }
   write_leaderboard(sweep, plan);
   std::printf("\n%s\nsweep folder: %s\n", leaderboard(sweep, plan.jobs).table(terminal_width()).c_str(),
-              sweep.c_str());
+              printable(sweep.native()).c_str());
   if (!failures.empty()) std::fprintf(stderr, "minivit train: %s\n", failures.c_str());
   return failures.empty() ? 0 : 1;
 }
@@ -214,7 +217,7 @@ int run_sweep(const SweepOptions& options, std::span<const std::string> override
       files.push_back({str_cat(job.number, '/', file.name), std::move(file.content)});
   }
   const auto sweep = std::filesystem::absolute(make_run_folder(base, files));
-  std::printf("%zu jobs in %s\n", jobs.size(), sweep.c_str());
+  std::printf("%zu jobs in %s\n", jobs.size(), printable(sweep.native()).c_str());
   return run_jobs(sweep);
 }
 

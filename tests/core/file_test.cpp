@@ -314,23 +314,124 @@ TEST_CASE("without the exchange of folders, a kill between the two renames is re
     fs::create_directory(path);
     write_file_atomically(path / "a", text);
   };
-  const fs::path target = folder / "model", aside = io::detail::temporary_beside(target, ".old");
-
+  const fs::path target = folder / "model";
   make(target, "old");
   make(folder / "fresh", "new");
-  CHECK(io::detail::replace_directory(folder / "fresh", target, aside) == 0);
+  fs::path earlier;
+  CHECK(io::detail::replace_directory(folder / "fresh", target, earlier) == 0);
   CHECK(content(target / "a") == "new");
-  CHECK(content(aside / "a") == "old");
-  recover_directory(target);  // killed before the old one was removed
+  CHECK(content(earlier / "a") == "old");
+  recover_directory(target);  // killed before the old one was removed: a reader leaves it to the next writer
   CHECK(content(target / "a") == "new");
+  { const AtomicDirectory next(target); }
   CHECK(entries(folder.path) == Names{"model"});
 
+  const fs::path aside = io::detail::temporary_beside(target, ".old");
   fs::rename(target, aside);  // killed between the renames
   recover_directory(target);
   CHECK(content(target / "a") == "new");
   CHECK(entries(folder.path) == Names{"model"});
 
-  CHECK(io::detail::replace_directory(folder / "missing", target, aside) == ENOENT);  // undone
+  earlier.clear();
+  CHECK(io::detail::replace_directory(folder / "missing", target, earlier) == ENOENT);
   CHECK(content(target / "a") == "new");
   CHECK(entries(folder.path) == Names{"model"});
+}
+
+TEST_CASE("a reader waits for the folder while its writer lives, and does not put the old one back") {
+  const TemporaryFolder folder;
+  const fs::path target = folder / "model", aside = io::detail::temporary_beside(target, ".old");
+  fs::create_directory(target);
+  write_file_atomically(target / "a", "old");
+  int ready[2];
+  REQUIRE(::pipe(ready) == 0);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {  // a writer that is slow between its two renames
+    fs::create_directory(folder / "fresh");
+    write_file_atomically(folder / "fresh/a", "new");
+    const auto mark = io::detail::marked(target);
+    fs::rename(target, aside);
+    static_cast<void>(::write(ready[1], "x", 1) == 1);
+    ::usleep(300'000);
+    fs::rename(folder / "fresh", target);
+    ::_exit(0);
+  }
+  char byte = 0;
+  REQUIRE(::read(ready[0], &byte, 1) == 1);
+  recover_directory(target);
+  CHECK(content(target / "a") == "new");
+  ::waitpid(child, nullptr, 0);
+  ::close(ready[0]), ::close(ready[1]);
+}
+
+TEST_CASE("a folder that cannot be renamed is copied, and the copy counts until the new one is there") {
+  const TemporaryFolder folder;
+  const fs::path target = folder / "model";
+  const auto make = [&](const fs::path& path, const std::string& text) {
+    fs::create_directories(path / "sub");
+    for (const char* name : {"a", "b", "sub/c"}) write_file_atomically(path / name, text);
+  };
+  make(target, "old");
+  make(folder / "fresh", "new");
+  CHECK(io::detail::replace_copied(folder / "fresh", target) == 0);
+  CHECK(content(target / "sub/c") == "new");
+  CHECK(entries(folder.path) == Names{"model"});
+
+  make(io::detail::temporary_beside(target, ".undo"), "before");  // killed while the target was being removed
+  fs::remove(target / "a");
+  recover_directory(target);
+  CHECK(entries(target) == Names{"a", "b", "sub"});
+  CHECK(content(target / "sub/c") == "before");
+  CHECK(entries(folder.path) == Names{"model"});
+
+  CHECK(io::detail::replace_copied(folder / "missing", target) == ENOENT);  // undone
+  CHECK(content(target / "a") == "before");
+  CHECK(entries(folder.path) == Names{"model"});
+}
+
+TEST_CASE("what is read from a folder is of one version, however often it is replaced") {
+  const TemporaryFolder folder;
+  const fs::path target = folder / "model";
+  const auto publish = [&](const std::string& version) {
+    AtomicDirectory work(target);
+    for (const char* name : {"a", "b"}) write_file_atomically(work.path() / name, version);
+    work.commit();
+  };
+  publish("0");
+  int attempts = 0;
+  const auto versions = read_unchanged(target, [&] {
+    const std::string a = content(target / "a");
+    if (++attempts < 3) publish(std::to_string(attempts));
+    return a + content(target / "b");
+  });
+  CHECK(versions == "22");
+  CHECK(attempts == 3);
+  CHECK_THROWS_AS(read_unchanged(target, [&]() -> int { throw FileError("damaged"); }), FileError);
+  int calls = 0;
+  CHECK_THROWS_AS(read_unchanged(folder / "none",
+                                 [&]() -> int {
+                                   ++calls;
+                                   throw FileError("missing");
+                                 }),
+                  FileError);
+  CHECK(calls == 1);
+  CHECK(read_unchanged(target / "a", [&] { return ++calls; }) == 2);  // a file is read once, too
+}
+
+TEST_CASE("what killed processes left in a folder is removed, what a living one writes stays") {
+  const TemporaryFolder folder;
+  write_file_atomically(folder / ".mine", "x");
+  fs::create_directory(folder / ".best.minivit-1-1.tmp");
+  write_file_atomically(folder / ".best.minivit-1-1.tmp/half", "x");
+  write_file_atomically(folder / ".result.json.minivit-1-2.tmp", "x");
+  AtomicFile file(folder / "a");
+  AtomicDirectory directory(folder / "d");
+  remove_stale_temporaries(folder.path);
+  CHECK(fs::exists(folder / ".mine"));
+  CHECK(entries(folder.path).size() == 3);
+  file.commit();
+  directory.commit();
+  CHECK(entries(folder.path) == Names{".mine", "a", "d"});
+  remove_stale_temporaries(folder / "none");
 }

@@ -111,7 +111,7 @@ tmpfs() {
   mkdir -p "$1"
   mount -t tmpfs -o size="$2" tmpfs "$1" 2>/dev/null
 }
-unmount() { umount "$scratch/full" 2>/dev/null || true; }
+unmount() { umount "$scratch/overlay" "$scratch/full" 2>/dev/null || true; }
 trap unmount EXIT
 
 # state_of FOLDER: a checkpoint without its times and the length of the event file, in which the settings are.

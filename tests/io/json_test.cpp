@@ -345,7 +345,9 @@ TEST_CASE("json: what is written is read back equal") {
   CHECK(json_text(Json::object({{"a", 1}, {"b", Json::array({1, "x"})}})) == R"({"a":1,"b":[1,"x"]})");
   CHECK(json_text(Json::object({{"a", 1}, {"b", Json::array({1.0, 0.485f})}, {"c", Json::object()}}), 2) ==
         "{\n  \"a\": 1,\n  \"b\": [\n    1.0,\n    0.485\n  ],\n  \"c\": {}\n}");
-  CHECK(json_text("\x1f\x7f") == "\"\\u001f\x7f\"");
+  CHECK(json_text("\x1f\x7f") == R"("\u001f\u007f")");
+  CHECK(json_text("\u009b \u202e \u2066 \u00e9") == "\"\\u009b \\u202e \\u2066 \u00e9\"");
+  CHECK(parse(json_text("\u009b\u061c\u200e\u2029\n")) == "\u009b\u061c\u200e\u2029\n");
   CHECK(json_text("\"\\/\b\f\n\r\t") == R"("\"\\/\b\f\n\r\t")");
   CHECK(json_text(std::string("\0\x01\xC3\xA9", 4)) == "\"\\u0000\\u0001\xC3\xA9\"");
   for (int code = 0; code < 128; ++code) {

@@ -12,6 +12,7 @@
 #include "leaderboard.hpp"
 #include "run_folder.hpp"
 #include "run_info.hpp"
+#include "run_lock.hpp"
 #include "run_table.hpp"
 #include "support/message_of.hpp"
 #include "text_table.hpp"

@@ -19,6 +19,7 @@
 
 #include "data/fixture.hpp"
 #include "run_folder.hpp"
+#include "run_lock.hpp"
 #include "run_log.hpp"
 #include "support/message_of.hpp"
 

@@ -9,17 +9,50 @@
 namespace minivit::inline MINIVIT_ABI::io {
 
 /// Restores `directory` if a process was killed while AtomicDirectory::commit replaced it on a file system
-/// that cannot exchange two directories in one step (some network file systems). Everywhere else, and
-/// otherwise, does nothing. Call it before reading such a directory; AtomicDirectory calls it itself.
+/// that cannot exchange two directories in one step (some network file systems, FUSE, overlayfs). If a
+/// process is doing so now, waits until it is there. Everywhere else, and otherwise, does nothing. Call it
+/// before reading such a directory; AtomicDirectory calls it itself.
 void recover_directory(const std::filesystem::path& directory);
+
+namespace detail {
+
+/// Tells whether a directory has been replaced since.
+class DirectoryWatch {
+ public:
+  explicit DirectoryWatch(const std::filesystem::path& directory);
+  [[nodiscard]] bool replaced() const;
+
+ private:
+  std::filesystem::path directory_;
+  FileDescriptor fd_;  // open: no other directory gets its number
+};
+
+}  // namespace detail
+
+/// What `read()` makes of the files in `directory`: all of them of the same version, although AtomicDirectory
+/// may replace it at any moment. `read` is called again, up to ten times, if that has happened; what it
+/// throws then is not seen.
+template <class Read>
+auto read_unchanged(const std::filesystem::path& directory, const Read& read) {
+  for (int attempt = 1;; ++attempt) {
+    recover_directory(directory);
+    const detail::DirectoryWatch watch(directory);
+    try {
+      auto result = read();
+      if (attempt >= 10 || !watch.replaced()) return result;
+    } catch (...) {
+      if (attempt >= 10 || !watch.replaced()) throw;
+    }
+  }
+}
 
 /// Builds a directory under a temporary name beside `directory` and lets it take its place, whole, at
 /// `commit`.
 ///
 /// A kill at any moment leaves the complete old or the complete new directory. This takes
 /// renameat2(RENAME_EXCHANGE), which the usual local file systems of Linux have; elsewhere a kill between two
-/// renames leaves none there until `recover_directory`. Without `commit` the temporary is removed and
-/// `directory` is as it was.
+/// renames leaves none there until `recover_directory`, see replace_directory.hpp. Without `commit` the
+/// temporary is removed and `directory` is as it was.
 class AtomicDirectory {
  public:
   /// directory: a new or existing one in an existing one; a symbolic link is followed. Throws FileError if
@@ -37,7 +70,6 @@ class AtomicDirectory {
   void commit();
 
  private:
-  void sync_all();
   void discard() noexcept;
   [[noreturn]] void fail(std::string_view why);
 
@@ -53,50 +85,55 @@ class AtomicDirectory {
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <system_error>
 
-#include "minivit/core/atomic_file.hpp"
+#include "minivit/core/replace_directory.hpp"
 
 namespace minivit::inline MINIVIT_ABI::io {
 
-namespace detail {
-
-/// Puts the directory `fresh` in the place of the directory `target` in one step; the earlier one is then
-/// named `fresh`. Returns 0 or the error number: EINVAL or ENOSYS where the file system or kernel has no such
-/// step.
-inline int exchange_directories(const std::filesystem::path& fresh, const std::filesystem::path& target) {
-#if defined(RENAME_EXCHANGE)
-  return ::renameat2(AT_FDCWD, fresh.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) == 0 ? 0 : errno;
-#else
-  static_cast<void>(fresh), static_cast<void>(target);
-  return ENOSYS;
-#endif
+MINIVIT_INLINE void recover_directory(const std::filesystem::path& directory) {
+  const std::filesystem::path target = detail::resolved(directory);
+  if (!target.has_filename()) return;
+  // The owner needs less than a millisecond between two renames, more if it removes a directory in between.
+  // Who is not known to be dead or alive is waited for, too; should it live, its commit is repeated.
+  using Clock = std::chrono::steady_clock;
+  const auto begin = Clock::now();
+  for (std::filesystem::path counts; !(counts = detail::counts_instead(target)).empty(); ::usleep(2000)) {
+    detail::FileDescriptor lock;
+    const detail::Owner owner = detail::owner_of(counts, lock);
+    const auto waited = Clock::now() - begin;
+    if (waited > std::chrono::seconds(20)) return;  // reading says what is missing
+    if (owner == detail::Owner::alive) continue;
+    if (owner == detail::Owner::unknown && waited < std::chrono::seconds(1)) continue;
+    std::error_code ignored;
+    if (counts.native().ends_with(".undo")) std::filesystem::remove_all(target, ignored);
+    std::filesystem::rename(counts, target, ignored);
+    if (ignored) return;
+  }
 }
 
-/// The same in two steps; the earlier directory is then named `aside`. After a kill in between there is no
-/// `target`, and `recover_directory` renames `aside` back. Returns 0 or the error number.
-inline int replace_directory(const std::filesystem::path& fresh, const std::filesystem::path& target,
-                             const std::filesystem::path& aside) {
-  if (::rename(target.c_str(), aside.c_str()) != 0) return errno;
-  if (::rename(fresh.c_str(), target.c_str()) == 0) return 0;
-  const int error = errno;
-  // If even that fails, recover_directory does it later.
-  static_cast<void>(::rename(aside.c_str(), target.c_str()));
-  return error;
+namespace detail {
+
+#if defined(O_PATH)
+inline constexpr int kLookOnly = O_PATH | O_DIRECTORY | O_CLOEXEC;
+#else
+inline constexpr int kLookOnly = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+#endif
+
+MINIVIT_INLINE DirectoryWatch::DirectoryWatch(const std::filesystem::path& directory)
+    : directory_(directory), fd_(::open(directory.c_str(), kLookOnly)) {}
+
+MINIVIT_INLINE bool DirectoryWatch::replaced() const {
+  struct stat opened {
+  }, named{};
+  const bool there = ::stat(directory_.c_str(), &named) == 0 && S_ISDIR(named.st_mode);
+  if (!fd_ || !there) return bool(fd_) != there;
+  return ::fstat(fd_.get(), &opened) != 0 || opened.st_dev != named.st_dev || opened.st_ino != named.st_ino;
 }
 
 }  // namespace detail
-
-MINIVIT_INLINE void recover_directory(const std::filesystem::path& directory) {
-  const std::filesystem::path target = detail::destination(directory);
-  std::error_code ignored;
-  for (const auto& aside : detail::temporaries_of(target, ".old"))
-    if (!std::filesystem::exists(target, ignored))
-      std::filesystem::rename(aside, target, ignored);
-    else
-      std::filesystem::remove_all(aside, ignored);  // the new one had arrived: this one has been replaced
-}
 
 MINIVIT_INLINE AtomicDirectory::AtomicDirectory(const std::filesystem::path& directory)
     : directory_(directory), target_(detail::destination(directory)) {
@@ -105,7 +142,12 @@ MINIVIT_INLINE AtomicDirectory::AtomicDirectory(const std::filesystem::path& dir
   const auto status = std::filesystem::status(target_, error);
   if (!error && !std::filesystem::is_directory(status) && std::filesystem::exists(status))
     fail("expected a directory or nothing of that name, found a file");
-  detail::remove_stale_temporaries(target_);
+  detail::remove_stale(detail::temporaries_of(target_, ".tmp"));
+  for (const auto& earlier : detail::temporaries_of(target_, ".old")) {  // the new one had arrived
+    detail::FileDescriptor lock;
+    if (std::filesystem::exists(target_, error) && detail::owner_of(earlier, lock) != detail::Owner::alive)
+      detail::remove_earlier(earlier, target_);
+  }
   do {
     temporary_ = detail::temporary_beside(target_, ".tmp");
     if (::mkdir(temporary_.c_str(), 0777) != 0) {
@@ -120,40 +162,22 @@ MINIVIT_INLINE AtomicDirectory::AtomicDirectory(const std::filesystem::path& dir
 MINIVIT_INLINE void AtomicDirectory::commit() {
   check<FileError>(bool(fd_), "cannot write ", directory_.native(),
                    ": it was committed before, or that failed");
-  sync_all();
+  if (const int error = detail::sync_directory(temporary_)) fail(detail::reason(error));
   std::error_code ignored;
   std::filesystem::path earlier;
-  int error = 0;
-  if (std::filesystem::exists(target_, ignored)) {
+  const bool exists = std::filesystem::exists(target_, ignored);
+  int error = exists ? detail::exchange_directories(temporary_, target_) : ENOENT;
+  if (error == 0)
     earlier = temporary_;
-    error = detail::exchange_directories(temporary_, target_);
-    if (error == EINVAL || error == ENOSYS) {
-      earlier = detail::temporary_beside(target_, ".old");
-      error = detail::replace_directory(temporary_, target_, earlier);
-    }
-  } else if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
-    error = errno;
-  }
+  else if (error == ENOENT || detail::cannot_exchange(error))
+    error = detail::replace_directory(temporary_, target_, earlier);
   if (error) fail(detail::reason(error));
   fd_.close();
   error = detail::sync(target_.parent_path());
   check<FileError>(error == 0, "wrote ", directory_.native(),
                    ", but cannot sync the directory that holds it: ", detail::reason(error));
   // Not before the new one is safe. What cannot be removed now is removed by the next AtomicDirectory.
-  if (!earlier.empty()) std::filesystem::remove_all(earlier, ignored);
-}
-
-MINIVIT_INLINE void AtomicDirectory::sync_all() {
-  std::error_code error;
-  std::filesystem::recursive_directory_iterator entry(temporary_, error);
-  for (; !error && entry != std::filesystem::recursive_directory_iterator(); entry.increment(error)) {
-    const auto status = entry->symlink_status(error);
-    if (error) break;
-    if (!std::filesystem::is_regular_file(status) && !std::filesystem::is_directory(status)) continue;
-    if (const int number = detail::sync(entry->path())) fail(detail::reason(number));
-  }
-  if (error) fail(error.message());
-  if (const int number = detail::sync(fd_.get())) fail(detail::reason(number));
+  if (!earlier.empty()) detail::remove_earlier(earlier, target_);
 }
 
 MINIVIT_INLINE void AtomicDirectory::discard() noexcept {

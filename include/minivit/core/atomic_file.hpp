@@ -4,9 +4,9 @@
 // place by one rename. A full disk, an error or a kill in between leaves what was there before. POSIX only.
 //
 // A kill can leave behind a hidden entry `.NAME.minivit-PID-TIME.tmp` beside NAME. The next
-// AtomicFile or AtomicDirectory for the same NAME removes it. Whether its owner still lives is asked through
-// a lock that the system drops with the process: unlike a test of the process number this also holds between
-// containers that share a directory.
+// AtomicFile or AtomicDirectory for the same NAME removes it, and remove_stale_temporaries does. Whether its
+// owner still lives is asked through a lock that the system drops with the process: unlike a test of the
+// process number this also holds between containers that share a directory.
 #pragma once
 
 #include <cstddef>
@@ -55,6 +55,10 @@ class AtomicFile {
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> content);
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
+/// Removes what killed processes left in `folder` of files and directories that they were writing there. What
+/// a living process writes stays; on file systems without locks nobody knows, and everything stays.
+void remove_stale_temporaries(const std::filesystem::path& folder);
+
 }  // namespace minivit::inline MINIVIT_ABI::io
 
 #if MINIVIT_DEFINITIONS
@@ -77,11 +81,16 @@ namespace detail {
 
 /// Where `path` leads: absolute, and through symbolic links, so that a link stays one and what it points to
 /// is replaced.
-inline std::filesystem::path destination(const std::filesystem::path& path) {
+inline std::filesystem::path resolved(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::path target = std::filesystem::canonical(path, error);
   if (error) target = std::filesystem::absolute(path, error);
-  if (!target.has_filename()) target = target.parent_path();  // "runs/best/" is "runs/best"
+  return target.has_filename() ? target : target.parent_path();  // "runs/best/" is "runs/best"
+}
+
+/// The same for something to be written. Throws FileError if it has no name.
+inline std::filesystem::path destination(const std::filesystem::path& path) {
+  std::filesystem::path target = resolved(path);
   check<FileError>(target.has_filename(), "cannot write \"", path.native(),
                    "\": it names no file or directory");
   return target;
@@ -99,18 +108,25 @@ inline std::filesystem::path temporary_beside(const std::filesystem::path& targe
   return target.parent_path() / str_cat(temporary_prefix(target), ::getpid(), "-", now, suffix);
 }
 
+/// The entries of `folder` whose names begin with `prefix`, have `part` in them and end in `suffix`.
+inline std::vector<std::filesystem::path> entries_named(const std::filesystem::path& folder,
+                                                        std::string_view prefix, std::string_view part,
+                                                        std::string_view suffix) {
+  std::vector<std::filesystem::path> found;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (name.starts_with(prefix) && name.find(part) != name.npos && name.ends_with(suffix))
+      found.push_back(entry->path());
+  }
+  return found;
+}
+
 /// The entries beside `target` that are named like its temporaries and end in `suffix`.
 inline std::vector<std::filesystem::path> temporaries_of(const std::filesystem::path& target,
                                                          std::string_view suffix) {
-  std::vector<std::filesystem::path> found;
-  const std::string prefix = temporary_prefix(target);
-  std::error_code error;
-  std::filesystem::directory_iterator entry(target.parent_path(), error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    const std::string name = entry->path().filename().string();
-    if (name.starts_with(prefix) && name.ends_with(suffix)) found.push_back(entry->path());
-  }
-  return found;
+  return entries_named(target.parent_path(), temporary_prefix(target), "", suffix);
 }
 
 /// True if `path` still names what `fd` has open.
@@ -121,9 +137,9 @@ inline bool same_file(const FileDescriptor& fd, const std::filesystem::path& pat
          opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
-/// Removes what killed processes left of earlier attempts to write `target`. Never fails: it is only tidying.
-inline void remove_stale_temporaries(const std::filesystem::path& target) {
-  for (const auto& path : temporaries_of(target, ".tmp")) {
+/// Removes those of these temporaries whose owners are dead. Never fails: it is only tidying.
+inline void remove_stale(const std::vector<std::filesystem::path>& temporaries) {
+  for (const auto& path : temporaries) {
     const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW));
     // The owner holds the lock as long as it lives. It may just have renamed its work, hence the second
     // question.
@@ -151,7 +167,7 @@ MINIVIT_INLINE AtomicFile::AtomicFile(const std::filesystem::path& path)
   const auto status = std::filesystem::status(target_, error);
   if (!error && !std::filesystem::is_regular_file(status) && std::filesystem::exists(status))
     fail("expected a regular file or nothing of that name, found something else");
-  detail::remove_stale_temporaries(target_);
+  detail::remove_stale(detail::temporaries_of(target_, ".tmp"));
   do {
     temporary_ = detail::temporary_beside(target_, ".tmp");
     fd_ = detail::FileDescriptor(detail::retried(
@@ -222,6 +238,10 @@ MINIVIT_INLINE void write_file_atomically(const std::filesystem::path& path,
 
 MINIVIT_INLINE void write_file_atomically(const std::filesystem::path& path, std::string_view content) {
   write_file_atomically(path, std::as_bytes(std::span(content)));
+}
+
+MINIVIT_INLINE void remove_stale_temporaries(const std::filesystem::path& folder) {
+  detail::remove_stale(detail::entries_named(folder, ".", ".minivit-", ".tmp"));
 }
 
 }  // namespace minivit::inline MINIVIT_ABI::io

@@ -105,7 +105,8 @@ MINIVIT_INLINE void FileDescriptor::close() noexcept {
 
 MINIVIT_INLINE int sync(int fd) {
   if (retried([&] { return ::fsync(fd); }) == 0) return 0;
-  return errno == EINVAL ? 0 : errno;  // EINVAL: this kind of file has nothing to sync
+  // This kind of file, or file system, has nothing to sync.
+  return errno == EINVAL || errno == ENOTSUP || errno == ENOSYS ? 0 : errno;
 }
 
 MINIVIT_INLINE int sync(const std::filesystem::path& path) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "minivit/core/atomic_directory.hpp"
+#include "minivit/io/crc32c.hpp"
 #include "minivit/io/export_transformers.hpp"
 #include "minivit/io/model_folder.hpp"
 #include "minivit/io/onnx.hpp"
@@ -33,6 +34,20 @@ inline std::string usage_text(ExportFormat format) {
   return "```python\nfrom transformers import AutoImageProcessor, AutoModelForImageClassification\n"
          "processor = AutoImageProcessor.from_pretrained(\"FOLDER\")\n"
          "model = AutoModelForImageClassification.from_pretrained(\"FOLDER\")\n```\n";
+}
+
+/// How the last line of a card begins. A checksum of what stands above follows.
+inline constexpr std::string_view kCardMark = "<!-- written by minivit, crc32c ";
+
+/// A card with this line: who wrote it can be told later.
+inline std::string marked_card(const std::string& card) {
+  return str_cat(card, kCardMark, io::crc32c(card), " -->\n");
+}
+
+/// True if `text` is a marked card that nobody has changed.
+inline bool is_marked_card(std::string_view text) {
+  const std::size_t mark = text.rfind(kCardMark);
+  return mark != text.npos && text == marked_card(std::string(text.substr(0, mark)));
 }
 
 }  // namespace detail
@@ -95,7 +110,7 @@ inline void export_model(const std::filesystem::path& folder, const ModelBundle&
         format == ExportFormat::transformers ? Naming::transformers : Naming::transformers5,
         model.multi_label);
   io::AtomicFile card(to / "README.md");
-  card.write(model_card(model, format, results));
+  card.write(detail::marked_card(model_card(model, format, results)));
   card.commit();
   fresh.commit();
 }

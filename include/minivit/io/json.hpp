@@ -27,7 +27,8 @@ struct JsonLimits {
 [[nodiscard]] Json read_json_file(const std::filesystem::path& path, const JsonLimits& limits = {});
 
 /// The text of a value: on one line if `indent` is 0, otherwise a line for each element, indented by so many
-/// spaces a level. Reading it gives an equal value. Throws Error if a string is not UTF-8.
+/// spaces a level. Reading it gives an equal value; printing it does not steer a terminal. Throws Error if a
+/// string is not UTF-8.
 [[nodiscard]] std::string json_text(const Json& value, int indent = 0);
 
 /// Writes a value as a file, indented by two spaces, atomically. Throws FileError, and Error as `json_text`.
@@ -41,6 +42,7 @@ void write_json_file(const std::filesystem::path& path, const Json& value);
 #include <vector>
 
 #include "minivit/core/atomic_file.hpp"
+#include "minivit/core/utf8.hpp"
 #include "minivit/io/json_reader.hpp"
 
 namespace minivit::inline MINIVIT_ABI::io {
@@ -109,9 +111,37 @@ MINIVIT_INLINE Json read_json_file(const std::filesystem::path& path, const Json
   return parse_json(read_file(path, limits.max_bytes), path.native(), limits);
 }
 
+namespace detail {
+
+/// `json` with the characters escaped that the library leaves as they are although they steer a terminal:
+/// only strings can have them.
+inline std::string without_controls(std::string json) {
+  const auto plain = [](char c) { return static_cast<unsigned char>(c) < 0x7F; };
+  if (std::ranges::all_of(json, plain)) return json;
+  std::string out;
+  for (std::string_view rest = json; !rest.empty();) {
+    const std::string_view character =
+        rest.substr(0, std::max<std::size_t>(1, minivit::detail::utf8_length(rest)));
+    rest.remove_prefix(character.size());
+    if (character == "\n" || !minivit::detail::steers_terminal(character)) {
+      out += character;
+      continue;
+    }
+    unsigned code = static_cast<unsigned char>(character[0]);
+    if (character.size() > 1) code &= character.size() == 2 ? 0x1Fu : 0x0Fu;
+    for (const char c : character.substr(1)) code = code << 6 | (static_cast<unsigned char>(c) & 0x3Fu);
+    constexpr char kHex[] = "0123456789abcdef";
+    out += "\\u";
+    for (int shift = 12; shift >= 0; shift -= 4) out += kHex[code >> shift & 0xF];
+  }
+  return out;
+}
+
+}  // namespace detail
+
 MINIVIT_INLINE std::string json_text(const Json& value, int indent) {
   try {
-    return value.dump(indent > 0 ? indent : -1);
+    return detail::without_controls(value.dump(indent > 0 ? indent : -1));
   } catch (const Json::type_error&) {  // the only one: says the byte, but not where
     throw Error("json: cannot write a string that is not valid UTF-8");
   }

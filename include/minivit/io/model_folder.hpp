@@ -160,8 +160,9 @@ MINIVIT_INLINE void save_model(const std::filesystem::path& directory, const Mod
   fresh.commit();
 }
 
-MINIVIT_INLINE ModelBundle load_bundle(const std::filesystem::path& directory) {
-  io::recover_directory(directory);
+namespace detail {
+
+inline ModelBundle read_bundle(const std::filesystem::path& directory) {
   const auto config_path = directory / "config.json", weights_path = directory / "model.safetensors";
   ModelConfig config = model_config_from_json(io::read_json_file(config_path), config_path.native());
   const io::SafetensorsFile file(weights_path);
@@ -176,6 +177,12 @@ MINIVIT_INLINE ModelBundle load_bundle(const std::filesystem::path& directory) {
                     config.multi_label};
   detail::load_weights(file, named_parameters(model.net));
   return model;
+}
+
+}  // namespace detail
+
+MINIVIT_INLINE ModelBundle load_bundle(const std::filesystem::path& directory) {
+  return io::read_unchanged(directory, [&] { return detail::read_bundle(directory); });
 }
 
 MINIVIT_INLINE ImageClassifier load_model(const std::filesystem::path& directory) {

@@ -44,6 +44,7 @@ struct Pretrained {
 #include <set>
 #include <utility>
 
+#include "minivit/core/atomic_directory.hpp"
 #include "minivit/io/model_folder.hpp"
 #include "minivit/io/name_list.hpp"
 #include "minivit/io/pretrained_source.hpp"
@@ -142,11 +143,8 @@ inline std::size_t change_classes(Linear& head, const std::vector<std::string>& 
   return kept;
 }
 
-}  // namespace detail
-
-MINIVIT_INLINE Pretrained load_pretrained(const std::filesystem::path& path,
-                                          const PretrainedOptions& options) {
-  const detail::PretrainedSource source(path, options);
+inline Pretrained read_pretrained(const std::filesystem::path& path, const PretrainedOptions& options) {
+  const PretrainedSource source(path, options);
   const ViTConfig& v = source.config;
   const std::vector<std::string>& labels = source.hints.config.labels;
   ModelConfig wanted = source.wanted(options);
@@ -203,9 +201,16 @@ MINIVIT_INLINE Pretrained load_pretrained(const std::filesystem::path& path,
   return out;
 }
 
+}  // namespace detail
+
+MINIVIT_INLINE Pretrained load_pretrained(const std::filesystem::path& path,
+                                          const PretrainedOptions& options) {
+  return io::read_unchanged(path, [&] { return detail::read_pretrained(path, options); });
+}
+
 MINIVIT_INLINE ModelConfig read_pretrained_config(const std::filesystem::path& path,
                                                   const PretrainedOptions& options) {
-  return detail::PretrainedSource(path, options).wanted(options);
+  return io::read_unchanged(path, [&] { return detail::PretrainedSource(path, options).wanted(options); });
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

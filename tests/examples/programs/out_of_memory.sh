@@ -19,6 +19,7 @@ test_out_of_memory() {
   ) >"$scratch/out" 2>"$scratch/err" || code=$?
   [[ $code == 1 ]] || fail "train with too little memory: exit code $code, expected 1" "$scratch/err"
   says "$scratch/err" "out of memory; try a smaller batch"
+  says "$run_dir/result.json" '"error": "out of memory; try a smaller batch'
   diff -r "$scratch/best_before" "$run_dir/best" >"$scratch/out" || fail "best/ is not what it was" "$scratch/out"
   run 0 train --resume "$run_dir"  # and with enough memory it goes on
 }

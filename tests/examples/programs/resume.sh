@@ -41,7 +41,7 @@ test_resume() {
   # Asked to stop: the step is finished, the code says why, and it goes on.
   local signal
   for signal in INT TERM; do
-    "$bin/minivit" train "${settings[@]}" "${all[@]}" training.epochs=100 output.dir="$scratch/$signal" &>"$scratch/log" & pid=$!
+    env --default-signal=INT "$bin/minivit" train "${settings[@]}" "${all[@]}" training.epochs=100 output.dir="$scratch/$signal" &>"$scratch/log" & pid=$!
     for ((i = 0; i < 100; ++i)); do
       if compgen -G "$scratch/$signal/*/*/best" >/dev/null; then break; fi
       sleep 0.1

@@ -1,0 +1,10 @@
+// The threads that compute, started while it can still be said why there are fewer.
+#pragma once
+
+namespace minivit::cli {
+
+/// Starts them. Where the system refuses some (ulimit -u, ulimit -v), says so and goes on with the others.
+/// OpenMP alone would end the program in the middle of its work.
+void start_threads();
+
+}  // namespace minivit::cli
