@@ -9,6 +9,8 @@
 
 #include "../support/message_of.hpp"
 #include "fixture.hpp"
+#include "minivit/core/check.hpp"
+#include "minivit/core/rng.hpp"
 #include "minivit/data/image.hpp"
 
 using namespace minivit;

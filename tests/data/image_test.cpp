@@ -12,6 +12,8 @@
 
 #include "../support/message_of.hpp"
 #include "fixture.hpp"
+#include "minivit/core/check.hpp"
+#include "minivit/core/rng.hpp"
 #include "minivit/data/image_formats.hpp"
 
 using namespace minivit;

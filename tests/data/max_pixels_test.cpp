@@ -2,10 +2,13 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <vector>
 
 #include "../support/message_of.hpp"
 #include "fixture.hpp"
+#include "minivit/core/check.hpp"
 #include "minivit/data/image.hpp"
+#include "minivit/data/image_folder.hpp"
 
 using namespace minivit;
 using namespace minivit::image;
@@ -74,6 +77,30 @@ TEST_CASE("what is within the limit is not reduced, and what is far beyond it is
                 {.choose_if_too_large = always(8, &asked), .max_pixels = 48})  // an eighth of 391
             .find("the image is 23x17, expected at least 1x1 and at most") != std::string::npos);
   CHECK(asked == 0);
+}
+
+TEST_CASE("an image folder reduces only the JPEGs that are too large, with and without a cache") {
+  if (!kReduces) return;
+  const fixture::TemporaryFolder folder;
+  for (const std::string name : {"a", "b"}) std::filesystem::create_directories(folder.path() / name);
+  std::filesystem::copy_file(fixture::path("data_decode/baseline.jpg"), folder.path() / "a" / "large.jpg");
+  fixture::write(folder.path() / "b" / "small.png", encode_png(fixture::noise(9, 9)));
+  fixture::write(folder.path() / "b" / "too_large.png", encode_png(fixture::noise(11, 10)));
+  const Preprocess p{.height = 4, .width = 4};
+  std::vector<float> found(3 * 4 * 4), expected(found.size());
+  Rng rng;
+  for (const std::size_t cache : {0, 1 << 20}) {
+    const ImageFolder data(folder.path(), p, {.cache_bytes = cache, .max_pixels = 100});
+    for (int twice = 0; twice < 2; ++twice) {
+      data.load(0, rng, found.data());
+      to_tensor(fit_image(decode_image(data.paths()[0], always(4)), p), p, expected.data());
+      CHECK(found == expected);
+      data.load(1, rng, found.data());
+      preprocess(decode_image(data.paths()[1]), p, expected.data());
+      CHECK(found == expected);
+      CHECK(message_of<FileError>([&] { data.load(2, rng, found.data()); }).ends_with("at most 100 pixels"));
+    }
+  }
 }
 
 TEST_CASE("the header alone says size and format, and is held to the limit") {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -28,6 +29,10 @@ struct ImageFolderOptions {
   /// pixels enough: much faster, and more of them fit into the cache, but not to the bit what the whole image
   /// gives. Off, so that evaluation is exact; for training. Without libjpeg nothing is reduced.
   bool fast_decode = false;
+  /// Largest image that is decoded, in pixels: image::DecodeOptions::max_pixels. A larger JPEG is decoded at
+  /// a part of its size, with or without fast_decode, where the transform still finds pixels enough; what is
+  /// left cannot be decoded.
+  std::int64_t max_pixels = image::kDefaultMaxPixels;
 };
 
 /// The data set of the images `root/class/**/*.{jpg,jpeg,png,bmp}` (the suffixes of image::image_formats(),
@@ -74,6 +79,7 @@ class ImageFolder {
   std::vector<std::filesystem::path> paths_;
   std::vector<int> labels_;
   bool fast_decode_ = false;
+  std::int64_t max_pixels_ = image::kDefaultMaxPixels;
   std::shared_ptr<image::detail::ImageCache> cache_;  // null: nothing is kept
 };
 
@@ -129,7 +135,8 @@ MINIVIT_INLINE ImageFolder::ImageFolder(std::filesystem::path root, image::Trans
     : root_(std::move(root)),
       transform_(std::move(transform)),
       classes_(std::move(options.classes)),
-      fast_decode_(options.fast_decode) {
+      fast_decode_(options.fast_decode),
+      max_pixels_(options.max_pixels) {
   std::error_code error;
   check<FileError>(std::filesystem::is_directory(root_, error), root_.native(),
                    ": not a folder, expected one with a sub-folder of images for each class",
@@ -175,13 +182,16 @@ MINIVIT_INLINE void ImageFolder::add_class(const std::filesystem::path& folder) 
 MINIVIT_INLINE std::shared_ptr<const image::Decoded> ImageFolder::load_image(std::size_t index,
                                                                              const Rng& rng) const {
   const auto reduction = [&](int width, int height) {
-    return fast_decode_ ? transform_.decode_reduction(width, height, rng) : 1;
+    const bool reduced = fast_decode_ || std::int64_t{width} * height > max_pixels_;
+    return reduced ? transform_.decode_reduction(width, height, rng) : 1;
   };
   if (cache_)
     if (auto kept = cache_->find(index, reduction)) return kept;
   auto loaded = std::make_shared<image::Decoded>();
   try {
-    *loaded = decode_image(paths_[index], reduction);
+    *loaded = decode_image(
+        paths_[index],
+        DecodeOptions{.choose = reduction, .choose_if_too_large = reduction, .max_pixels = max_pixels_});
     transform_.prepare(*loaded);
   } catch (const ShapeError& error) {  // a property of this file, so this sample alone is at fault
     throw FileError(str_cat(paths_[index].native(), ": ", error.what()));
