@@ -6,8 +6,6 @@
 // its own, so that its peak memory and the time to its first step are its own.
 //
 // "others" are the cores that other programs kept busy meanwhile: far from 0, the figures are too low.
-// OpenMP's threads wait as the environment says, by default spinning. The programs in examples/ let them wait
-// asleep; on a machine that is shared with others that is GOMP_SPINCOUNT=1000 step …
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>

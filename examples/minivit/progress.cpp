@@ -36,15 +36,26 @@ std::string bar_text(double part, int width, bool utf8) {
   return out;
 }
 
+std::string rate_text(double per_second) {
+  char text[32];
+  std::snprintf(text, sizeof text,
+                per_second >= 9.95    ? "%.0f"
+                : per_second >= 0.095 ? "%.1f"
+                                      : "%.1g",
+                per_second);
+  return text;
+}
+
 std::string progress_line(const Progress& p, const Terminal& terminal) {
   char head[64], loss[48], rate[48];
-  std::snprintf(head, sizeof head, "epoch %lld/%lld ", static_cast<long long>(p.epoch),
-                static_cast<long long>(p.epochs));
+  std::snprintf(head, sizeof head, p.validation ? "validation %lld/%lld " : "epoch %lld/%lld ",
+                static_cast<long long>(p.epoch), static_cast<long long>(p.epochs));
   const double part = p.total > 0 ? static_cast<double>(p.batches) / static_cast<double>(p.total) : 0;
   std::snprintf(loss, sizeof loss, " %3d%%  loss %.4f  acc %.3f", static_cast<int>(100 * part), p.loss,
                 p.accuracy);
-  std::snprintf(rate, sizeof rate, p.images_per_second < 9.95 ? "  %.1f images/s" : "  %.0f images/s",
-                p.images_per_second);
+  std::snprintf(rate, sizeof rate, "%s%s%s", p.images_per_second > 0 ? "  " : "",
+                p.images_per_second > 0 ? rate_text(p.images_per_second).c_str() : "",
+                p.images_per_second > 0 ? " images/s" : "");
   const std::string left = p.seconds_left < 0 ? "" : str_cat("  ", clock_text(p.seconds_left), " left");
   const std::string parts[] = {head, loss, rate, left};
   if (!terminal.interactive) return str_cat(head, std::string_view(loss).substr(1), rate, left);
@@ -71,15 +82,18 @@ void Rate::add(double amount, double seconds) {
   seconds_ = seconds_ * keep + seconds;
 }
 
-std::string epoch_header() {
-  return "epoch  train loss  acc      val loss  acc      top-5   lr        seconds  images/s";
+std::string epoch_header(bool top5) {
+  return str_cat("epoch  train loss  acc      val loss  acc    ", top5 ? "  top-5 " : "",
+                 "  lr        seconds  images/s");
 }
 
-std::string epoch_line(const EpochRow& r, bool color) {
-  char text[160];
-  std::snprintf(text, sizeof text, "%5lld  %10.4f  %.4f  %9.4f  %.4f%c  %.4f  %.2e  %7.1f  %8.1f",
+std::string epoch_line(const EpochRow& r, bool top5, bool color) {
+  char text[160], fifth[32] = "";
+  if (top5) std::snprintf(fifth, sizeof fifth, "  %.4f", r.val_top5);
+  std::snprintf(text, sizeof text, "%5lld  %10.4f  %.4f  %9.4f  %.4f%c%s  %.2e  %7.1f  %8s",
                 static_cast<long long>(r.epoch), r.train_loss, r.train_acc, r.val_loss, r.val_acc,
-                r.best ? '*' : ' ', r.val_top5, r.lr, r.seconds, r.images_per_second);
+                r.best ? '*' : ' ', fifth, r.lr, r.seconds,
+                r.images_per_second > 0 ? rate_text(r.images_per_second).c_str() : "-");
   return color && r.best ? str_cat("\x1b[1m", text, "\x1b[0m") : std::string(text);
 }
 

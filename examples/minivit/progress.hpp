@@ -13,8 +13,9 @@ struct Progress {
   std::int64_t epoch = 1, epochs = 1;   ///< from 1
   std::int64_t batches = 0, total = 1;  ///< done, and of the whole epoch
   double loss = 0, accuracy = 0;        ///< of the epoch so far
-  double images_per_second = 0;         ///< of late
-  double seconds_left = -1;             ///< of the epoch; negative: not known
+  double images_per_second = 0;         ///< of late; 0: not known
+  double seconds_left = -1;             ///< of the whole training; negative: not known
+  bool validation = false;              ///< of the epoch: batches, loss and accuracy are those of it
 };
 
 /// 75 -> 1:15, 3700 -> 1:01:40.
@@ -22,6 +23,9 @@ std::string clock_text(double seconds);
 
 /// `width` characters of which `part` are full, in eighths where the terminal has them.
 std::string bar_text(double part, int width, bool utf8);
+
+/// A number of images per second: 812, 4.2, 0.03.
+std::string rate_text(double per_second);
 
 /// The line that shows the progress, on a terminal at most `width` - 1 characters: what does not fit is left
 /// out from the right, the bar first becomes shorter. Elsewhere there is no bar.
@@ -47,10 +51,10 @@ struct EpochRow {
   bool best = false;  ///< of all so far
 };
 
-/// The line above the rows.
-std::string epoch_header();
+/// The line above the rows. With five classes or fewer the top-5 accuracy says nothing and has no column.
+std::string epoch_header(bool top5);
 
 /// A row; the best so far has a star behind its accuracy, and is bold where there are colors.
-std::string epoch_line(const EpochRow& r, bool color);
+std::string epoch_line(const EpochRow& r, bool top5, bool color);
 
 }  // namespace minivit::cli

@@ -63,28 +63,16 @@ Recorder::Recorder(std::filesystem::path run, const TrainConfig& config, RunLog&
   }
 }
 
-void Recorder::describe(const VisionTransformer& model, std::size_t train_images, std::size_t val_images,
-                        const TrainingState& from) {
+void Recorder::describe(const VisionTransformer& model, const TrainingState& from) {
   result_.parameters = parameter_count(model);
-  char text[256];
-  std::snprintf(
-      text, sizeof text,
-      "%zu training and %zu validation images of %lld classes, %.2f million parameters, %d threads, %s",
-      train_images, val_images, static_cast<long long>(model.config.num_classes),
-      static_cast<double>(result_.parameters) / 1e6, num_threads(), kInstructionSet);
-  log_.line(text);
+  top5_ = model.config.num_classes > 5;
   log_.note(str_cat("machine: ", result_.machine));
   log_.note(str_cat("minivit ", MINIVIT_VERSION, result_.git.empty() ? "" : ", git revision ", result_.git));
   if (from.step == 0) log_.note(str_cat("\n", summary(model, config_.training.batch_size)));
   if (from.step > 0)
     log_.line(str_cat("goes on in epoch ", from.epoch + 1, " after ", from.batch, " of ", batches_,
                       " batches, step ", from.step));
-  log_.line(epoch_header());
-}
-
-void Recorder::begin_epoch(const TrainingState&) {
-  rate_ = {};
-  clock_ = {};
+  log_.line(epoch_header(top5_));
 }
 
 void Recorder::gradients(const ParameterArena& parameters, const TrainingState& state) {
@@ -96,31 +84,13 @@ void Recorder::gradients(const ParameterArena& parameters, const TrainingState& 
                       parameters.grads.view(slot.begin, slot.shape).values());
 }
 
-void Recorder::step(const StepReport& report, const TrainingState& state) {
+void Recorder::step(const StepReport& report) {
   rates_.row(report.step, report.lr);
   if (board_) {
     board_->scalar("step/loss", report.step, report.loss);
     board_->scalar("step/learning_rate", report.step, report.lr);
     board_->scalar("step/gradient_norm", report.step, report.grad_norm);
   }
-  const auto now = std::chrono::steady_clock::now();
-  const std::int64_t images = state.trained.samples;
-  if (clock_ != std::chrono::steady_clock::time_point{})
-    rate_.add(static_cast<double>(images - images_), std::chrono::duration<double>(now - clock_).count());
-  clock_ = now, images_ = images;
-  if (!log_.wants_progress()) return;
-  const double rate = rate_.value(),
-               per_batch = static_cast<double>(images) / static_cast<double>(state.batch);
-  log_.progress(progress_line(
-      {.epoch = state.epoch + 1,
-       .epochs = config_.training.epochs,
-       .batches = state.batch,
-       .total = batches_,
-       .loss = state.trained.loss(),
-       .accuracy = state.trained.top1(),
-       .images_per_second = rate,
-       .seconds_left = rate > 0 ? static_cast<double>(batches_ - state.batch) * per_batch / rate : -1},
-      log_.terminal()));
 }
 
 void Recorder::epoch(const TrainingState& state, const Metrics& val, bool best, double lr,
@@ -135,7 +105,7 @@ void Recorder::epoch(const TrainingState& state, const Metrics& val, bool best, 
                      val.loss(), val.top1(),           val.top5(),
                      lr,         state.epoch_seconds,  rate,
                      best};
-  log_.line(epoch_line(row, false), epoch_line(row, log_.terminal().color));
+  log_.line(epoch_line(row, top5_, false), epoch_line(row, top5_, log_.terminal().color));
   if (board_) {
     board_->scalar("loss/train", number, state.trained.loss());
     board_->scalar("loss/validation", number, val.loss());

@@ -33,17 +33,14 @@ class Recorder {
   Recorder(std::filesystem::path run, const TrainConfig& config, RunLog& log, const TrainingState& from,
            std::int64_t batches);
 
-  /// The first lines of the log: data, model, machine.
-  void describe(const VisionTransformer& model, std::size_t train_images, std::size_t val_images,
-                const TrainingState& from);
-
-  void begin_epoch(const TrainingState&);
+  /// Model and machine, to the log, and the header of the epochs.
+  void describe(const VisionTransformer& model, const TrainingState& from);
 
   /// The gradients of a step that are about to be used: histograms of the last step of an epoch.
   void gradients(const ParameterArena& parameters, const TrainingState& state);
 
-  /// After an optimizer step; `state` is that after it.
-  void step(const StepReport& report, const TrainingState& state);
+  /// After an optimizer step.
+  void step(const StepReport& report);
 
   /// After the evaluation of an epoch, the best so far or not. `state` is that before it is counted; the
   /// model has the weights that were evaluated.
@@ -70,9 +67,8 @@ class Recorder {
   CsvFile history_, rates_;
   std::optional<io::TensorBoard> board_;
   RunResult result_;
-  Rate rate_;
-  std::int64_t images_ = 0;
-  std::chrono::steady_clock::time_point clock_{}, drawn_ = std::chrono::steady_clock::now();
+  bool top5_ = true;  // says something with more than five classes
+  std::chrono::steady_clock::time_point drawn_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace minivit::cli

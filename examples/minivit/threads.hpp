@@ -4,7 +4,7 @@
 namespace minivit::cli {
 
 /// Starts them. Where the system refuses some (ulimit -u, ulimit -v), says so and goes on with the others.
-/// OpenMP alone would end the program in the middle of its work.
+/// The library alone would do so without a word.
 void start_threads();
 
 }  // namespace minivit::cli

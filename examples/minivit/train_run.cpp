@@ -20,6 +20,9 @@
 #include "run_lock.hpp"
 #include "stop_signal.hpp"
 #include "text_table.hpp"
+#include "train_closing.hpp"
+#include "train_opening.hpp"
+#include "train_progress.hpp"
 #include "training_images.hpp"
 #include "training_state.hpp"
 #include "yaml.hpp"
@@ -42,6 +45,17 @@ struct Observer {
 
 template <class OnGradients, class OnStep>
 Observer(OnGradients, OnStep) -> Observer<OnGradients, OnStep>;  // clang 14 does not see it by itself
+
+/// Who is asked and told while a model is evaluated.
+template <class GoOn, class OnAnswers>
+struct Watched {
+  GoOn go_on;
+  OnAnswers answered;
+  bool operator()() const { return go_on(); }
+};
+
+template <class GoOn, class OnAnswers>
+Watched(GoOn, OnAnswers) -> Watched<GoOn, OnAnswers>;
 
 /// Throws NotFinite, naming the first tensor that is not finite, if the validation loss is no number: weights
 /// that the last step of an epoch made too large are seen here first.
@@ -123,7 +137,18 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
   }
   write_class_mapping(run, images.classes());
   Recorder recorder(run, c, log, state, batches);
-  recorder.describe(model, images.train_part.size(), images.val_part.size(), state);
+  const auto say = [&](const std::vector<std::string>& lines) {
+    for (const std::string& line : lines) log.line(printable(line));
+  };
+  const DataFacts facts = DataFacts::of(c, images);
+  say(opening_lines(
+      c, facts, {.batches = batches, .parameters = parameter_count(model), .trained = parameters.size()}));
+  if (state.step == 0) say(advice_lines(c, facts));
+  log.line(str_cat("run       ", printable(short_path(run).native())));
+  recorder.describe(model, state);
+  TrainProgress progress(log, t.epochs, until_epoch, t.time_limit, batches,
+                         static_cast<std::int64_t>(val_loader.batches_per_epoch()));
+  std::optional<ClassResults> best;  // of the best epoch, if that was in this session
 
   double saved = now();
   const auto save = [&] {
@@ -132,9 +157,22 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
                     optimizer, ema);
     saved = now();
   };
+  // The answers of a best epoch that was in an earlier session.
+  const auto measure_best = [&] {
+    ClassResults results(images.classes().size());
+    const ModelBundle bundle = load_bundle(run / "best");
+    evaluate(
+        bundle.net, val_loader.epoch(0),
+        Watched{[&] { return !signals.received(); },
+                [&](const Tensor& logits, std::span<const int> labels) { results.add(logits, labels); }});
+    return results;
+  };
   const auto end = [&](const char* status, int code) {
     if (skipped > 0) log.warning(str_cat(skipped, " images could not be read and were skipped"));
+    if (!best && code == 0 && state.epoch >= t.epochs) best = measure_best();
+    if (best) say(result_lines(*best, images.classes()));
     const bool written = recorder.end(status, state, {});
+    if (state.best_epoch > 0 && code == 0) say(next_lines(run));
     return code == 0 && !written ? 1 : code;
   };
   const double begin = now() - state.seconds;
@@ -149,13 +187,14 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
       if (until_epoch > 0 && state.epoch >= until_epoch) return end("paused", 0);
 
       const double epoch_begin = now() - state.epoch_seconds;
-      recorder.begin_epoch(state);
+      progress.begin_epoch();
       const Observer observer{[&](std::int64_t) { recorder.gradients(parameters, state); },
                               [&](const StepReport& report) {
                                 state.batch = report.batches, state.step = report.step + 1,
                                 state.trained = *report.metrics;
                                 state.epoch_seconds = now() - epoch_begin, state.seconds = now() - begin;
-                                recorder.step(report, state);
+                                recorder.step(report);
+                                progress.step(state);
                                 if (signals.received() || time_is_up()) return false;
                                 if (now() - saved >= t.save_seconds) save();
                                 return true;
@@ -174,9 +213,19 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
 
       bool whole = false, better = false;
       Metrics val;
+      ClassResults results(images.classes().size());
       {
         const UseAverage average(ema);  // it is what is evaluated
-        val = evaluate(model, val_loader.epoch(0), [&] { return !signals.received(); });
+        Metrics so_far;
+        std::int64_t val_batches = 0;
+        progress.validation(state, 0, so_far);
+        const Watched watched{[&] { return !signals.received(); },
+                              [&](const Tensor& logits, std::span<const int> labels) {
+                                results.add(logits, labels);
+                                so_far.add(logits, labels);
+                                progress.validation(state, ++val_batches, so_far);
+                              }};
+        val = evaluate(model, val_loader.epoch(0), watched);
         check_validation(val, model, val_loader, parameters, state.step);
         whole = !signals.received() && !time_is_up();
         // Of few images the same number is right often: then the loss decides.
@@ -198,6 +247,10 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
       if (val.top1() > state.best_val_acc) state.improved_epoch = state.epoch;
       if (better)
         state.best_val_acc = val.top1(), state.best_val_loss = val.loss(), state.best_epoch = state.epoch;
+      if (better) {  // before the checkpoint, after which this epoch is not repeated
+        io::write_file_atomically(run / "per_class.csv", results.csv(images.classes()));
+        best = std::move(results);
+      }
       save();
       if (better) save_best();
     }

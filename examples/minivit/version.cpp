@@ -24,11 +24,6 @@ namespace {
 std::string libraries() {
   std::string out =
       str_cat("Eigen ", EIGEN_WORLD_VERSION, '.', EIGEN_MAJOR_VERSION, '.', EIGEN_MINOR_VERSION);
-#if defined(_OPENMP)
-  out += str_cat(", OpenMP ", _OPENMP);
-#else
-  out += ", no OpenMP";
-#endif
 #if defined(MINIVIT_WITH_LIBJPEG) && defined(LIBJPEG_TURBO_VERSION)
   out += ", libjpeg-turbo " MINIVIT_STRING(LIBJPEG_TURBO_VERSION);
 #elif defined(MINIVIT_WITH_LIBJPEG)

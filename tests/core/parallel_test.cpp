@@ -57,12 +57,10 @@ TEST_CASE("the number of threads is at least one and belongs to the calling thre
   CHECK(num_threads() == 1);
   set_num_threads(-5);
   CHECK(num_threads() == 1);
-#if defined(_OPENMP)
   set_num_threads(3);
   CHECK(num_threads() == 3);
   std::jthread([] { set_num_threads(2); }).join();
   CHECK(num_threads() == 3);
-#endif
   set_num_threads(before);
 }
 

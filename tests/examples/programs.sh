@@ -13,7 +13,6 @@ mkdir -p "$2"
 scratch=$(cd "$2" && pwd)
 shift 2
 data=$here/../../examples/data
-export OMP_WAIT_POLICY=passive  # other tests run at the same time
 failures=0
 
 # shellcheck source=support.sh

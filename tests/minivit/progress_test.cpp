@@ -74,10 +74,10 @@ TEST_CASE("the rate follows a change and forgets") {
 
 TEST_CASE("a row stands below its header, with and without colors") {
   const EpochRow row{1, 2.31, 0.1, 1.5, 0.875, 1, 3e-4, 12.34, 812.3, true};
-  const std::string plain = epoch_line(row, false);
-  CHECK(plain == "    1      2.3100  0.1000     1.5000  0.8750*  1.0000  3.00e-04     12.3     812.3");
-  CHECK(epoch_line(row, true) == "\x1b[1m" + plain + "\x1b[0m");
-  const std::string header = epoch_header();
+  const std::string plain = epoch_line(row, true, false);
+  CHECK(plain == "    1      2.3100  0.1000     1.5000  0.8750*  1.0000  3.00e-04     12.3       812");
+  CHECK(epoch_line(row, true, true) == "\x1b[1m" + plain + "\x1b[0m");
+  const std::string header = epoch_header(true);
   CHECK(header.find("loss", 9) + 4 == plain.find("2.3100") + 6);
   CHECK(header.find("images/s") + 8 == plain.size());
 }
@@ -127,4 +127,22 @@ TEST_CASE("the machine") {
   CHECK(m.os.starts_with("Linux"));
   CHECK(peak_memory_mb() > 1);
   CHECK(peak_memory_mb() < static_cast<double>(m.memory_mb));
+}
+
+TEST_CASE("what is not known or says nothing is left out") {
+  Progress p = kHalf;
+  p.images_per_second = 0;
+  CHECK(progress_line(p, {.interactive = false}) == "epoch 3/50  50%  loss 1.2346  acc 0.613  1:15 left");
+  p.seconds_left = -1, p.validation = true;
+  CHECK(progress_line(p, {.interactive = false}) == "validation 3/50  50%  loss 1.2346  acc 0.613");
+  CHECK(rate_text(812.4) == "812");
+  CHECK(rate_text(4.23) == "4.2");
+  CHECK(rate_text(0.034) == "0.03");
+
+  const EpochRow slow{1, 2.31, 0.1, 1.5, 0.875, 1, 3e-4, 12.34, 0, false};
+  CHECK(epoch_line(slow, false, false) ==
+        "    1      2.3100  0.1000     1.5000  0.8750   3.00e-04     12.3         -");
+  const std::string header = epoch_header(false);
+  CHECK(header.find("top-5") == std::string::npos);
+  CHECK(header.find("images/s") + 8 == epoch_line(slow, false, false).size());
 }

@@ -46,7 +46,6 @@ if [[ $("$compiler" -dumpmachine) == x86_64* ]]; then
   apart "$sse2" "-march=x86-64 -mavx512f"
   apart "$avx2 -mfma" "$avx2 -mfma -mavx512f -mavx512bw -mavx512dq -mavx512vl"
 fi
-apart '' -fopenmp
 apart '' -DMINIVIT_WITH_LIBJPEG
 apart -DMINIVIT_WITH_LIBJPEG '-DMINIVIT_WITH_LIBJPEG -DMINIVIT_WITH_LIBPNG'
 apart '' -DMINIVIT_POOL_KEEPS=0

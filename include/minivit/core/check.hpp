@@ -10,7 +10,9 @@
 
 #include "minivit/core/config.hpp"
 
-namespace minivit::inline MINIVIT_ABI {
+// Not in the ABI namespace: they are the same in every build, so that files compiled in different ways catch
+// each other's, and a message of an error that nobody catches names minivit::FileError.
+namespace minivit {
 
 /// Base of every error that the library throws. Programs end with exit code 1.
 struct Error : std::runtime_error {
@@ -31,6 +33,10 @@ struct ConfigError : Error {
 struct FileError : Error {
   using Error::Error;
 };
+
+}  // namespace minivit
+
+namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 

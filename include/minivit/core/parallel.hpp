@@ -1,4 +1,4 @@
-// Parallel loops: the only place that knows of OpenMP.
+// Parallel loops.
 //
 // Work whose parts are summed up is cut into chunks that depend on its size alone, never on the number of
 // threads; other work may be cut as threads like it. So every result has the same bits for 1, 2 or 8 threads.
@@ -7,38 +7,28 @@
 #include <algorithm>
 #include <cstdint>
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-
 #include "minivit/core/config.hpp"
+#include "minivit/core/thread_pool.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// Threads that kernels started from this thread may use (1 without OpenMP).
+namespace detail {
+inline thread_local int asked_threads = 0;  // by set_num_threads; 0: default_threads()
+inline thread_local bool in_chunk = false;  // this thread runs a chunk of a parallel_for
+}  // namespace detail
+
+/// Threads that kernels started from this thread may use: what `set_num_threads` said on this thread, else
+/// the environment variable OMP_NUM_THREADS, else the number of cores that the process may run on.
 [[nodiscard]] inline int num_threads() {
-#if defined(_OPENMP)
-  return omp_get_max_threads();
-#else
-  return 1;
-#endif
+  return detail::asked_threads > 0 ? detail::asked_threads : detail::default_threads();
 }
 
-/// Sets how many threads kernels started from this thread may use; n ≥ 1. No effect without OpenMP.
-inline void set_num_threads([[maybe_unused]] int n) {
-#if defined(_OPENMP)
-  omp_set_num_threads(std::max(n, 1));
-#endif
-}
+/// Sets how many threads kernels started from this thread may use; n ≥ 1. All threads of a process share one
+/// set of helpers, so that several threads that classify at the same time do not crowd the cores.
+inline void set_num_threads(int n) { detail::asked_threads = std::max(n, 1); }
 
 namespace detail {
-[[nodiscard]] inline bool in_parallel_region() {
-#if defined(_OPENMP)
-  return omp_in_parallel() != 0;
-#else
-  return false;
-#endif
-}
+[[nodiscard]] inline bool in_parallel_region() { return in_chunk; }
 
 /// Lets others see what this thread has written past the caches (`kernels/non_temporal.hpp`), which x86 does
 /// not keep in order with other stores.
@@ -85,8 +75,7 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
-/// Keeps the first exception of a parallel loop: none may leave a thread of OpenMP, that would end the
-/// program.
+/// Keeps the first exception of a parallel loop: none may leave a helping thread, that would end the program.
 class FirstException {
  public:
   /// Calls `f`, unless there is an exception already.
@@ -112,42 +101,63 @@ class FirstException {
   std::exception_ptr exception_;
 };
 
+/// A loop that several threads run together.
+class SharedLoop {
+ public:
+  SharedLoop(std::int64_t n, std::int64_t grain, std::int64_t chunks,
+             void (*chunk)(const void* body, std::int64_t begin, std::int64_t end), const void* body)
+      : n_(n),
+        grain_(grain),
+        chunks_(chunks),
+        chunk_(chunk),
+        body_(body),
+        threads_(std::min(num_threads(), ThreadPool::kThreads)) {
+    for (int i = 0; i < threads_; ++i) stretches_[i].begun = 0;
+  }
+
+  void run() {
+    ThreadPool::instance().run(
+        threads_, [](void* loop, int self) { static_cast<SharedLoop*>(loop)->work(self); }, this);
+    exception_.rethrow();
+  }
+
+ private:
+  // Each thread begins with a stretch of chunks of its own, always the same one: what it wrote in the last
+  // loop it finds in its own caches. Then it helps others, since cores are not alike in speed (other programs
+  // run).
+  void work(int self) {
+    in_chunk = true;
+    for (int k = 0; k < threads_; ++k) {
+      const int owner = (self + k) % threads_;
+      const std::int64_t first = chunks_ * owner / threads_, last = chunks_ * (owner + 1) / threads_;
+      const std::atomic_ref begun(stretches_[owner].begun);
+      for (std::int64_t i;
+           !exception_.failed() && (i = first + begun.fetch_add(1, std::memory_order_relaxed)) < last;)
+        exception_.guard([&] { chunk_(body_, i * grain_, std::min(n_, (i + 1) * grain_)); });
+    }
+    finish_streams();
+    in_chunk = false;
+  }
+
+  struct alignas(64) Stretch {
+    std::int64_t begun;  // of its chunks
+  };
+
+  const std::int64_t n_, grain_, chunks_;
+  void (*const chunk_)(const void* body, std::int64_t begin, std::int64_t end);
+  const void* const body_;
+  const int threads_;
+  FirstException exception_;
+  Stretch stretches_[ThreadPool::kThreads];  // those of the threads are used
+};
+
 MINIVIT_INLINE void run_chunks(std::int64_t n, std::int64_t grain,
                                void (*chunk)(const void* body, std::int64_t begin, std::int64_t end),
                                const void* body) {
   const std::int64_t chunks = (n + grain - 1) / grain;
-  const auto run = [&](std::int64_t i) { chunk(body, i * grain, std::min(n, (i + 1) * grain)); };
-#if defined(_OPENMP)
-  if (chunks > 1 && num_threads() > 1 && !in_parallel_region()) {
-    // Each thread begins with a stretch of its own, always the same one: what it wrote in the last loop it
-    // finds in its own caches. Then it helps others, since cores are not alike in speed (other programs run).
-    struct alignas(64) Stretch {
-      std::int64_t taken;
-    };
-    constexpr int kThreads = 256;  // more are not used
-    Stretch stretches[kThreads];
-    const int wanted = std::min(num_threads(), kThreads);
-    for (int i = 0; i < wanted; ++i) stretches[i].taken = 0;
-    FirstException exception;
-#pragma omp parallel num_threads(wanted)
-    {
-      const int threads = omp_get_num_threads(), self = omp_get_thread_num();
-      for (int k = 0; k < threads; ++k) {
-        const int owner = (self + k) % threads;
-        const std::int64_t first = chunks * owner / threads, last = chunks * (owner + 1) / threads;
-        const std::atomic_ref taken(stretches[owner].taken);
-        for (std::int64_t i;
-             !exception.failed() && (i = first + taken.fetch_add(1, std::memory_order_relaxed)) < last;)
-          exception.guard([&] { run(i); });
-      }
-      finish_streams();
-    }
-    exception.rethrow();
-    return;
-  }
-#endif
-  for (std::int64_t i = 0; i < chunks; ++i) run(i);
-  if (!in_parallel_region()) finish_streams();
+  if (chunks > 1 && !in_chunk && num_threads() > 1) return SharedLoop(n, grain, chunks, chunk, body).run();
+  for (std::int64_t i = 0; i < chunks; ++i) chunk(body, i * grain, std::min(n, (i + 1) * grain));
+  if (!in_chunk) finish_streams();
 }
 
 }  // namespace detail

@@ -50,7 +50,8 @@ class Rng {
   /// many at a time, in loops that the compiler turns into vectors.
   template <int kBlocks>
   void fill(std::uint64_t position, std::uint32_t* words) const {
-    std::uint32_t c0[kBlocks], c1[kBlocks], c2[kBlocks], c3[kBlocks];
+    constexpr auto kSize = static_cast<std::size_t>(kBlocks);
+    std::uint32_t c0[kSize], c1[kSize], c2[kSize], c3[kSize];
     // Not unrolled: g++ makes vectors of loops only.
 #pragma GCC unroll 1
     for (int i = 0; i < kBlocks; ++i) {
@@ -76,7 +77,7 @@ class Rng {
       block_ = at(position_++);
       used_ = 0;
     }
-    return block_[used_++];
+    return block_[static_cast<std::size_t>(used_++)];
   }
 
   /// Uniform in [0, 1), a multiple of 2^-24.

@@ -30,7 +30,7 @@ void weighted_words(const void* words, std::size_t stride, const std::int32_t* w
                     void* out) {
   const auto* in = static_cast<const std::uint8_t*>(words);
   // Unsigned, which wraps: thousands of tiny weights that are all rounded up would overflow.
-  Words sums[N][C];
+  Words sums[static_cast<std::size_t>(N)][static_cast<std::size_t>(C)];
   for (auto& word : sums)
     for (Words& s : word) s = Words{} + (1u << (kWeightBits - 1));
   for (int k = 0; k < count; ++k, in += stride) {
@@ -38,7 +38,7 @@ void weighted_words(const void* words, std::size_t stride, const std::int32_t* w
 #pragma GCC unroll 4
     for (int j = 0; j < N; ++j) {
       Words v;
-      std::memcpy(&v, in + j * sizeof v, sizeof v);
+      std::memcpy(&v, in + static_cast<std::size_t>(j) * sizeof v, sizeof v);
 #pragma GCC unroll 4
       for (int c = 0; c < C; ++c) sums[j][c] += (c < 3 ? (v >> (8 * c)) & 255u : v >> 24) * weight;
     }
@@ -53,7 +53,7 @@ void weighted_words(const void* words, std::size_t stride, const std::int32_t* w
       value = value > 255 ? Sums{} + 255 : value;
       v |= (Words)value << (8 * c);
     }
-    std::memcpy(static_cast<std::uint8_t*>(out) + j * sizeof v, &v, sizeof v);
+    std::memcpy(static_cast<std::uint8_t*>(out) + static_cast<std::size_t>(j) * sizeof v, &v, sizeof v);
   }
 }
 

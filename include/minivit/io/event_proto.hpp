@@ -33,16 +33,16 @@ struct Hyperparameter {
 
   /// A switch or a number. Whole numbers beyond 2^53 are rounded: give those as text.
   template <class T>
-  requires std::is_arithmetic_v<T> Hyperparameter(std::string name, T value) : name(std::move(name)) {
+  requires std::is_arithmetic_v<T> Hyperparameter(std::string setting, T number) : name(std::move(setting)) {
     if constexpr (std::same_as<T, bool>)
-      this->value = value;
+      value = number;
     else
-      this->value = static_cast<double>(value);
+      value = static_cast<double>(number);
   }
 
   /// A text.
-  Hyperparameter(std::string name, std::string_view value)
-      : name(std::move(name)), value(std::string(value)) {}
+  Hyperparameter(std::string setting, std::string_view text)
+      : name(std::move(setting)), value(std::string(text)) {}
 };
 
 namespace detail {

@@ -19,6 +19,10 @@
 #include "minivit/kernels/product.hpp"
 #include "minivit/kernels/random.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored \
+    "-Wsign-conversion"  // g++: bounds of arrays that are template parameters of type int
+
 namespace minivit::inline MINIVIT_ABI::kernels {
 
 /// Dropout of attention probabilities: that of query i and key j of head `head` is element (head · T + j) ·
@@ -304,14 +308,14 @@ void drop(const Head& h, const AttentionDropout& dropout, std::int64_t query, co
       if (masked) drop<V>(h, dropout, query, gradient, gradient);
       const std::int64_t to_dp = gradient - strip;
       Vec dots[V] = {};  // Σ_j p dp, times what ds has in common
-      for_each_key<V>(T, strip, [&](int v, float* s) {
-        const Vec e = exp_negative(load(s) * h.scale - largest.lanes[v]) * inverse.lanes[v];
-        dots[v] += e * load(s + to_dp);
+      for_each_key<V>(T, strip, [&](int lane, float* s) {
+        const Vec e = exp_negative(load(s) * h.scale - largest.lanes[lane]) * inverse.lanes[lane];
+        dots[lane] += e * load(s + to_dp);
         store(s, e);
       });
       for (Vec& dot : dots) dot *= h.scale;
-      for_each_key<V>(T, strip, [&](int v, float* s) {
-        store(s + to_dp, load(s) * (load(s + to_dp) * h.scale - dots[v]));
+      for_each_key<V>(T, strip, [&](int lane, float* s) {
+        store(s + to_dp, load(s) * (load(s + to_dp) * h.scale - dots[lane]));
       });
       if (masked) drop<V>(h, dropout, query, strip, pm + i * T);
       weighted_sum<V>(h, n, gradient, keys, nullptr, dq + query * stride, stride, mode);
@@ -323,3 +327,5 @@ void drop(const Head& h, const AttentionDropout& dropout, std::int64_t query, co
 }
 
 }  // namespace minivit::inline MINIVIT_ABI::kernels
+
+#pragma GCC diagnostic pop

@@ -25,8 +25,8 @@ inline constexpr std::int64_t kDepth = 768;
 struct Passes {
   std::int64_t K, depth;
 
-  explicit Passes(std::int64_t K, std::int64_t most = kDepth)
-      : K(K),
+  explicit Passes(std::int64_t depth_of_all, std::int64_t most = kDepth)
+      : K(depth_of_all),
         depth(std::max<std::int64_t>(
             kLanes, round_up(ceil_div(K, ceil_div(std::max<std::int64_t>(K, 1), most)), kLanes))) {}
 

@@ -6,6 +6,10 @@
 
 #include "minivit/kernels/tile.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored \
+    "-Wsign-conversion"  // g++: bounds of arrays that are template parameters of type int
+
 namespace minivit::inline MINIVIT_ABI::kernels {
 
 /// What is done to a piece of the result on its way to C. `map` gets rows [i, i + rows) × columns [j, j +
@@ -165,3 +169,5 @@ inline void multiply_tiles(Left left, int vectors, std::int64_t count, std::int6
 }  // namespace detail
 
 }  // namespace minivit::inline MINIVIT_ABI::kernels
+
+#pragma GCC diagnostic pop

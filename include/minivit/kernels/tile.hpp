@@ -10,6 +10,10 @@
 
 #include "minivit/kernels/non_temporal.hpp"
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored \
+    "-Wsign-conversion"  // g++: bounds of arrays that are template parameters of type int
+
 namespace minivit::inline MINIVIT_ABI::kernels {
 
 /// Rows of a full tile, and vectors in each of its rows.
@@ -151,3 +155,5 @@ template <int R, int V>
 }
 
 }  // namespace minivit::inline MINIVIT_ABI::kernels
+
+#pragma GCC diagnostic pop

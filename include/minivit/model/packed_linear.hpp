@@ -20,11 +20,11 @@ struct NormalizingRows {
 
   RowMap map() const {
     return {
-        [](const void* context, std::int64_t i, std::int64_t, std::int64_t n, const float* x, float* out) {
+        [](const void* context, std::int64_t i, std::int64_t, std::int64_t n, const float* row, float* out) {
           const auto& self = *static_cast<const NormalizingRows*>(context);
           const auto [mean, rstd] = row_statistics(self.C, self.x + i * self.C, self.eps);
           kernels::map(
-              n, out, [mean = mean, rstd = rstd](kernels::Vec v) { return (v - mean) * rstd; }, x);
+              n, out, [mean = mean, rstd = rstd](kernels::Vec v) { return (v - mean) * rstd; }, row);
         },
         this};
   }

@@ -14,7 +14,7 @@ struct PatchGrid {
   std::int64_t rows, columns;
   explicit PatchGrid(const ViTConfig& c)
       : rows(c.image_height / c.patch_size), columns(c.image_width / c.patch_size) {}
-  PatchGrid(std::int64_t rows, std::int64_t columns) : rows(rows), columns(columns) {}
+  PatchGrid(std::int64_t down, std::int64_t across) : rows(down), columns(across) {}
   std::int64_t patches() const { return rows * columns; }
   friend bool operator==(const PatchGrid&, const PatchGrid&) = default;
 };

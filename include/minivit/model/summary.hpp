@@ -92,10 +92,10 @@ MINIVIT_INLINE std::string ModelSummary::str() const {
     return digits;
   };
   std::string out;
-  const auto line = [&](const std::string& name, const std::string& shape, const std::string& parameters,
-                        const std::string& mult_adds) {
-    out += cell(name, 22, false) + cell(shape, 18, false) + cell(parameters, 14, true) +
-           cell(mult_adds, 18, true) + "\n";
+  const auto line = [&](const std::string& name, const std::string& shape, const std::string& weights,
+                        const std::string& work) {
+    out += cell(name, 22, false) + cell(shape, 18, false) + cell(weights, 14, true) + cell(work, 18, true) +
+           "\n";
   };
   line("layer", "output", "parameters", "mult-adds");
   for (const LayerSummary& row : layers)

@@ -20,9 +20,9 @@ struct MultiHeadAttention {
   MultiHeadAttention() = default;
 
   /// Throws ConfigError unless C is divisible by the number of heads.
-  MultiHeadAttention(std::int64_t C, std::int64_t heads, float dropout = 0.0f, bool qkv_bias = true,
+  MultiHeadAttention(std::int64_t C, std::int64_t H, float drop_rate = 0.0f, bool qkv_bias = true,
                      bool qk_norm = false, float eps = 1e-6f)
-      : qkv(C, 3 * C, qkv_bias), proj(C, C), heads(heads), dropout(dropout) {
+      : qkv(C, 3 * C, qkv_bias), proj(C, C), heads(H), dropout(drop_rate) {
     check<ConfigError>(heads > 0 && C % heads == 0, "attention: embedding dimension ", C,
                        " is not divisible by ", heads, " heads");
     if (qk_norm) q_norm = LayerNorm(C / heads, eps), k_norm = LayerNorm(C / heads, eps);

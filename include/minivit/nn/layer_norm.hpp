@@ -14,8 +14,8 @@ struct LayerNorm {
   float eps = 1e-6f;
 
   LayerNorm() = default;
-  explicit LayerNorm(std::int64_t C, float eps = 1e-6f)
-      : weight(Tensor::full({C}, 1.0f)), bias(Tensor::zeros({C})), eps(eps) {}
+  explicit LayerNorm(std::int64_t C, float epsilon = 1e-6f)
+      : weight(Tensor::full({C}, 1.0f)), bias(Tensor::zeros({C})), eps(epsilon) {}
 
   Var operator()(const Var& x) const { return layer_norm(x, weight, bias, eps); }
 

@@ -20,11 +20,11 @@ struct MLP {
   Activation activation = Activation::gelu;
 
   MLP() = default;
-  MLP(std::int64_t C, std::int64_t hidden, float dropout = 0.0f, Activation activation = Activation::gelu)
+  MLP(std::int64_t C, std::int64_t hidden, float dropout = 0.0f, Activation kind = Activation::gelu)
       : fc1(C, hidden),
-        fc2(activation == Activation::swiglu ? hidden / 2 : hidden, C),
+        fc2(kind == Activation::swiglu ? hidden / 2 : hidden, C),
         drop{dropout},
-        activation(activation) {}
+        activation(kind) {}
 
   Var operator()(const Var& x) const { return from_hidden(fc1(x)); }
 

@@ -18,8 +18,8 @@ struct Parameter {
   float lr_scale = 1.0f;  ///< factor of the learning rate, above 0
 
   Parameter() = default;
-  explicit Parameter(Tensor value, bool decay = false, bool trainable = true)
-      : value(std::move(value)), decay(decay), trainable(trainable) {}
+  explicit Parameter(Tensor initial, bool has_decay = false, bool is_trainable = true)
+      : value(std::move(initial)), decay(has_decay), trainable(is_trainable) {}
 
   Parameter(const Parameter& other)
       : value(other.value.clone()),

@@ -17,7 +17,7 @@ struct Sequential {
   std::tuple<Layers...> layers;
 
   Sequential() = default;
-  explicit Sequential(Layers... layers) requires(sizeof...(Layers) > 0) : layers(std::move(layers)...) {}
+  explicit Sequential(Layers... all) requires(sizeof...(Layers) > 0) : layers(std::move(all)...) {}
 
   Var operator()(Var x) const {
     std::apply([&](const Layers&... layer) { ((x = layer(x)), ...); }, layers);

@@ -94,7 +94,7 @@ MINIVIT_INLINE Var attention(const Var& qkv, std::int64_t heads, float dropout) 
 
   return Tape::local().record(std::move(y), {&qkv}, [qkv, kept, s, drop](Tape& tape, const Tensor& dy) {
     if (const Sink dqkv = tape.sink(qkv)) {
-      const Write mode = kernels::write_mode(dqkv.add, qkv.numel(), dqkv.data, s.D);
+      const Write dqkv_mode = kernels::write_mode(dqkv.add, qkv.numel(), dqkv.data, s.D);
       s.for_each_head([&](std::int64_t b, std::int64_t h) {
         const std::int64_t at = b * s.T * 3 * s.C + h * s.D;
         const float* q = qkv.data() + at;
@@ -103,7 +103,7 @@ MINIVIT_INLINE Var attention(const Var& qkv, std::int64_t heads, float dropout) 
         mine.head = b * s.H + h;
         kernels::attention_backward(s.T, s.D, q, q + s.C, q + 2 * s.C, 3 * s.C,
                                     kept.data() + mine.head * 2 * s.T, dy.data() + b * s.T * s.C + h * s.D,
-                                    s.C, dq, dq + s.C, dq + 2 * s.C, mode, mine);
+                                    s.C, dq, dq + s.C, dq + 2 * s.C, dqkv_mode, mine);
       });
     }
   });

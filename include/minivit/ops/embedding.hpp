@@ -41,12 +41,12 @@ MINIVIT_INLINE Var embedding(const Var& table, std::span<const int> ids) {
       std::move(y), {&table}, [table = table.edge(), kept, N, C](Tape& tape, const Tensor& dy) {
         if (Sink dtable = tape.sink(table)) {
           dtable.start_from_zero(table.shape().numel());
-          const int* ids = static_cast<const int*>(kept.data());
+          const int* rows = static_cast<const int*>(kept.data());
           // Columns are shared out, so that no two threads add to the same row and the order stays.
           parallel_for(C, grain_for(3 * N), [&](std::int64_t begin, std::int64_t end) {
             for (std::int64_t i = 0; i < N; ++i)
               dtable.write(
-                  ids[i] * C + begin, end - begin, [](Vec g) { return g; }, dy.data() + i * C + begin);
+                  rows[i] * C + begin, end - begin, [](Vec g) { return g; }, dy.data() + i * C + begin);
           });
         }
       });

@@ -45,8 +45,8 @@ struct LinearShape {
   }
 
   /// x and weight are known to fit.
-  LinearShape(const char* op, std::int64_t rows, std::int64_t C, std::int64_t N, const Var& bias)
-      : rows(rows), C(C), N(N) {
+  LinearShape(const char* op, std::int64_t count, std::int64_t inputs, std::int64_t outputs, const Var& bias)
+      : rows(count), C(inputs), N(outputs) {
     check<ShapeError>(!bias.value().defined() || bias.shape() == Shape{N}, op, ": bias is ", bias.shape(),
                       ", expected (", N, ") to match weight (", N, ", ", C, ")");
   }

@@ -94,8 +94,8 @@ MINIVIT_INLINE Var norm_linear(const Var& x, const Var& gamma, const Var& beta, 
       detail::linear_forward(s, MatrixView::rows(x.data(), s.C, rows.map()), weight, bias, {}),
       {&x, &gamma, &beta, &weight, &bias},
       [x, gamma, beta, weight, bias = bias.edge(), statistics, s](Tape& tape, const Tensor& dy) {
-        const detail::NormalizedRows rows{statistics.data(), gamma.data(), beta.data()};
-        detail::linear_weight_gradients(tape, s, MatrixView::rows(x.data(), s.C, rows.map()), dy,
+        const detail::NormalizedRows again{statistics.data(), gamma.data(), beta.data()};
+        detail::linear_weight_gradients(tape, s, MatrixView::rows(x.data(), s.C, again.map()), dy,
                                         weight.edge(), bias);
         if (!x.requires_grad() && !gamma.requires_grad() && !beta.requires_grad()) return;
         Tensor dn = Tensor::empty(x.shape());  // of the normalized rows: dy W
@@ -145,8 +145,8 @@ MINIVIT_INLINE Var patch_linear(const Var& images, const Var& weight, const Var&
   Tensor y = detail::linear_forward(s, patches.view(), weight, bias, {});
   return Tape::local().record(std::move(y), {&images, &weight, &bias},
                               [images, weight, bias = bias.edge(), s, P](Tape& tape, const Tensor& dy) {
-                                const detail::PatchRows patches(images.value(), P);
-                                detail::linear_weight_gradients(tape, s, patches.view(), dy, weight.edge(),
+                                const detail::PatchRows again(images.value(), P);
+                                detail::linear_weight_gradients(tape, s, again.view(), dy, weight.edge(),
                                                                 bias);
                                 if (const Sink dx = tape.sink(images)) {
                                   Tensor dp = Tensor::empty({s.rows, s.C});

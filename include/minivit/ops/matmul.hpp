@@ -29,8 +29,8 @@ struct MatrixBatch {
   std::int64_t rows, columns;
   bool transposed;
 
-  MatrixBatch(const Tensor& t, bool transposed)
-      : data(t.data()), rows(t.size(-2)), columns(t.size(-1)), transposed(transposed) {}
+  MatrixBatch(const Tensor& t, bool swapped)
+      : data(t.data()), rows(t.size(-2)), columns(t.size(-1)), transposed(swapped) {}
 
   MatrixView at(std::int64_t i) const {
     const MatrixView view = MatrixView::rows(data + i * rows * columns, columns);
@@ -84,10 +84,10 @@ MINIVIT_INLINE Var matmul(const Var& a, const Var& b, bool transpose_a, bool tra
 
   const std::int64_t grain =
       grain_for(M * N * K / 8);  // a vector of products costs about as much as a float from memory
-  const detail::MatrixBatch as(a.value(), transpose_a), bs(b.value(), transpose_b);
+  const detail::MatrixBatch all_a(a.value(), transpose_a), all_b(b.value(), transpose_b);
   detail::for_each_matrix(batch, batch_a, batch_b, grain,
                           [&](std::int64_t i, std::int64_t ia, std::int64_t ib) {
-                            kernels::gemm(M, N, K, as.at(ia), bs.at(ib), y.data() + i * M * N, N);
+                            kernels::gemm(M, N, K, all_a.at(ia), all_b.at(ib), y.data() + i * M * N, N);
                           });
 
   return Tape::local().record(std::move(y), {&a, &b}, [=](Tape& tape, const Tensor& dy) {

@@ -190,12 +190,12 @@ MINIVIT_INLINE Var concat(std::span<const Var> xs, int axis) {
     for (const Var& x : xs) edges.push_back(x.edge());
   return Tape::local().record(
       std::move(y), xs, [edges = std::move(edges), axis, outer, inner, stride](Tape& tape, const Tensor& dy) {
-        std::int64_t at = 0;
+        std::int64_t from = 0;
         for (const Edge& x : edges) {
           const std::int64_t width = x.shape()[axis] * inner;
           if (const Sink dx = tape.sink(x))
-            detail::copy_rows(outer, width, dy.data() + at, stride, dx.data, width, dx.add);
-          at += width;
+            detail::copy_rows(outer, width, dy.data() + from, stride, dx.data, width, dx.add);
+          from += width;
         }
       });
 }

@@ -101,7 +101,8 @@ Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& param
 }
 
 /// Metrics of `model` over every batch of `batches`, in evaluation mode and without gradients. Stops early if
-/// `go_on()` says no.
+/// `go_on()`, asked before each batch, says no; a `go_on.answered(logits, labels)`, where there is one, sees
+/// what the model answered.
 template <class Model, class Batches, class GoOn>
 Metrics evaluate(const Model& model, Batches&& batches, const GoOn& go_on) {
   const NoGrad values_only;
@@ -109,7 +110,10 @@ Metrics evaluate(const Model& model, Batches&& batches, const GoOn& go_on) {
   Metrics metrics;
   for (const Batch& batch : batches) {
     if (!go_on()) break;
-    metrics.add(Var(model(batch.images)).value(), batch.labels);
+    const Var logits = model(batch.images);
+    metrics.add(logits.value(), batch.labels);
+    if constexpr (requires { go_on.answered(logits.value(), batch.labels); })
+      go_on.answered(logits.value(), batch.labels);
   }
   return metrics;
 }

@@ -9,7 +9,6 @@ test_thread_limits() {
     code=0
     (
       ulimit -v $limit
-      unset OMP_WAIT_POLICY
       export OMP_NUM_THREADS=16
       exec "$bin/minivit" train "${settings[@]}" data.train="$scratch/pair" data.workers=8 output.dir="$scratch/limited"
     ) >"$scratch/out" 2>"$scratch/err" || code=$?

@@ -1,0 +1,70 @@
+// Progress of a training on the terminal, with the time that is left of all of it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "minivit/train/metrics.hpp"
+#include "progress.hpp"
+#include "run_log.hpp"
+#include "training_state.hpp"
+
+namespace minivit::cli {
+
+/// How long a training takes, from what its parts took so far.
+class TimeLeft {
+ public:
+  /// batches: of an epoch, for training and for validation.
+  TimeLeft(std::int64_t batches, std::int64_t val_batches) : batches_(batches), val_batches_(val_batches) {}
+
+  void trained(std::int64_t batches, double seconds) { train_.add(static_cast<double>(batches), seconds); }
+  void validated(std::int64_t batches, double seconds) { val_.add(static_cast<double>(batches), seconds); }
+
+  /// Seconds of `epochs` epochs, of which so many batches of the first are done. Before the first validation
+  /// its batches are taken for a third of those of training, which also go backwards. Negative: not known
+  /// yet.
+  double seconds(std::int64_t epochs, std::int64_t batches_done, std::int64_t val_batches_done) const;
+
+ private:
+  std::int64_t batches_, val_batches_;
+  Rate train_, val_;  // batches per second
+};
+
+/// Shows how far a training is: a line after steps and while it validates, once the time that all of it
+/// takes.
+class TrainProgress {
+ public:
+  /// until_epoch: where this session ends; 0: at the end. time_limit: as the setting, for all sessions.
+  TrainProgress(RunLog& log, std::int64_t epochs, std::int64_t until_epoch, double time_limit,
+                std::int64_t batches, std::int64_t val_batches);
+
+  void begin_epoch();
+
+  /// After an optimizer step; `state` is that after it.
+  void step(const TrainingState& state);
+
+  /// Before each validation batch and after the last; `done` of them are done.
+  void validation(const TrainingState& state, std::int64_t done, const Metrics& so_far);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  double seconds_left(const TrainingState& state, std::int64_t val_batches) const;
+
+  // Seconds since the last call; negative for the first of an epoch or a validation.
+  double lap();
+
+  // Once, when enough steps have been timed.
+  void say_how_long(double seconds);
+
+  RunLog& log_;
+  std::int64_t epochs_, until_epoch_;
+  double time_limit_;
+  std::int64_t batches_, val_batches_, batch_ = 0, images_ = 0, timed_ = 0;
+  TimeLeft left_;
+  Rate rate_;  // images per second
+  Clock::time_point clock_{}, began_ = Clock::now();
+  bool said_ = false;
+};
+
+}  // namespace minivit::cli

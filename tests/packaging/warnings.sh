@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Warnings that users of the headers ask for:   bash warnings.sh COMPILER INCLUDE [FLAG…]
+#
+# Compiles every header as a user does who includes them with -I and treats warnings as errors. FLAGs name what the library itself
+# needs, its dependencies as -isystem.
+set -euo pipefail
+compiler=$1
+include=$2
+shift 2
+
+all=$(cd "$include" && find minivit -name '*.hpp' ! -name source.hpp | LC_ALL=C sort | sed 's/.*/#include <&>/')
+(($(wc -l <<<"$all") > 100)) || { echo "only these headers were found: $all" >&2; exit 1; }
+"$compiler" -std=c++20 -fsyntax-only -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wpedantic -Werror -I"$include" "$@" -x c++ - <<<"$all"
