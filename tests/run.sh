@@ -6,9 +6,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-bash .ci/install g++ clang clang-format cmake gnuplot-nox ninja-build doctest-dev libclang-rt-14-dev libcli11-dev \
+bash .ci/install g++ clang clang-format cmake curl gnuplot-nox ninja-build doctest-dev libclang-rt-14-dev libcli11-dev \
   libavif-dev libeigen3-dev libgif-dev libheif-dev libjpeg62-turbo-dev libpng-dev libprotozero-dev \
-  libstb-dev libtiff-dev libwebp-dev libyaml-cpp-dev nlohmann-json3-dev
+  libstb-dev libtiff-dev libwebp-dev libyaml-cpp-dev nlohmann-json3-dev python3
 for tool in g++ clang++ clang-format cmake ctest ninja; do
   command -v "$tool" >/dev/null || { echo "run.sh: $tool is needed and was not found" >&2; exit 1; }
 done

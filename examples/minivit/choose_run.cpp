@@ -6,10 +6,12 @@
 #include <minivit/io/pretrained.hpp>
 
 #include "minivit/core/number.hpp"
+#include "model_path.hpp"
+#include "printable.hpp"
+#include "run_data.hpp"
 #include "run_info.hpp"
 #include "run_table.hpp"
 #include "terminal.hpp"
-#include "text_table.hpp"
 
 namespace minivit::cli {
 
@@ -34,7 +36,12 @@ void RunRoots::add_to(CLI::App& app) {
 
 std::vector<std::filesystem::path> RunRoots::paths() const {
   if (names.empty()) return {"outputs", "multirun"};
-  return {names.begin(), names.end()};
+  std::vector<std::filesystem::path> roots(names.begin(), names.end());
+  std::error_code ignored;
+  for (auto& root : roots)  // of best/ and last/ it is the run that is meant
+    if (is_model_folder(root) && std::filesystem::exists(root / ".." / "config.yaml", ignored))
+      root = std::filesystem::absolute(root / "..", ignored).lexically_normal();
+  return roots;
 }
 
 std::vector<RunInfo> RunRoots::find() const { return find_runs(paths()); }
@@ -49,11 +56,17 @@ std::string RunRoots::str() const {
 }
 
 void ModelChoice::add_to(CLI::App& app, bool required) {
+  program_ = app.get_name();
   auto* source = app.add_option_group("model", "which model")->require_option(required ? 1 : 0, 1);
   source->add_option("--run", run, "run folder of `minivit train`: its best model");
-  source->add_option("--model", model, "model folder, or safetensors file, of minivit, timm or transformers");
+  source->add_option("--model", model,
+                     "model folder, or safetensors file, of minivit, timm or transformers; or a run folder");
   source->add_flag("--latest", latest, "the run that began last, of those below outputs and multirun");
-  source->add_flag("--best", best, "the run with the highest validation accuracy, of the same");
+  source->add_flag(
+      "--best", best,
+      "of the same the run with the highest validation accuracy, among those on the data of the newest");
+  app.add_option("--data", data,
+                 "of --latest and --best: only runs whose data.train or data.val has this in its name");
   app.add_option("--architecture", architecture,
                  "timm's name of the model, as vit_small_patch16_224, if it has no config.json");
   app.add_option("--num-heads", num_heads, "attention heads, if neither files nor timm's names say them")
@@ -71,38 +84,71 @@ ModelBundle ModelChoice::load(const std::filesystem::path& folder) const {
 }
 
 std::filesystem::path ModelChoice::folder() const {
-  check<ConfigError>(!(model && model->empty()) && !(run && run->empty()), model ? "--model" : "--run",
-                     " is empty, expected a folder");
-  if (model) return *model;
-  if (run) return std::filesystem::path(*run) / "best";
-  const auto runs = trained_runs();
-  const RunInfo* chosen = latest ? latest_run(runs) : best_run(runs);
+  if (model) return find_model(*model, "--model");
+  if (run) return find_model(*run, "--run");
+  return latest ? latest_folder() : best_folder();
+}
+
+std::filesystem::path ModelChoice::latest_folder() const {
+  const auto runs = trained_runs(true);
+  const RunInfo* chosen = latest_run(runs);
   check<ConfigError>(chosen != nullptr, "no run in ", roots,
-                     " has a validation accuracy; take the newest with --latest");
+                     " has finished an epoch; the newest as it is now is --model ",
+                     (runs.back().path / "last").native());
+  if (&runs.back() != chosen)
+    say(str_cat("the newest run has finished no epoch yet; as it is now it is --model ",
+                (runs.back().path / "last").native()));
   return chosen->model();
 }
 
+std::filesystem::path ModelChoice::best_folder() const {
+  const auto runs = trained_runs(false);
+  const std::vector<DataGroup> groups = by_data(runs);
+  std::size_t measured = 0;
+  const DataGroup* chosen = nullptr;
+  for (const DataGroup& group : groups)
+    if (best_run(group.runs)) ++measured, chosen = &group;  // the last is that of the newest run
+  check<ConfigError>(chosen != nullptr, "no run in ", roots,
+                     " has a validation accuracy; take the newest with --latest");
+  const RunInfo& best_one = *best_run(chosen->runs);
+  say(str_cat(
+      "best of ", chosen->runs.size(), " runs on ", chosen->data, ": validation accuracy ",
+      text_of(best_one.best_val_acc),
+      measured > 1 ? str_cat("; runs on other data are not compared, --data chooses them") : std::string()));
+  return best_one.model();
+}
+
 std::filesystem::path ModelChoice::ask_for_folder(std::FILE* out) const {
-  const auto runs = trained_runs();
+  const auto runs = trained_runs(true);
   std::fputs(run_table(runs, terminal_width(out)).c_str(), out);
+  const auto model_of = [](const RunInfo& r) { return r.has_model ? r.model() : r.path / "last"; };
   for (int attempt = 0; attempt < 3; ++attempt) {
     const auto answer = ask(out, "run number [newest]: ");
     check<ConfigError>(answer.has_value(), "no run was chosen; name it with --run, --latest or --best");
-    if (answer->empty()) return runs.back().model();
+    if (answer->empty()) return model_of(runs.back());
     for (const RunInfo& r : runs)
-      if (to_number<int>(*answer) == r.number) return r.model();
+      if (to_number<int>(*answer) == r.number) return model_of(r);
     std::fprintf(out, "\"%s\" is no number in the table\n", printable(*answer).c_str());
   }
   throw ConfigError("no run was chosen in three attempts");
 }
 
-std::vector<RunInfo> ModelChoice::trained_runs() const {
+std::vector<RunInfo> ModelChoice::trained_runs(bool unfinished) const {
   auto runs = roots.find();
   const std::size_t all = runs.size();
-  std::erase_if(runs, [](const RunInfo& r) { return !r.has_model; });
+  std::erase_if(runs, [&](const RunInfo& r) {
+    return !r.has_model && !(unfinished && is_model_folder(r.path / "last"));
+  });
   check<ConfigError>(!runs.empty(), all == 0 ? "no runs" : "no runs with a model", " in ", roots,
                      "; train one, or say where it is with --run, --model or --root");
+  std::erase_if(runs, [&](const RunInfo& r) { return data_of(r).find(data) == std::string::npos; });
+  check<ConfigError>(!runs.empty(), "no run with a model in ", roots, " is on data with \"", data,
+                     "\" in its name");
   return runs;
+}
+
+void ModelChoice::say(const std::string& text) const {
+  std::fprintf(stderr, "%s: %s\n", program_.c_str(), printable(text).c_str());
 }
 
 }  // namespace minivit::cli

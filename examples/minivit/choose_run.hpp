@@ -34,7 +34,7 @@ struct RunRoots {
 
 /// The command-line options that say which model, and what they mean.
 struct ModelChoice {
-  std::string architecture;
+  std::string architecture, data;
   std::optional<std::string> run, model;  // an empty name is a name, if a wrong one: nobody is asked then
   bool latest = false, best = false;
   std::int64_t num_heads = 0;
@@ -51,16 +51,25 @@ struct ModelChoice {
   ModelBundle load(const std::filesystem::path& folder) const;
   ModelBundle load() const { return load(folder()); }
 
-  /// The model folder of a choice that is made: a run folder keeps its best one in `best`. Throws
-  /// ConfigError if there is no run.
+  /// The model folder of a choice that is made, see find_model. With --latest and --best it says on standard
+  /// error what it chose among: the accuracies of runs on other data are not compared. Throws ConfigError if
+  /// there is no run.
   std::filesystem::path folder() const;
 
-  /// The model folder of the run whose number in a table the user types; empty input is the newest. Throws
-  /// ConfigError if there is no run, at the end of the input, and after three wrong answers.
+  /// The model folder of the run whose number in a table the user types; empty input is the newest. Of a run
+  /// without a finished epoch it is last/. Throws ConfigError if there is no run, at the end of the input,
+  /// and after three wrong answers.
   std::filesystem::path ask_for_folder(std::FILE* out) const;
 
  private:
-  std::vector<RunInfo> trained_runs() const;
+  /// Those with a model; `unfinished`: also those that have only last/.
+  std::vector<RunInfo> trained_runs(bool unfinished) const;
+
+  std::filesystem::path best_folder() const;
+  std::filesystem::path latest_folder() const;
+  void say(const std::string& text) const;
+
+  std::string program_;  // for messages
 };
 
 }  // namespace minivit::cli

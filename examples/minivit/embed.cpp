@@ -10,11 +10,13 @@
 #include "choose_run.hpp"
 #include "command.hpp"
 #include "csv.hpp"
+#include "escaped.hpp"
 #include "features.hpp"
 #include "images.hpp"
 #include "minivit/io/json.hpp"
+#include "printable.hpp"
 #include "program.hpp"
-#include "text_table.hpp"
+#include "read_image.hpp"
 
 namespace minivit::cli {
 
@@ -39,11 +41,7 @@ struct ImageFiles {
   Shape sample_shape() const { return {preprocess.channels, preprocess.height, preprocess.width}; }
   std::string name(std::size_t i) const { return paths[i].string(); }
   int load(std::size_t i, Rng&, float* out) const {
-    try {
-      minivit::preprocess(decode_image(paths[i]), preprocess, out);
-    } catch (const ShapeError& e) {  // too thin to be resized: a property of this file
-      throw FileError(str_cat(name(i), ": ", e.what()));
-    }
+    image::to_tensor(read_image(paths[i], preprocess), preprocess, out);
     return 0;
   }
 };
@@ -82,10 +80,10 @@ class FeatureFiles {
 
   void row(const std::string& image, std::span<const float> features) {
     if (matrix_) {
-      names_->write(printable(image) + '\n');  // a line each, whatever the name
+      names_->write(escaped(image) + '\n');  // a line each, whatever the name
       return matrix_->append(features);
     }
-    std::string line = csv_field(image);
+    std::string line = csv_field(escaped(image));
     for (const float value : features) line += str_cat(',', value);
     table_->write(line + '\n');
   }
@@ -121,8 +119,9 @@ int embed(const Options& options) {
   const fs::path out = options.out;
   check<ConfigError>(out.extension() == ".npy" || out.extension() == ".csv", "--out is ", options.out,
                      ", expected a name that ends in .npy or .csv");
+  const fs::path folder = options.choice.folder();
   const auto paths = find_images(options.images);
-  const ImageClassifier model(options.choice.load());
+  const ImageClassifier model(options.choice.load(folder));
   const std::int64_t width = model.config().feature_dim();
   const ImageFiles images{paths, model.preprocess()};
   FeatureFiles files(out, width);
@@ -139,9 +138,10 @@ int embed(const Options& options) {
   files.commit();
   if (options.json) {
     io::Json result = io::Json::object({{"images", count}, {"skipped", skipped}, {"features", width}});
-    result["out"] = printable(files.path.string());
-    if (files.names_apart()) result["names"] = printable(files.names_path.string());
-    std::printf("%s\n", io::json_text(result).c_str());
+    result["out"] = escaped_bytes(files.path.native());
+    if (files.names_apart()) result["names"] = escaped_bytes(files.names_path.native());
+    result["model"] = escaped_bytes(folder.native());
+    std::printf("%s\n", shown_json(io::json_text(result)).c_str());
   } else {
     std::printf("%s: %lld features of %lld images\n", printable(out.string()).c_str(),
                 static_cast<long long>(width), static_cast<long long>(count));

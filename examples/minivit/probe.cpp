@@ -11,13 +11,14 @@
 
 #include "choose_run.hpp"
 #include "command.hpp"
+#include "escaped.hpp"
 #include "features.hpp"
 #include "minivit/core/atomic_directory.hpp"
 #include "minivit/io/json.hpp"
 #include "minivit/train/knn.hpp"
 #include "model_destination.hpp"
+#include "printable.hpp"
 #include "program.hpp"
-#include "text_table.hpp"
 
 namespace minivit::cli {
 
@@ -127,7 +128,7 @@ int probe(const Options& options) {
       }
       model.net.head = std::move(linear.head);
       save_model(*options.save, model.net, folder.classes(), model.preprocess);
-      result["saved"] = printable(*options.save);
+      result["saved"] = escaped_bytes(*options.save);
       if (!options.json) std::printf("model folder: %s\n", printable(*options.save).c_str());
     }
   }

@@ -9,22 +9,20 @@
 #include <unordered_set>
 #include <utility>
 
+#include "escaped.hpp"
 #include "minivit/core/check.hpp"
 #include "minivit/core/number.hpp"
+#include "progress.hpp"
+#include "run_data.hpp"
 #include "text_table.hpp"
 
 namespace minivit::cli {
 
 namespace {
 
-/// Equal as texts, or as numbers: 1e-3 is 0.001.
-bool same_value(std::string_view a, std::string_view b) {
-  if (a == b) return true;
-  const auto x = to_number<double>(a), y = to_number<double>(b);
-  return x && y && *x == *y;
+io::Json json_of(const std::string& text) {
+  return text.empty() ? io::Json() : io::Json(escaped_bytes(text));
 }
-
-io::Json json_of(const std::string& text) { return text.empty() ? io::Json() : io::Json(printable(text)); }
 
 template <class T>
 io::Json json_of(const std::optional<T>& value) {
@@ -37,6 +35,12 @@ bool beside_the_point(std::string_view name) {
 }
 
 }  // namespace
+
+bool same_value(std::string_view a, std::string_view b) {
+  if (a == b) return true;
+  const auto x = to_number<double>(a), y = to_number<double>(b);
+  return x && y && *x == *y;
+}
 
 std::string text_of(const std::optional<double>& value, const char* format) {
   char text[400];
@@ -61,58 +65,78 @@ std::string run_label(const RunInfo& run) {
   return str_cat(std::string_view(place.date).substr(0, 10), '/', time, copy, '/', place.job);
 }
 
-std::vector<std::string> differing_settings(std::span<const RunInfo> runs) {
-  std::vector<std::string> names;
-  std::unordered_map<std::string_view, std::pair<const std::string*, std::size_t>> first;  // value, count
-  std::unordered_set<std::string_view> differing;
-  std::size_t counted = 0;
+std::vector<std::string> command_lines(std::span<const RunInfo> runs) {
+  const auto name_of = [](std::string_view text) {
+    const std::size_t begin = text.find_first_not_of("+~");
+    return begin == std::string_view::npos ? text : text.substr(begin, text.find('=') - begin);
+  };
+  const auto last = [](std::string_view name) { return name.substr(name.rfind('.') + 1); };
+  const auto shown = [](std::string_view name) {
+    return !beside_the_point(name) && name != "data.train" && name != "data.val" &&
+           name != "data.val_fraction";
+  };
+  std::unordered_map<std::string_view, std::unordered_set<std::string_view>> names;  // by their last parts
+  for (const RunInfo& run : runs)
+    for (const std::string& text : run.overrides) names[last(name_of(text))].insert(name_of(text));
+  std::vector<std::string> lines;
   for (const RunInfo& run : runs) {
-    counted += !run.settings.empty();
-    for (const auto& [name, value] : run.settings) {
-      const auto [at, fresh] = first.try_emplace(name, &value, 0);
-      if (fresh) names.push_back(name);
-      ++at->second.second;
-      if (!same_value(*at->second.first, value)) differing.insert(at->first);
+    std::string& line = lines.emplace_back();
+    for (const std::string_view text : run.overrides) {
+      const std::string_view name = name_of(text);
+      if (!shown(name)) continue;
+      const std::string_view said = names[last(name)].size() == 1 ? last(name) : name;
+      line += str_cat(line.empty() ? "" : " ", text.starts_with('~') ? "~" : "", said,
+                      text.find('=') == std::string_view::npos ? "" : text.substr(text.find('=')));
     }
   }
-  std::erase_if(names, [&](const std::string& name) {
-    return beside_the_point(name) || (first.at(name).second == counted && !differing.contains(name));
-  });
-  return names;
+  return lines;
 }
 
-std::string settings_line(const RunInfo& run, std::span<const std::string> names) {
-  const auto last = [](std::string_view name) { return name.substr(name.rfind('.') + 1); };
-  std::string out;
-  for (const std::string& name : names) {
-    const std::string* value = run.setting(name);
-    if (!value) continue;
-    const auto same =
-        std::count_if(names.begin(), names.end(), [&](const auto& n) { return last(n) == last(name); });
-    out += str_cat(out.empty() ? "" : " ", same == 1 ? last(name) : std::string_view(name), '=', *value);
+std::string count_text(std::int64_t count) {
+  const auto n = static_cast<double>(count);
+  return n < 1e4   ? str_cat(count)
+         : n < 1e6 ? text_of(n / 1e3, "%.0f k")
+         : n < 1e9 ? text_of(n / 1e6, n < 1e8 ? "%.1f M" : "%.0f M")
+                   : text_of(n / 1e9, "%.1f G");
+}
+
+std::string run_table(std::span<const RunInfo> runs, std::size_t width) {
+  TextTable table({"#", "run", "status", "epochs", "val acc", "duration", "parameters", "command line"},
+                  {0, 3, 4, 5, 6});
+  const std::vector<DataGroup> groups = by_data(runs);
+  std::vector<RunInfo> in_order;
+  for (const DataGroup& group : groups) in_order.insert(in_order.end(), group.runs.begin(), group.runs.end());
+  const std::vector<std::string> lines = command_lines(in_order);
+  for (std::size_t i = 0; i < in_order.size(); ++i) {
+    const RunInfo& run = in_order[i];
+    const bool unread = run.settings.empty() && !run.problem.empty();
+    table.row({str_cat(run.number > 0 ? run.number : static_cast<int>(i) + 1), run_label(run), run.status,
+               epochs_text(run), text_of(run.best_val_acc), run.seconds ? clock_text(*run.seconds) : "",
+               run.parameters ? count_text(*run.parameters) : "", unread ? run.problem : lines[i]});
+  }
+  // A line for the data above each group's.
+  const std::string text = table.str(width);
+  std::size_t at = text.find('\n') + 1;
+  std::string out = text.substr(0, at);
+  for (const DataGroup& group : groups) {
+    TextTable heading({str_cat("data: ", group.data)});
+    out += heading.str(width);
+    for (std::size_t i = 0; i < group.runs.size(); ++i) {
+      const std::size_t end = text.find('\n', at) + 1;
+      out += text.substr(at, end - at);
+      at = end;
+    }
   }
   return out;
 }
 
-std::string run_table(std::span<const RunInfo> runs, std::size_t width) {
-  const std::vector<std::string> names = differing_settings(runs);
-  TextTable table({"#", "run", "status", "epochs", "val acc", "settings that differ"}, {0, 3, 4});
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    const RunInfo& run = runs[i];
-    const bool failed = run.settings.empty() && !run.problem.empty();
-    table.row({str_cat(run.number > 0 ? run.number : static_cast<int>(i) + 1), run_label(run), run.status,
-               epochs_text(run), text_of(run.best_val_acc),
-               failed ? run.problem : settings_line(run, names)});
-  }
-  return table.str(width);
-}
-
 io::Json run_json(const RunInfo& run) {
   io::Json settings = io::Json::object(), overrides = io::Json::array();
-  for (const auto& [name, value] : run.settings) settings[printable(name)] = printable(value);
-  for (const std::string& text : run.overrides) overrides.push_back(printable(text));
+  for (const auto& [name, value] : run.settings) settings[escaped_bytes(name)] = escaped_bytes(value);
+  for (const std::string& text : run.overrides) overrides.push_back(escaped_bytes(text));
   return io::Json::object({{"number", run.number},
-                           {"path", printable(run.path.string())},
+                           {"path", escaped_bytes(run.path.string())},
+                           {"data", escaped_bytes(data_of(run))},
                            {"date", json_of(run.date)},
                            {"status", json_of(run.status)},
                            {"problem", json_of(run.problem)},
@@ -154,11 +178,11 @@ std::string RunDiff::text() const {
 io::Json RunDiff::json() const {
   const auto part = [](const std::vector<Line>& lines) {
     io::Json object = io::Json::object();
-    for (const Line& line : lines) object[printable(line.name)] = io::Json::array({line.a, line.b});
+    for (const Line& line : lines) object[escaped_bytes(line.name)] = io::Json::array({line.a, line.b});
     return object;
   };
-  return io::Json::object({{"a", printable(a.string())},
-                           {"b", printable(b.string())},
+  return io::Json::object({{"a", escaped_bytes(a.string())},
+                           {"b", escaped_bytes(b.string())},
                            {"settings", part(settings)},
                            {"results", part(results)}});
 }
@@ -177,8 +201,8 @@ RunDiff diff_runs(const RunInfo& a, const RunInfo& b) {
   for (const std::string_view name : names) {
     const std::string *x = a.setting(name), *y = b.setting(name);
     if (beside_the_point(name) || (x && y && same_value(*x, *y))) continue;
-    diff.settings.push_back({std::string(name), x ? io::Json(printable(*x)) : io::Json(),
-                             y ? io::Json(printable(*y)) : io::Json()});
+    diff.settings.push_back({std::string(name), x ? io::Json(escaped_bytes(*x)) : io::Json(),
+                             y ? io::Json(escaped_bytes(*y)) : io::Json()});
   }
   const io::Json x = run_json(a), y = run_json(b);
   constexpr std::string_view kNoResults[] = {"number", "path", "overrides", "settings"};

@@ -1,17 +1,22 @@
-// Runs beside each other: a table, the settings that differ, the difference of two.
+// Runs beside each other: a table, the difference of two.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "minivit/io/json.hpp"
 #include "run_info.hpp"
 
 namespace minivit::cli {
+
+/// Equal as texts, or as numbers: 1e-3 is 0.001.
+bool same_value(std::string_view a, std::string_view b);
 
 std::string text_of(const std::optional<double>& value, const char* format = "%.4f");
 
@@ -21,17 +26,17 @@ std::string epochs_text(const RunInfo& run);
 /// another name by that name.
 std::string run_label(const RunInfo& run);
 
-/// The names of settings that do not have the same value in all runs (numbers are compared as such; a setting
-/// that a run does not have is a value of its own), in the order of the first that has them. Where a run's
-/// folder goes and what is logged is not among them; runs whose settings cannot be read do not count.
-std::vector<std::string> differing_settings(std::span<const RunInfo> runs);
+/// What the command line said of each run, on one line: `num_layers=4 lr=0.001`. Names are shortened to their
+/// last part where no other of these runs' has the same. Data, of which by_data tells, folders and what is
+/// logged are left out.
+std::vector<std::string> command_lines(std::span<const RunInfo> runs);
 
-/// The settings `names` of a run on one line, each by the last part of its name where that says enough:
-/// `num_layers=4 lr=0.001`.
-std::string settings_line(const RunInfo& run, std::span<const std::string> names);
+/// 1234567 -> 1.2 M, 12345 -> 12 k.
+std::string count_text(std::int64_t count);
 
-/// A line for each run, in their order: number, when, status, epochs, best validation accuracy, the settings
-/// that differ. Lines are cut to `width` characters; 0: not.
+/// A line for each run: number, when, status, epochs, best validation accuracy, duration, parameters, what
+/// the command line said; the runs of the same data below a line that names it, see by_data. Lines are cut to
+/// `width` characters; 0: not.
 std::string run_table(std::span<const RunInfo> runs, std::size_t width = 0);
 
 /// All that is known of a run, as JSON; what is not known is null.

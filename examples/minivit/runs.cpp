@@ -1,6 +1,6 @@
-// The runs of `minivit train`, listed, and two compared and compares two: runs [--root DIR]... [--sort
-// date|accuracy] [--json]
-//                                             runs diff A B [--json]
+// The runs of `minivit train`, listed, compared, moved to a bin:
+//   runs [--root DIR]... [--sort date|accuracy] [--limit N] [--status S] [--data TEXT] [--where NAME=VALUE]
+//   [--json] runs diff A B [--json] runs delete A...
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -12,46 +12,89 @@
 
 #include "choose_run.hpp"
 #include "command.hpp"
+#include "escaped.hpp"
+#include "minivit/core/number.hpp"
+#include "printable.hpp"
 #include "program.hpp"
+#include "run_bin.hpp"
+#include "run_data.hpp"
 #include "run_info.hpp"
 #include "run_table.hpp"
 #include "terminal.hpp"
-#include "text_table.hpp"
+#include "train_sweep.hpp"
 
 namespace minivit::cli {
 
 namespace {
 
+/// Which of the runs are listed.
+struct Filter {
+  std::string status, data;
+  std::vector<std::string> where;
+  std::size_t limit = 0;
+
+  bool takes(const RunInfo& run) const {
+    if (!status.empty() && run.status != status) return false;
+    if (data_of(run).find(data) == std::string::npos) return false;
+    return std::ranges::all_of(where, [&](const std::string& text) {
+      const std::size_t equals = text.find('=');
+      const std::string* value = run.setting(std::string_view(text).substr(0, equals));
+      return value && same_value(*value, std::string_view(text).substr(equals + 1));
+    });
+  }
+};
+
 struct Options {
   RunRoots roots;
+  Filter filter;
   std::string sort = "date", a, b;
+  std::vector<std::string> deleted;
   bool json = false;
 };
 
+/// The best run of each kind of data, in words.
+void print_best(std::span<const RunInfo> runs) {
+  if (const RunInfo* latest = latest_run(runs))
+    std::printf("newest model: %s\n", printable(latest->path.string()).c_str());
+  std::vector<DataGroup> groups = by_data(runs);
+  std::erase_if(groups, [](const DataGroup& group) { return best_run(group.runs) == nullptr; });
+  for (const DataGroup& group : groups)
+    std::printf("best model%s: %s\n", groups.size() > 1 ? str_cat(" on ", printable(group.data)).c_str() : "",
+                printable(best_run(group.runs)->path.string()).c_str());
+}
+
 int list(const Options& options) {
+  for (const std::string& text : options.filter.where)
+    check<ConfigError>(text.find('=') != std::string::npos && text.find('=') > 0, "--where is ", text,
+                       ", expected a setting and its value, as training.lr=0.001");
   std::vector<RunInfo> runs = options.roots.find();
-  if (runs.empty())
+  const std::size_t all = runs.size();
+  std::erase_if(runs, [&](const RunInfo& run) { return !options.filter.takes(run); });
+  if (const std::size_t limit = options.filter.limit; limit > 0 && runs.size() > limit)
+    runs.erase(runs.begin(), runs.end() - static_cast<std::ptrdiff_t>(limit));
+  std::FILE* const notes = options.json ? stderr : stdout;
+  if (all == 0)
     std::fprintf(
-        options.json ? stderr : stdout,
+        notes,
         "no runs in %s\nmake one with: minivit train data.train=FOLDER; or say where they are with --root\n",
         options.roots.str().c_str());
-  const RunInfo *latest = latest_run(runs), *best = best_run(runs);
-  const std::string latest_path = latest ? latest->path.string() : "",
-                    best_path = best ? best->path.string() : "";
+  else if (runs.empty())
+    std::fprintf(notes, "none of the %zu runs in %s is of this kind\n", all, options.roots.str().c_str());
+  const std::vector<RunInfo> by_date = runs;
   if (options.sort == "accuracy")  // the best last, where the newest is otherwise
     std::stable_sort(runs.begin(), runs.end(), [](const RunInfo& a, const RunInfo& b) {
       return a.best_val_acc.value_or(-1) < b.best_val_acc.value_or(-1);
     });
   if (options.json) {
-    io::Json all = io::Json::array();
-    for (const RunInfo& run : runs) all.push_back(run_json(run));
-    std::printf("%s\n", io::json_text(all, 2).c_str());
+    io::Json array = io::Json::array();
+    for (const RunInfo& run : runs) array.push_back(run_json(run));
+    std::printf("%s\n", shown_json(io::json_text(array, 2)).c_str());
     return 0;
   }
   if (runs.empty()) return 0;
   std::fputs(run_table(runs, terminal_width(stdout)).c_str(), stdout);
-  if (latest) std::printf("newest model: %s\n", printable(latest_path).c_str());
-  if (best) std::printf("best model: %s\n", printable(best_path).c_str());
+  if (runs.size() < all) std::printf("%zu of %zu runs\n", runs.size(), all);
+  print_best(by_date);
   return 0;
 }
 
@@ -75,7 +118,25 @@ int diff(const Options& options) {
   for (const RunInfo* run : {&a, &b})
     if (!run->problem.empty()) std::fprintf(stderr, "minivit runs: %s\n", printable(run->problem).c_str());
   const RunDiff d = diff_runs(a, b);
-  std::fputs(options.json ? str_cat(io::json_text(d.json(), 2), '\n').c_str() : d.text().c_str(), stdout);
+  std::fputs(options.json ? str_cat(shown_json(io::json_text(d.json(), 2)), '\n').c_str() : d.text().c_str(),
+             stdout);
+  return 0;
+}
+
+int move_runs_to_bin(const Options& options) {
+  const std::vector<RunInfo> runs = options.roots.find();
+  std::vector<std::filesystem::path>
+      folders;  // all of them are found before one is moved: numbers change then
+  for (const std::string& name : options.deleted) {
+    std::filesystem::path folder =
+        is_sweep(name) ? std::filesystem::path(name) : named(name, runs, options.roots).path;
+    if (std::ranges::find(folders, folder) == folders.end()) folders.push_back(std::move(folder));
+  }
+  for (const auto& folder : folders) {
+    const auto now = move_to_bin(folder, options.roots.paths());
+    std::printf("%s is now %s\n", printable(folder.native()).c_str(), printable(now.native()).c_str());
+  }
+  std::printf("mv brings a run back; rm -r of the folder %s removes what is in it for good\n", kBin);
   return 0;
 }
 
@@ -86,16 +147,28 @@ std::function<int()> setup(CLI::App& app) {
   app.add_option("--sort", options->sort, "date, or accuracy: the best last")
       ->check(CLI::IsMember({"date", "accuracy"}))
       ->capture_default_str();
+  app.add_option("--limit", options->filter.limit, "only the newest so many; 0: all")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--status", options->filter.status, "only runs of this status, as finished");
+  app.add_option("--data", options->filter.data,
+                 "only runs whose data.train or data.val has this in its name");
+  app.add_option("--where", options->filter.where,
+                 "only runs with this value of a setting, as training.lr=0.001; can be repeated")
+      ->allow_extra_args(false);
   app.add_flag("--json", options->json, "as JSON, with all that is known");
   auto* two = app.add_subcommand("diff", "the settings and results in which two runs differ");
   two->add_option("A", options->a, "number in the table, or folder")->required();
   two->add_option("B", options->b, "the same")->required();
-  return [options, two] { return two->parsed() ? diff(*options) : list(*options); };
+  auto* bin = app.add_subcommand("delete", "moves runs to a bin, a hidden folder beside them");
+  bin->add_option("RUN", options->deleted, "numbers in the table, or folders of runs or sweeps")->required();
+  return [options, two, bin] {
+    return two->parsed() ? diff(*options) : bin->parsed() ? move_runs_to_bin(*options) : list(*options);
+  };
 }
 
 }  // namespace
 
 extern constexpr Command runs_command{
-    "runs", "Lists the runs of `minivit train`, the newest last, and compares two of them.", setup, false};
+    "runs", "Lists the runs of `minivit train`, the newest last, compares two, deletes some.", setup, false};
 
 }  // namespace minivit::cli

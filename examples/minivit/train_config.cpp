@@ -8,6 +8,7 @@
 
 #include "minivit/core/number.hpp"
 #include "minivit/io/pretrained.hpp"
+#include "model_path.hpp"
 
 namespace minivit::cli {
 
@@ -114,6 +115,7 @@ TrainConfig TrainConfig::from(std::span<const Assignment> given, bool complete) 
   ViTConfig trained;
   const bool looks = !c.pretrained.empty() && !complete;
   if (looks) {
+    c.pretrained = find_model(c.pretrained, "model.pretrained").string();
     PretrainedOptions options{.architecture = c.architecture};
     for (const Assignment& a : assignments)  // for weights whose files say nothing about them
       if (a.name == "model.num_heads") options.num_heads = to_number<std::int64_t>(a.value).value_or(0);

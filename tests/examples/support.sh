@@ -100,6 +100,7 @@ runs_to_choose_from() {
     mkdir -p "${run%/*}"
     cp -r "$trained_run" "$run"
     sed -i "s/^  lr: .*/  lr: 0.00$day/" "$run/config.yaml"
+    sed -i "s/training.lr=[^\"]*/training.lr=0.00$day/" "$run/overrides.yaml"
     echo "{\"status\": \"finished\", \"epochs_done\": 2, \"epochs\": 2, \"best_val_acc\": ${accuracy[day]}}" >"$run/result.json"
   done
   mkdir -p "$project/multirun/2026-01-04/10-00-00/0"

@@ -10,6 +10,7 @@
 
 #include "data/fixture.hpp"
 #include "leaderboard.hpp"
+#include "run_data.hpp"
 #include "run_folder.hpp"
 #include "run_info.hpp"
 #include "run_lock.hpp"
@@ -291,42 +292,61 @@ TEST_CASE("links in a circle end, and what cannot be opened is left out") {
   }
 }
 
-TEST_CASE("the settings that differ are those not equal in all runs") {
-  RunInfo a, b, c, broken;
-  a.settings = {{"data.train", "x"}, {"training.lr", "0.001"}, {"model.dim", "64"}, {"output.dir", "o1"}};
-  b.settings = {{"data.train", "x"}, {"training.lr", "1e-3"}, {"model.dim", "32"}, {"output.dir", "o2"}};
-  c.settings = {{"data.train", "x"}, {"training.lr", "0.001"}, {"model.dim", "64"}, {"training.new", "1"}};
-  const auto differing = [](std::vector<RunInfo> runs) { return differing_settings(runs); };
-  CHECK(differing({a, b}) == Texts{"model.dim"});
-  CHECK(differing({a, c}) == Texts{"training.new"});
-  CHECK(differing({a, b, c, broken}) == Texts{"model.dim", "training.new"});
-  CHECK(differing({a}).empty());
-  CHECK(differing({}).empty());
-  CHECK(settings_line(c, Texts{"model.dim", "training.new", "training.none"}) == "dim=64 new=1");
-  c.settings.emplace_back("data.dim", "1");
-  CHECK(settings_line(c, Texts{"model.dim", "data.dim", "training.lr"}) ==
-        "model.dim=64 data.dim=1 lr=0.001");
+TEST_CASE("a run is told by what its command line said, in short names") {
+  RunInfo a, b, c;
+  a.overrides = {"data.train=x", "training.lr=0.001", "model.dim=64", "output.dir=o1", "log.images=0"};
+  b.overrides = {"++training.lr=0.1", "~model.dropout", "+notes.why=a test"};
+  CHECK(command_lines(std::vector{a, b, c}) == Texts{"lr=0.001 dim=64", "lr=0.1 ~dropout why=a test", ""});
+  c.overrides = {"data.dim=1"};
+  CHECK(command_lines(std::vector{a, c}) == Texts{"lr=0.001 model.dim=64", "data.dim=1"});
+  CHECK(count_text(9999) == "9999");
+  CHECK(count_text(12345) == "12 k");
+  CHECK(count_text(5717416) == "5.7 M");
+  CHECK(count_text(304326632) == "304 M");
 }
 
-TEST_CASE("the table has a line for each run, cut to the width") {
+TEST_CASE("runs are grouped by their data, and the best is one of those on the same") {
+  std::vector<RunInfo> runs(4);
+  for (int i = 0; i < 4; ++i) runs[static_cast<std::size_t>(i)].number = i + 1;
+  runs[0].settings = {{"data.train", "photos"}, {"data.val", ""}, {"data.val_fraction", "0.2"}};
+  runs[1].settings = {{"data.train", "photos"}, {"data.val", "others/"}};
+  runs[2].settings = {{"data.train", "./photos/"}, {"data.val", ""}, {"data.val_fraction", "0.2"}};
+  CHECK(data_of(runs[0]) == "photos, 0.2 of it for validation");
+  CHECK(data_of(runs[1]) == "photos, validation others");
+  CHECK(data_of(runs[3]) == "not known");
+  const std::vector<DataGroup> groups = by_data(runs);
+  REQUIRE(groups.size() == 3);
+  CHECK(groups[0].data == "photos, validation others");
+  CHECK(groups[1].runs.size() == 2);
+  CHECK(groups[1].runs[1].number == 3);
+  CHECK(groups[2].data == "not known");
+  CHECK(by_data({}).empty());
+}
+
+TEST_CASE("the table has a line for each run below its data, cut to the width") {
   const TemporaryFolder base;
   make_run(base.path() / "2026-11-25" / "17-46-12", finished(0.9375));
+  write(base.path() / "2026-11-25" / "17-46-12" / "overrides.yaml", std::string("- \"training.lr=0.001\"\n"));
   make_run(base.path() / "2026-11-25" / "17-46-13" / "0", "", config_with("lr: 0.001", "lr: 0.01"));
   make_run(base.path() / "2026-11-25" / "17-46-14", "", "a: [");
   const std::vector<RunInfo> runs = runs_below(base.path());
   const std::string table = run_table(runs), problem = runs[2].problem;
   CHECK(table ==
-        "#  run                    status      epochs  val acc  settings that differ\n"
-        "1  2026-11-25 17:46:12    finished     10/10   0.9375  lr=0.001\n"
-        "2  2026-11-25/17-46-13/0  waiting       -/10           lr=0.01\n"
-        "3  2026-11-25 17:46:14    unreadable                   " +
+        "#  run                    status      epochs  val acc  duration  parameters  command line\n"
+        "data: photos \"1\"\n"
+        "1  2026-11-25 17:46:12    finished     10/10   0.9375      0:13        1000  lr=0.001\n"
+        "2  2026-11-25/17-46-13/0  waiting       -/10\n"
+        "data: not known\n"
+        "3  2026-11-25 17:46:14    unreadable                                         " +
             problem + "\n");
   CHECK(run_table(runs, 30) ==
         "#  run                    sta…\n"
+        "data: photos \"1\"\n"
         "1  2026-11-25 17:46:12    fin…\n"
         "2  2026-11-25/17-46-13/0  wai…\n"
+        "data: not known\n"
         "3  2026-11-25 17:46:14    unr…\n");
-  CHECK(run_table({}) == "#  run  status  epochs  val acc  settings that differ\n");
+  CHECK(run_table({}) == "#  run  status  epochs  val acc  duration  parameters  command line\n");
 }
 
 TEST_CASE("a table counts characters, and shows nothing that steers a terminal") {
@@ -393,8 +413,10 @@ TEST_CASE("a run is JSON whatever is in its folder") {
   make_run(path, R"({"status": "a\u0007b"})");
   const io::Json json = run_json(read_run(path));
   CHECK(io::parse_json(io::json_text(json), "run") == json);
-  CHECK(json.at("status") == "a?b");
-  CHECK(json.at("path").get<std::string>().ends_with("bad? name"));
+  CHECK(json.at("status") ==
+        "a\x07"
+        "b");
+  CHECK(json.at("path").get<std::string>().ends_with("bad\\xFF name"));
   CHECK(json.at("best_val_acc").is_null());
   CHECK(json.at("settings").at("training.lr") == "0.001");
 }

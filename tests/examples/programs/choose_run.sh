@@ -8,7 +8,7 @@ test_choose_run() {
   # The runs with a model, the newest last; a number, then images until an empty line.
   answering "2\n${image[0]}\n$scratch/pair/one\n\nnever read\n" run 0 predict "${root[@]}"
   took 2
-  grep -qE '^1  2026-01-01 10:00:00  finished +2/2   0.5000  lr=0.001$' "$scratch/out" ||
+  grep -qE '^1  2026-01-01 10:00:00  finished +2/2   0.5000 +image_size=8 .* lr=0.001 seed=7$' "$scratch/out" ||
     fail "predict: the table is not as expected" "$scratch/out"
   [[ $(grep -oE '2026-01-0[1-4].10.00.00 ' "$scratch/out" | tr '\n' ,) == '2026-01-01 10:00:00 ,2026-01-02 10:00:00 ,2026-01-03 10:00:00 ,' ]] ||
     fail "predict: expected the three runs with a model, the newest last" "$scratch/out"
@@ -61,9 +61,9 @@ test_choose_run() {
   says "$scratch/err" "images"
   run 2 predict --latest --best "${image[0]}"
   run 2 predict --run "" --latest "${image[0]}"
-  refused 1 "config.json" predict --run "" "${image[0]}"
+  refused 2 "--run is empty, expected a folder" predict --run "" "${image[0]}"
   popd >/dev/null
-  rm -r "$project"/outputs/*/*/best
+  rm -r "$project"/outputs/*/*/{best,last}
   refused 2 "no runs with a model in $project/outputs" predict --root "$project/outputs"
   refused 2 "no runs in nowhere (no such folder)" predict --root nowhere --best "${image[0]}"
 }

@@ -22,6 +22,7 @@ test_completion() {
   completes "false true" minivit train log.curves =
   completes "accuracy date" minivit runs --sort ""
   completes "diff" minivit runs di
+  completes "delete" minivit runs de
   cd "$scratch"
   mkdir -p photos && : >photo.png
   completes "photo.png photos" minivit predict --latest phot

@@ -12,7 +12,7 @@ test_features() {
   grep -aqF "'shape': (40, 16), }" "$out/f.npy" || fail "embed: f.npy is not (40, 16)"
   [[ $(cat "$out/f.txt") == $(find "$scratch/pair" -name '*.png' | LC_ALL=C sort) ]] || fail "embed: other names than the images'" "$out/f.txt"
   run 0 embed --model "$model" --batch 7 --json --out "$out/f.csv" "$scratch/pair"
-  [[ $(cat "$scratch/out") == "{\"images\":40,\"skipped\":0,\"features\":16,\"out\":\"$out/f.csv\"}" ]] ||
+  [[ $(cat "$scratch/out") == "{\"images\":40,\"skipped\":0,\"features\":16,\"out\":\"$out/f.csv\",\"model\":\"$model\"}" ]] ||
     fail "embed --json: not as expected" "$scratch/out"
   [[ $(head -n 1 "$out/f.csv") == image,f0,f1,*,f15 ]] || fail "embed: the header of the table" "$out/f.csv"
   [[ $(tail -n +2 "$out/f.csv" | cut -d, -f1) == $(cat "$out/f.txt") ]] || fail "embed: the table has other images" "$out/f.csv"

@@ -20,7 +20,7 @@ test_predict() {
 import json, math, sys
 for line in open(sys.argv[1]):
     p = json.loads(line)
-    assert list(p) == ["image", "label", "confidence", "top", "logits"], p
+    assert list(p) == ["image", "model", "label", "confidence", "top", "logits"], p
     assert p["label"] == p["top"][0]["label"] and p["confidence"] == p["top"][0]["probability"]
     assert abs(sum(t["probability"] for t in p["top"]) - 1) < 1e-5 and len(p["logits"]) == 2
     top = max(p["logits"])

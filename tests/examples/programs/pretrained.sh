@@ -24,7 +24,7 @@ test_pretrained() {
   # Every program takes them.
   run 0 predict --model "$data/hf_vit" --json "${image[@]:0:3}"
   says "$scratch/out" '"label":"kind '
-  [[ ! -s $scratch/err ]] || fail "predict: something on standard error" "$scratch/err"
+  [[ $(cat "$scratch/err") == "minivit predict: model: $data/hf_vit" ]] || fail "predict: something else on standard error" "$scratch/err"
   run 0 predict --model "$scratch/foreign/bare.safetensors" --architecture vit_tiny_patch16_224 "${image[0]}"
   says "$scratch/err" "the files do not say how images are prepared"
   refused 2 "has no classes" predict --model "$data/hf_dinov2_model" "${image[0]}"

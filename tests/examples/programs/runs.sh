@@ -14,7 +14,7 @@ test_runs() {
   run 0 runs --sort accuracy
   [[ $(grep -oE '^[1-5]  ' "$scratch/out" | tr -d ' \n') == 15243 ]] || fail "runs --sort accuracy: expected the best last" "$scratch/out"
   run 0 runs --root outputs/2026-01-02
-  [[ $(wc -l <"$scratch/out") == 4 ]] || fail "runs --root: expected one run" "$scratch/out"
+  [[ $(wc -l <"$scratch/out") == 5 ]] || fail "runs --root: expected one run" "$scratch/out"
 
   run 0 runs diff 2 3
   says "$scratch/out" "A: outputs/2026-01-01/10-00-00"

@@ -3,7 +3,7 @@
 test_usage() {
   run 0 --help
   local name
-  for name in train predict evaluate runs export inspect embed probe digits; do
+  for name in train predict evaluate runs export inspect embed probe fetch digits; do
     grep -qE "^  $name +[A-Z].*\.$" "$scratch/out" || fail "--help: no line for $name" "$scratch/out"
   done
   [[ $(awk 'length > 120' "$scratch/out") == "" ]] || fail "--help: lines that are too long" "$scratch/out"
@@ -19,7 +19,7 @@ test_usage() {
   says "$scratch/err" "minivit predict: "
   says "$scratch/err" "did you mean --model?"
   [[ ! -s $scratch/out ]] || fail "a wrong option, and yet something on standard output" "$scratch/out"
-  for name in train predict evaluate runs export inspect embed probe digits; do
+  for name in train predict evaluate runs export inspect embed probe fetch digits; do
     run 0 "$name" --help
     says "$scratch/out" "minivit $name"
     [[ ! -s $scratch/err ]] || fail "$name --help: something on standard error" "$scratch/err"
