@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace CLI {
@@ -21,6 +22,9 @@ struct Command {
   std::function<int()> (*setup)(CLI::App& app);
 
   bool computes = true;  ///< whether threads work for seconds: then they wait asleep, see main.cpp
+
+  /// What to say about an option that there is not, given the argument behind it; empty if nothing is known.
+  std::string (*instead_of)(std::string_view option, std::string_view next) = nullptr;
 };
 
 /// All of them, in the order of `minivit --help`.

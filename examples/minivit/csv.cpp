@@ -91,11 +91,15 @@ std::size_t CsvTable::column(std::string_view name) const {
 }
 
 CsvTable read_csv(const std::filesystem::path& path) {
-  const std::string text = io::read_file(path, std::size_t{1} << 30);
+  return parse_csv(io::read_file(path, std::size_t{1} << 30), path.string());
+}
+
+CsvTable parse_csv(std::string_view text, const std::string& name) {
   CsvTable table;
   std::size_t number = 0;
-  for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
-    std::string_view line(text.data() + begin, end - begin);
+  for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string_view::npos;
+       begin = end + 1) {
+    std::string_view line = text.substr(begin, end - begin);
     ++number;
     std::vector<double> row;
     for (bool more = true; more;) {
@@ -108,11 +112,11 @@ CsvTable read_csv(const std::filesystem::path& path) {
         continue;
       }
       const std::optional<double> value = to_number<double>(field);
-      check<FileError>(value.has_value(), path.string(), ", line ", number, ": \"", field, "\" is no number");
+      check<FileError>(value.has_value(), name, ", line ", number, ": \"", field, "\" is no number");
       row.push_back(*value);
     }
     if (number == 1) continue;
-    check<FileError>(row.size() == table.names.size(), path.string(), ", line ", number, ": has ", row.size(),
+    check<FileError>(row.size() == table.names.size(), name, ", line ", number, ": has ", row.size(),
                      " fields, expected ", table.names.size());
     table.rows.push_back(std::move(row));
   }

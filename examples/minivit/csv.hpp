@@ -71,4 +71,7 @@ struct CsvTable {
 /// failed. Throws FileError if it cannot be read, or for a row of another length or not of numbers.
 CsvTable read_csv(const std::filesystem::path& path);
 
+/// The same of a text; `name` is what messages call it.
+CsvTable parse_csv(std::string_view text, const std::string& name);
+
 }  // namespace minivit::cli

@@ -4,11 +4,45 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
+#include <filesystem>
 #include <set>
+#include <system_error>
 
-#include "text_table.hpp"
+#include "printable.hpp"
+#include "synonyms.hpp"
 
 namespace minivit::cli {
+
+namespace {
+
+/// "; did you mean …?" for a word without an equals sign; empty if nothing is near.
+std::string meant_by(std::string_view word, const Settings& schema) {
+  std::error_code ignored;
+  const std::filesystem::path path(word);
+  if (std::filesystem::is_directory(path, ignored) && schema.contains("data.train"))
+    return str_cat("; did you mean data.train=", word, "?");
+  if (path.extension() == ".yaml" || path.extension() == ".yml")
+    return str_cat("; did you mean --config ", word, "?");
+  if (word.empty() || schema.contains(word)) return {};
+  const std::string meaning = schema.meant(word);
+  if (meaning.empty()) return schema.contains("data.train") ? "; images are named by data.train=FOLDER" : "";
+  if (is_advice(meaning)) return str_cat("; ", meaning);
+  return str_cat("; did you mean ", meaning, meaning.find('=') == std::string::npos ? "=…" : "", "?");
+}
+
+}  // namespace
+
+std::string setting_for_option(std::string_view option, std::string_view value, const Settings& schema) {
+  const std::size_t at = std::min(option.find('='), option.size());
+  if (at < option.size()) value = option.substr(at + 1);
+  const std::string plain = plain_spelling(option.substr(0, at)), meaning = schema.meant(plain);
+  // What is only misspelled may as well be an option.
+  const std::string_view last = std::string_view(meaning).substr(meaning.rfind('.') + 1);
+  if (meaning.empty() || is_advice(meaning)) return meaning;
+  if (synonym_of(plain).empty() && last != plain && meaning != plain) return {};
+  if (meaning.find('=') != std::string::npos) return str_cat("did you mean ", meaning, "?");
+  return str_cat("did you mean ", meaning, "=", value.empty() ? "…" : value, "?");
+}
 
 void say_on_stderr(const std::string& line) {
   thread_local std::set<std::string> said;  // a sweep reads the same file for each of its jobs
@@ -27,7 +61,7 @@ void apply_override(std::vector<Assignment>& assignments, std::string_view text,
   text.remove_prefix(removes || adds ? 1 : forces ? 2 : 0);
   const std::size_t at = text.find('=');
   check<ConfigError>(at != std::string_view::npos || removes, "\"", whole,
-                     "\": expected name=value, as training.lr=0.001");
+                     "\": expected name=value, as training.lr=0.001", meant_by(whole, schema));
   const std::string_view given = at == std::string_view::npos ? "" : text.substr(at + 1);
   const std::vector<Assignment> written{{std::string(text.substr(0, at)), std::string(given), {}}};
   const Assignment now = respelled(written, schema)[0];
@@ -40,7 +74,9 @@ void apply_override(std::vector<Assignment>& assignments, std::string_view text,
     if (unknown && adds) try {
         schema.check_name(name);
       } catch (const ConfigError& e) {
-        throw ConfigError(str_cat(e.what(), " A note of your own is written +", kNotes, name, "=", value));
+        const std::string_view why = e.what();
+        throw ConfigError(str_cat(why, why.ends_with('?') ? " " : ". ", "A note of your own is written +",
+                                  kNotes, name, "=", value));
       }
     schema.check_name(name);
   }

@@ -19,11 +19,18 @@ struct Assignment {
 /// Names below this section are the user's own: any name, any text. They are kept with the run.
 inline constexpr std::string_view kNotes = "notes.";
 
+/// The value of a setting that a file leaves to the command line, as in Hydra.
+inline constexpr std::string_view kMissing = "???";
+
 /// Writes the line to standard error, once for each text.
 void say_on_stderr(const std::string& line);
 
 /// The name in an override: training.lr of ++training.lr=0.1.
 std::string_view override_name(std::string_view text);
+
+/// What is said about an option that there is not, as --lr or --lr=0.1, if a setting was meant, with the
+/// value behind it (which may be empty): "did you mean training.lr=0.1?". Empty if none was.
+std::string setting_for_option(std::string_view option, std::string_view value, const Settings& schema);
 
 /// Changes `assignments` as a command line says, in the words of Hydra:
 ///   name=value    sets it (the last one counts)

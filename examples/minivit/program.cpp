@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <exception>
 #include <new>
+#include <span>
 #include <system_error>
 
 #include "command.hpp"
@@ -44,9 +45,18 @@ std::string nearest(const std::string& text, const std::vector<std::string>& wor
 }
 
 /// What is wrong with the arguments of a subcommand, and the option that was probably meant.
-std::string usage_problem(const CLI::App& app, const CLI::ParseError& error) {
+std::string usage_problem(const Command& command, const CLI::App& app, const CLI::ParseError& error,
+                          std::span<const char* const> arguments) {
   std::string problem = error.what();
   std::replace(problem.begin(), problem.end(), '\n', ' ');
+  if (command.instead_of && dynamic_cast<const CLI::ExtrasError*>(&error))
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      const std::string_view option = arguments[i];
+      const std::string_view next = i + 1 < arguments.size() ? arguments[i + 1] : "";
+      if (!option.starts_with('-') || problem.find(option) == std::string::npos) continue;
+      const std::string instead = command.instead_of(option, next.starts_with('-') ? "" : next);
+      if (!instead.empty()) return str_cat("there is no option ", option, "; ", instead);
+    }
   const std::size_t at = problem.find("--");
   if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr || at == std::string::npos) return problem;
   std::vector<std::string> options;
@@ -68,7 +78,7 @@ int run_command(const Command& command, int argc, const char* const* argv) {
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help
     std::fprintf(stderr, "%s: %s\n%s --help says what there is\n", name.c_str(),
-                 printable(usage_problem(app, e)).c_str(), name.c_str());
+                 printable(usage_problem(command, app, e, {argv + 1, argv + argc})).c_str(), name.c_str());
     return 2;
   }
   return run_program(name, [&] {

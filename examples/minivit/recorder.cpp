@@ -69,7 +69,10 @@ void Recorder::describe(const VisionTransformer& model, const TrainingState& fro
   log_.note(str_cat("machine: ", result_.machine));
   log_.note(str_cat("minivit ", MINIVIT_VERSION, result_.git.empty() ? "" : ", git revision ", result_.git));
   if (from.step == 0) log_.note(str_cat("\n", summary(model, config_.training.batch_size)));
-  if (from.step > 0)
+  if (from.epoch >= result_.epochs)
+    log_.line(result_.epochs == 1 ? std::string("its only epoch is done")
+                                  : str_cat("all ", result_.epochs, " epochs are done"));
+  else if (from.step > 0)
     log_.line(str_cat("goes on in epoch ", from.epoch + 1, " after ", from.batch, " of ", batches_,
                       " batches, step ", from.step));
   log_.line(epoch_header(top5_));

@@ -1,23 +1,11 @@
-// Settings: parsing, checking, listing.
+// Settings: added, parsed, checked.
 #include "settings.hpp"
 
 #include <algorithm>
 
-namespace minivit::cli {
+#include "synonyms.hpp"
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
+namespace minivit::cli {
 
 std::string yaml_text(std::string_view text) {
   std::string out = "\"";
@@ -101,7 +89,9 @@ void Settings::apply(std::string_view assignment) {
 
 void Settings::set(std::string_view name, std::string_view value) {
   const Entry& entry = find(name);
-  check<ConfigError>(entry.set(value), name, " is \"", value, "\", expected ", entry.expected);
+  if (!entry.set(value))
+    throw ConfigError(
+        str_cat(name, " is \"", value, "\", expected ", entry.expected, meant_value(entry, value)));
 }
 
 bool Settings::contains(std::string_view name) const {
@@ -116,67 +106,26 @@ std::vector<std::pair<std::string, std::string>> Settings::values() const {
   return out;
 }
 
-std::string Settings::yaml() const {
-  std::string out, section;
-  for (const Entry& e : entries_) {
-    const std::size_t dot = e.name.find('.');
-    if (e.name.substr(0, dot) != section) out += (section = e.name.substr(0, dot)) + ":\n";
-    out += str_cat("  ", e.name.substr(dot + 1), ": ", e.get(), "\n");
-  }
-  return out;
-}
-
-std::string Settings::help() const {
-  std::size_t width = 0;
-  for (const Entry& e : entries_) width = std::max(width, e.name.size() + e.get().size());
-  std::string out;
-  for (const Entry& e : entries_) {
-    const std::string left = str_cat(e.name, "=", e.get());
-    out += str_cat("  ", left, std::string(width + 3 - left.size(), ' '), e.help, " (", e.expected, ")\n");
-  }
-  return out;
-}
-
-std::string Settings::markdown() const {
-  std::string out = "| setting | default | expected | help |\n|---|---|---|---|\n";
-  const auto escaped = [](std::string_view text) {  // a bar would end the cell
-    std::string cell;
-    for (const char c : text) cell += c == '|' ? std::string("\\|") : std::string(1, c);
-    return cell;
-  };
-  for (const Entry& e : entries_)
-    out += str_cat("| `", e.name, "` | `", escaped(e.get()), "` | ", escaped(e.expected), " | ",
-                   escaped(e.help), " |\n");
-  return out;
-}
-
 const Settings::Entry& Settings::find(std::string_view name) const {
   for (const Entry& e : entries_)
     if (e.name == name) return e;
   std::string inside;  // is it a section?
   for (const Entry& e : entries_)
     if (e.name.starts_with(str_cat(name, '.'))) inside += str_cat(inside.empty() ? "" : ", ", e.name);
-  check<ConfigError>(inside.empty(), name, " is a section, expected one of its settings: ", inside);
-  throw ConfigError(str_cat("unknown setting \"", name, "\"; did you mean \"", nearest(name), "\"?"));
+  const std::string meaning = meant(name);
+  const std::string hint = meaning.empty()      ? std::string()
+                           : is_advice(meaning) ? str_cat("; ", meaning)
+                                                : str_cat("; did you mean \"", meaning, "\"?");
+  check<ConfigError>(inside.empty(), name, " is a section", hint, hint.empty() ? ", " : ". ",
+                     hint.empty() ? "expected one of its settings: " : "Its settings: ", inside);
+  throw ConfigError(str_cat("unknown setting \"", name, "\"", hint));
 }
 
 void Settings::add_entry(std::string name, std::string help, std::string expected,
                          std::function<bool(std::string_view)> set, std::function<std::string()> get,
                          std::vector<std::string> words) {
-  entries_.push_back({std::move(name), std::move(help), std::move(expected), std::move(set), std::move(get),
-                      std::move(words)});
-}
-
-std::string Settings::nearest(std::string_view name) const {
-  // A forgotten section is the commonest mistake: compare with the last part of the name, too.
-  const auto distance = [&](const Entry& e) {
-    const std::string_view full = e.name, last = full.substr(full.find('.') + 1);
-    return std::min(edit_distance(name, full), edit_distance(name, last));
-  };
-  const Entry* best = nullptr;
-  for (const Entry& e : entries_)
-    if (!best || distance(e) < distance(*best)) best = &e;
-  return best ? best->name : std::string();
+  entries_.push_back({std::move(name), std::move(help), std::move(expected), title_, std::move(set),
+                      std::move(get), std::move(words)});
 }
 
 }  // namespace minivit::cli

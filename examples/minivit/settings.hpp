@@ -88,6 +88,12 @@ class Settings {
     }
   }
 
+  /// The settings that are added from now on stand under this title in help and tables.
+  void group(std::string title) { title_ = std::move(title); }
+
+  /// Names of the settings that help and tables show first.
+  void usual(std::vector<std::string> names) { usual_ = std::move(names); }
+
   /// What is called `name` was once called `old`, and files still say so: see `spelling`.
   void rename(std::string old, std::string name);
 
@@ -108,6 +114,10 @@ class Settings {
   /// whole section, a value of the wrong type or out of range.
   void set(std::string_view name, std::string_view value);
 
+  /// What was probably meant by a name that is none: a setting, a setting with its value, or a sentence about
+  /// what there is in its place, see synonyms.hpp. Empty if nothing is near.
+  std::string meant(std::string_view name) const;
+
   /// Whether there is a setting of this name.
   bool contains(std::string_view name) const;
 
@@ -117,21 +127,27 @@ class Settings {
   /// The words that this setting may be; empty if it may be other things.
   std::vector<std::string> words(std::string_view name) const;
 
+  /// The line of help of this setting.
+  const std::string& help_of(std::string_view name) const { return find(name).help; }
+
   /// Names and values as they would be written in YAML, in the order of their declaration.
   std::vector<std::pair<std::string, std::string>> values() const;
 
   /// All settings with their values, as YAML.
   std::string yaml() const;
 
-  /// A line for each setting: name, value, help, what is expected.
+  /// A line for each of the usual settings: name, value, help, what is expected.
+  std::string usual_help() const;
+
+  /// The same for all others, each group below its title.
   std::string help() const;
 
-  /// The same as a table in Markdown.
+  /// All of them as tables in Markdown, the usual ones first.
   std::string markdown() const;
 
  private:
   struct Entry {
-    std::string name, help, expected;
+    std::string name, help, expected, title;
     std::function<bool(std::string_view)> set;
     std::function<std::string()> get;  // the value as YAML
     std::vector<std::string> words;    // all values, if they are few
@@ -167,8 +183,18 @@ class Settings {
         [&target] { return str_cat(target); });
   }
 
-  std::string nearest(std::string_view name) const;
+  bool is_usual(const Entry& entry) const;
+  std::string line(const Entry& entry) const;
 
+  /// Calls begin(title) for each group and one(entry) for its settings, the usual ones first.
+  template <class Begin, class One>
+  void for_each_group(const Begin& begin, const One& one) const;
+
+  /// " did you mean …?" for a value that is none of the words of a setting; empty if nothing is near.
+  static std::string meant_value(const Entry& entry, std::string_view value);
+
+  std::string title_;
+  std::vector<std::string> usual_;
   std::vector<Entry> entries_;
   std::vector<Renamed> renamed_;
 };

@@ -5,6 +5,7 @@
 #include "command.hpp"
 #include "configuration.hpp"
 #include "program.hpp"
+#include "resume.hpp"
 #include "train_run.hpp"
 #include "train_sweep.hpp"
 #include "yaml.hpp"
@@ -12,6 +13,9 @@
 namespace minivit::cli {
 
 namespace {
+
+constexpr const char* kSummary =
+    "Trains a Vision Transformer on a folder of images with a sub-folder for each class.";
 
 struct Options {
   ConfigurationChoice configuration;
@@ -23,6 +27,13 @@ struct Options {
   std::vector<std::string> overrides;
 };
 
+/// Above the options: what most people change, and nothing else.
+std::string description() {
+  TrainConfig defaults;
+  return str_cat(kSummary, "\n\nThe usual settings, their defaults and what they may be:\n",
+                 defaults.settings().usual_help(), "All others stand below the options.");
+}
+
 std::string help() {
   TrainConfig defaults;
   return str_cat(
@@ -30,7 +41,7 @@ std::string help() {
       "+notes.NAME=TEXT\n"
       "adds a note. With --multirun a setting may have several values: training.lr=0.001,0.0005,\n"
       "choice(a,b), range(start,stop,step); with --sampler random also uniform(a,b), loguniform(a,b),\n"
-      "randint(a,b).\n\nSettings, their defaults and what they may be:\n",
+      "randint(a,b).\n\n",
       defaults.settings().help(),
       "\nExit codes: 0 done, 1 failed, 2 wrong settings, 3 loss not finite, 130 or 143 interrupted (resume "
       "it "
@@ -71,13 +82,18 @@ int train(const Options& options) {
     check<ConfigError>(c.file.empty() && c.name.empty() && !options.sweep.multirun && !options.print,
                        "--resume goes on with the settings in the folder; leave out --config, --config-name, "
                        "--multirun and --cfg");
-    if (is_sweep(options.resume)) return resume_sweep(options.resume, options.overrides);
-    return resume_run(options.resume, options.overrides, options.until_epoch);
+    std::vector<std::string> overrides = options.overrides;
+    const std::filesystem::path folder = resumed_folder(options.resume, overrides);
+    if (is_sweep(folder)) return resume_sweep(folder, overrides);
+    return resume_run(folder, overrides, options.until_epoch);
   }
-  if (options.sweep.multirun)
-    return run_sweep(options.sweep, options.overrides, [&](std::span<const std::string> overrides) {
+  if (options.sweep.multirun) {
+    const auto resolve = [&](std::span<const std::string> overrides) {
       return TrainConfig::from(assignments_of(options, overrides));
-    });
+    };
+    return options.print ? print_sweep(options.sweep, options.overrides, resolve)
+                         : run_sweep(options.sweep, options.overrides, resolve);
+  }
   const TrainConfig config = TrainConfig::from(assignments_of(options, options.overrides));
   if (options.print) {
     std::fputs(config.yaml().c_str(), stdout);
@@ -94,10 +110,12 @@ std::function<int()> setup(CLI::App& app) {
   app.add_option("--config-name", options->configuration.name,
                  "the same by its name: config (if nothing is said), digits, cifar10, mini, finetune");
   app.add_option("--config-dir", options->configuration.directory, "where to look for it");
-  app.add_flag("--cfg", options->print, "print the resolved configuration, train nothing");
+  app.add_flag("--cfg", options->print,
+               "print the resolved configuration, with --multirun that of every job; train nothing");
   app.add_flag("--settings", options->list_settings,
                "print all settings as a table in Markdown, train nothing");
-  app.add_option("--resume", options->resume, "run folder, or folder of a sweep, to go on with");
+  app.add_option("--resume", options->resume,
+                 "run folder, or folder of a sweep, to go on with; latest: the one that began last");
   app.add_option("--until-epoch", options->until_epoch, "stop after this epoch, to be resumed")
       ->check(CLI::PositiveNumber);
   app.add_flag("-m,--multirun", options->sweep.multirun, "one run for every combination of values");
@@ -107,6 +125,7 @@ std::function<int()> setup(CLI::App& app) {
   app.add_option("--sampler-seed", options->sweep.seed, "of the random sampler");
   app.add_option("--halving", options->sweep.halving,
                  "stop the weaker half of a sweep's runs at these parts of the epochs, as 0.25,0.5");
+  app.description(description());
   app.footer(help);
   return [options] {
     try {
@@ -120,9 +139,13 @@ std::function<int()> setup(CLI::App& app) {
   };
 }
 
+std::string instead_of(std::string_view option, std::string_view next) {
+  TrainConfig defaults;
+  return setting_for_option(option, next, defaults.settings());
+}
+
 }  // namespace
 
-extern constexpr Command train_command{
-    "train", "Trains a Vision Transformer on a folder of images with a sub-folder for each class.", setup};
+extern constexpr Command train_command{"train", kSummary, setup, true, instead_of};
 
 }  // namespace minivit::cli

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <iterator>
 
+#include "class_weights.hpp"
 #include "minivit/core/number.hpp"
 #include "minivit/io/pretrained.hpp"
 #include "model_path.hpp"
@@ -14,10 +15,14 @@ namespace minivit::cli {
 
 Settings TrainConfig::settings() {
   Settings s;
+  s.usual({"data.train", "data.val", "model.preset", "model.pretrained", "model.image_size",
+           "training.epochs", "training.batch_size", "training.lr", "training.patience", "output.dir"});
+  s.group("Images");
   s.add("data.train", data.train, "folder with one sub-folder of images for each class");
   s.add("data.val", data.val, "the same for validation; empty: a part of data.train");
   s.add("data.val_fraction", data.val_fraction, "part of each class set aside if there is no data.val", 0.01,
         0.9);
+  s.group("Preprocessing");
   Preprocess::fields(data.preprocess, [&]<class T>(std::string_view name, T& value, std::string_view help,
                                                    const Range& range) {
     // Given by model.image_size, model.channels and data.normalization.
@@ -27,15 +32,22 @@ Settings TrainConfig::settings() {
   });
   s.add("data.normalization", data.normalization,
         "imagenet, half (0.5 and 0.5), or mean and deviation of each channel as 0.5 0.5 0.5 / 0.2 0.2 0.2");
+  s.group("Augmentation");
   s.add("data.scale_min", data.scale_min, "least part of the area in a random crop; 1: no random crop", 0.01,
         1.0);
   s.add("data.hflip", data.hflip, "probability of mirroring", 0.0, 1.0);
   s.add("data.trivial_augment", data.trivial_augment, "TrivialAugmentWide");
+  s.group("Loading");
   s.add("data.fast_decode", data.fast_decode,
         "decode large JPEGs at 1/2, 1/4 or 1/8 size for training (validation is always exact)");
   s.add("data.cache_mb", data.cache_mb, "memory for decoded images, in MiB; 0: none", std::int64_t{0},
         std::int64_t{1} << 20);
   s.add("data.workers", data.workers, "threads that load images; 0: none", 0, 64);
+  s.group("Unequal classes");
+  s.add("data.sampler", data.sampler,
+        "shuffle: every image once an epoch; balanced: every class equally often, images of small ones again",
+        {"shuffle", "balanced"});
+  s.group("The model");
   s.add("model.preset", preset, "sizes to start from", {"tiny", "small", "base", "large", "mini"});
   s.add("model.pretrained", pretrained,
         "model folder or safetensors file of minivit, timm or transformers to begin with: its sizes and "
@@ -46,13 +58,16 @@ Settings TrainConfig::settings() {
                     [&](std::string_view name, auto& value, std::string_view help, const Range& range) {
                       // Given by model.image_size and the images.
                       if (name == "image_height" || name == "image_width" || name == "num_classes") return;
+                      if (name == "head_dropout") s.group("Dropout");
                       s.add_field(str_cat("model.", name), value, std::string(help), range);
                     });
+  s.group("Length and batches");
   s.add("training.epochs", training.epochs, "passes over the images", std::int64_t{1}, std::int64_t{1000000});
   s.add("training.batch_size", training.batch_size, "images in a batch", std::int64_t{1},
         std::int64_t{65536});
   s.add("training.accumulate", training.accumulate, "batches in a step", std::int64_t{1},
         std::int64_t{65536});
+  s.group("Optimizer");
   s.add("training.optimizer", training.optimizer, "AdamW, or SGD with momentum", {"adamw", "sgd"});
   s.add("training.lr", training.lr, "highest learning rate", 0.0, 1000.0);
   s.add("training.min_lr", training.min_lr, "learning rate at the end", 0.0, 1000.0);
@@ -60,9 +75,16 @@ Settings TrainConfig::settings() {
   s.add("training.weight_decay", training.weight_decay, "of matrices", 0.0f, 10.0f);
   s.add("training.momentum", training.momentum, "beta1 of adamw", 0.0f, 0.9999f);
   s.add("training.beta2", training.beta2, "of adamw", 0.0f, 0.999999f);
+  s.group("Loss");
   s.add("training.label_smoothing", training.label_smoothing, "part of the target that all classes share",
         0.0f, 1.0f);
+  s.add("training.class_weights", training.class_weights,
+        "of the classes in the loss: none, balanced (images / classes / images of the class), or a number "
+        "for each "
+        "class in the order of their names, as 1 2.5 0.5");
+  s.group("Gradient and weights");
   s.add("training.clip_norm", training.clip_norm, "largest norm of the gradient; 0: any", 0.0, 1e9);
+  s.group("Fine-tuning");
   s.add("training.freeze", training.fine_tuning.freeze,
         "what is not trained: none, backbone (all but the head), all_but_norm, or the first N blocks");
   s.add("training.layer_decay", training.fine_tuning.layer_decay,
@@ -74,23 +96,28 @@ Settings TrainConfig::settings() {
         std::int64_t{65536});
   s.add("training.lora_alpha", training.fine_tuning.lora_alpha, "scale of the adapters times their rank",
         0.0f, 1e6f);
+  s.group("Average and memory");
   s.add("training.ema", training.ema, "decay of the weights' moving average; 0: none", 0.0f, 0.99999f);
   s.add("training.recompute", training.recompute,
         "keep only the blocks' inputs and compute the rest again: less memory, a third more time");
+  s.group("Stopping and saving");
   s.add("training.patience", training.patience,
         "epochs without a better validation accuracy after which to stop; 0: any number", std::int64_t{0},
         std::int64_t{1000000});
-  s.add("training.time_limit", training.time_limit, "seconds after which to stop, to be resumed; 0: none",
-        0.0, 1e9);
+  s.add("training.time_limit", training.time_limit,
+        "seconds of this session after which to stop, to be resumed (with as many again); 0: none", 0.0, 1e9);
   s.add("training.save_seconds", training.save_seconds,
         "between checkpoints within an epoch; 0: after every step", 0.0, 1e9);
+  s.group("Random numbers");
   s.add("training.seed", training.seed, "of everything random");
+  s.group("Log");
   s.add("log.tensorboard", log.tensorboard, "write an event file for TensorBoard");
   s.add("log.histograms", log.histograms, "epochs between histograms of weights and gradients; 0: none",
         std::int64_t{0}, std::int64_t{1000000});
   s.add("log.images", log.images, "validation images shown in TensorBoard with what is predicted",
         std::int64_t{0}, std::int64_t{64});
   s.add("log.curves", log.curves, "draw training_curves.png and .svg, if there is gnuplot");
+  s.group("Output");
   s.add("output.dir", output, "where run folders go");
   s.add("output.multirun", multirun, "where the folders of sweeps go");
   s.rename("training.checkpoint", "training.recompute");
@@ -98,10 +125,27 @@ Settings TrainConfig::settings() {
   return s;
 }
 
+namespace {
+
+/// Throws ConfigError for what a file leaves to the command line and is not there.
+void check_given(std::span<const Assignment> assignments, const Settings& settings) {
+  for (auto a = assignments.rbegin(); a != assignments.rend(); ++a) {
+    const bool set_later =
+        std::any_of(assignments.rbegin(), a, [&](const Assignment& b) { return b.name == a->name; });
+    if (a->value != kMissing || set_later || a->name.starts_with(kNotes)) continue;
+    throw ConfigError(str_cat(a->origin, a->origin.empty() ? "" : ": ", a->name, " has to be given, as ",
+                              a->name, a->name == "model.pretrained" ? "=vit-small" : "=…", ": ",
+                              settings.help_of(a->name), "; ~", a->name, " does without"));
+  }
+}
+
+}  // namespace
+
 TrainConfig TrainConfig::from(std::span<const Assignment> given, bool complete) {
   TrainConfig c;
   Settings settings = c.settings();
   const std::vector<Assignment> assignments = respelled(given, settings);
+  check_given(assignments, settings);
   std::vector<Assignment> preset(assignments.begin(), assignments.end());
   std::erase_if(preset, [](const Assignment& a) {
     return a.name != "model.preset" && a.name != "model.pretrained" && a.name != "model.architecture";
@@ -230,6 +274,7 @@ void TrainConfig::resolve() {
   model.validate();
   preprocess().validate();
   static_cast<void>(training.fine_tuning.frozen_blocks(model));  // for what it throws
+  static_cast<void>(parse_class_weights(training.class_weights));
 }
 
 }  // namespace minivit::cli

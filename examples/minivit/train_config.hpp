@@ -31,6 +31,7 @@ struct TrainConfig {
     bool fast_decode = true;
     std::int64_t cache_mb = 512;
     int workers = 1;
+    std::string sampler = "shuffle";
   } data;
 
   std::string preset = "mini", pretrained, architecture, image_size = "224";
@@ -42,6 +43,7 @@ struct TrainConfig {
     double lr = 3e-4, min_lr = 0.0, warmup = 0.1;
     float weight_decay = 0.1f, momentum = 0.9f, beta2 = 0.999f;
     float label_smoothing = 0.0f, ema = 0.0f;
+    std::string class_weights = "none";
     bool recompute = false;
     double clip_norm = 1.0;
     FineTuning fine_tuning;

@@ -6,16 +6,20 @@
 #include <cstddef>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
+#include "class_weights.hpp"
 #include "minivit/io/pretrained.hpp"
 #include "minivit/io/transfer.hpp"
 #include "minivit/vit.hpp"
+#include "printable.hpp"
 #include "program.hpp"
 #include "recorder.hpp"
+#include "resume.hpp"
 #include "run_classes.hpp"
 #include "run_lock.hpp"
 #include "stop_signal.hpp"
@@ -25,7 +29,6 @@
 #include "train_progress.hpp"
 #include "training_images.hpp"
 #include "training_state.hpp"
-#include "yaml.hpp"
 
 namespace minivit::cli {
 
@@ -57,6 +60,20 @@ struct Watched {
 template <class GoOn, class OnAnswers>
 Watched(GoOn, OnAnswers) -> Watched<GoOn, OnAnswers>;
 
+std::vector<int> labels_of(const ImageFolder& images, const std::vector<std::size_t>& samples) {
+  std::vector<int> labels;
+  for (const std::size_t i : samples) labels.push_back(images.labels()[i]);
+  return labels;
+}
+
+/// The order of the samples that data.sampler asks for; none: they are shuffled.
+std::function<std::vector<std::size_t>(std::uint64_t)> order_of(const std::string& sampler,
+                                                                const std::vector<int>& labels,
+                                                                std::uint64_t seed) {
+  if (sampler == "balanced") return BalancedSampler(labels, seed);
+  return {};
+}
+
 /// Throws NotFinite, naming the first tensor that is not finite, if the validation loss is no number: weights
 /// that the last step of an epoch made too large are seen here first.
 template <class Loader>
@@ -76,11 +93,11 @@ void check_validation(const Metrics& val, const VisionTransformer& model, Loader
 }
 
 /// Trains from `state` on until the end, `until_epoch`, a signal, the time limit or for want of progress.
-/// Returns the exit code.
+/// `resumed`: the settings of a run that goes on. Returns the exit code.
 template <class Optimizer>
 int train(const std::filesystem::path& run, const TrainConfig& c, const TrainingImages& images,
-          VisionTransformer& model, ParameterArena& parameters, Optimizer optimizer,
-          std::int64_t until_epoch) {
+          VisionTransformer& model, ParameterArena& parameters, Optimizer optimizer, std::int64_t until_epoch,
+          const ResumedRun* resumed) {
   const auto& t = c.training;
   const StopSignals signals;
   RunLog log(run / "train.log");
@@ -91,8 +108,11 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
   };
   const Subset train_images(images.train, images.train_part), val_images(images.val, images.val_part);
   const auto batch_size = static_cast<std::size_t>(t.batch_size);
+  const std::vector<int> labels = labels_of(images.train, images.train_part);
+  const std::vector<float> weights = class_weights(t.class_weights, labels, images.classes());
   DataLoader train_loader(train_images, {.batch_size = batch_size,
                                          .shuffle = true,
+                                         .order = order_of(c.data.sampler, labels, t.seed),
                                          .drop_last = train_images.size() > batch_size,
                                          .seed = t.seed,
                                          .workers = c.data.workers,
@@ -101,11 +121,13 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
                         {.batch_size = batch_size, .workers = c.data.workers, .on_skip = on_skip});
   const auto batches = static_cast<std::int64_t>(train_loader.batches_per_epoch()),
              steps = (batches - 1) / t.accumulate + 1;
-  const CosineSchedule schedule{
-      .peak = t.lr,
-      .warmup = static_cast<std::int64_t>(t.warmup * static_cast<double>(steps * t.epochs)),
-      .total = steps * t.epochs,
-      .last = t.min_lr};
+  const auto schedule_of = [&](std::int64_t epochs) {
+    return CosineSchedule{.peak = t.lr,
+                          .warmup = static_cast<std::int64_t>(t.warmup * static_cast<double>(steps * epochs)),
+                          .total = steps * epochs,
+                          .last = t.min_lr};
+  };
+  const CosineSchedule schedule = schedule_of(t.epochs);
   std::optional<Ema> ema;
   if (t.ema > 0) ema.emplace(parameters, t.ema);
 
@@ -134,6 +156,14 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
     check<FileError>(!std::filesystem::exists(run / "best"), run.string(),
                      ": has no checkpoint (last/), so it cannot go on. Start again with --config ",
                      (run / "config.yaml").string());
+  }
+  if (resumed && resumed->epochs_before != t.epochs) {
+    check<ConfigError>(t.epochs > state.epoch, "training.epochs is ", t.epochs, ", the run has done ",
+                       state.epoch, "; expected more");
+    for (const std::string& line : explain_length(run, schedule_of(resumed->epochs_before), schedule,
+                                                  resumed->epochs_before, t.epochs, state.step))
+      log.line(line);
+    resumed->write(run);
   }
   write_class_mapping(run, images.classes());
   Recorder recorder(run, c, log, state, batches);
@@ -175,13 +205,15 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
     if (state.best_epoch > 0 && code == 0) say(next_lines(run));
     return code == 0 && !written ? 1 : code;
   };
-  const double begin = now() - state.seconds;
-  const auto time_is_up = [&] { return t.time_limit > 0 && now() - begin >= t.time_limit; };
+  const double session = now(), begin = session - state.seconds;
+  const auto time_is_up = [&] { return t.time_limit > 0 && now() - session >= t.time_limit; };
 
   try {
     while (state.epoch < t.epochs) {
       if (t.patience > 0 && state.epoch - state.improved_epoch >= t.patience && state.best_epoch > 0) {
-        log.line(str_cat("no better epoch in ", t.patience, ": stopped early"));
+        log.line(str_cat("no better ", t.patience == 1 ? "epoch" : str_cat("one in ", t.patience, " epochs"),
+                         ": stopped early; to go on all the same: minivit train --resume ", run.string(),
+                         " training.patience=0"));
         return end("early stop", 0);
       }
       if (until_epoch > 0 && state.epoch >= until_epoch) return end("paused", 0);
@@ -207,6 +239,7 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
            .clip_norm = t.clip_norm,
            .accumulate = t.accumulate,
            .seed = t.seed,
+           .class_weights = weights,
            .batches_done = state.batch,
            .metrics_done = state.trained},
           observer);
@@ -237,7 +270,8 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
       }
       if (!whole) {  // the evaluation is repeated
         save();
-        log.line(signals.received() ? "interrupted" : "the time is up");
+        log.line(signals.received() ? std::string("interrupted")
+                                    : str_cat("the time is up: ", t.time_limit, " s of this session"));
         log.line(str_cat("to go on: minivit train --resume ", run.string()));
         return end(signals.received() ? "interrupted" : "time limit",
                    signals.received() ? 128 + signals.received() : 0);
@@ -294,7 +328,7 @@ VisionTransformer make_model(const TrainConfig& c, const TrainingImages& images,
 
 /// Trains the model in `run`.
 int train_model(const std::filesystem::path& run, const TrainConfig& c, const TrainingImages& images,
-                VisionTransformer model, std::int64_t until_epoch) {
+                VisionTransformer model, std::int64_t until_epoch, const ResumedRun* resumed = nullptr) {
   io::remove_stale_temporaries(run);
   model.encoder.recompute = c.training.recompute;
   ParameterArena parameters = flatten(model);
@@ -302,9 +336,10 @@ int train_model(const std::filesystem::path& run, const TrainConfig& c, const Tr
   if (t.optimizer == "adamw")
     return train(run, c, images, model, parameters,
                  AdamW(parameters, {.beta1 = t.momentum, .beta2 = t.beta2, .weight_decay = t.weight_decay}),
-                 until_epoch);
+                 until_epoch, resumed);
   return train(run, c, images, model, parameters,
-               Sgd(parameters, {.momentum = t.momentum, .weight_decay = t.weight_decay}), until_epoch);
+               Sgd(parameters, {.momentum = t.momentum, .weight_decay = t.weight_decay}), until_epoch,
+               resumed);
 }
 
 }  // namespace
@@ -317,6 +352,8 @@ std::vector<NewFile> files_of(const TrainConfig& config, std::span<const std::st
 
 int start_run(const TrainConfig& config, std::span<const std::string> overrides, std::int64_t until_epoch) {
   const TrainingImages images = TrainingImages::open(config);
+  static_cast<void>(class_weights(config.training.class_weights, labels_of(images.train, images.train_part),
+                                  images.classes()));  // for what it throws
   VisionTransformer model = make_model(config, images, false);
   const auto run = std::filesystem::absolute(make_run_folder(config.output, files_of(config, overrides)));
   const RunLock lock(run);
@@ -326,27 +363,17 @@ int start_run(const TrainConfig& config, std::span<const std::string> overrides,
 int resume_run(const std::filesystem::path& folder, std::span<const std::string> overrides,
                std::int64_t until_epoch) {
   const std::filesystem::path run = std::filesystem::absolute(folder).lexically_normal();
-  std::error_code error;
-  check<FileError>(std::filesystem::is_regular_file(run / "config.yaml", error), run.string(),
-                   ": is no run folder, there is no config.yaml in it");
-  TrainConfig names;
-  const Settings schema = names.settings();
-  std::vector<Assignment> assignments = respelled(read_yaml(run / "config.yaml"), schema);
-  for (const std::string& text : overrides) {
-    apply_override(assignments, text, schema);
-    const std::string_view name = override_name(text);
-    check<ConfigError>(name == "training.time_limit" || name == "training.patience" ||
-                           name == "training.save_seconds" || name == "data.workers" ||
-                           name == "data.cache_mb" || name.starts_with("log.") || name.starts_with(kNotes),
-                       name,
-                       ": a run goes on as it began; only training.time_limit, training.patience, "
-                       "training.save_seconds, data.workers, data.cache_mb and log.* may change");
-  }
-  const TrainConfig config = TrainConfig::from(assignments, true);
+  const ResumedRun resumed = resumed_run(run, overrides);
+  const TrainConfig& config = resumed.config;
   const RunLock lock(run);
+  const bool same_length = config.training.epochs == resumed.epochs_before;
+  if (const std::string done = same_length ? nothing_left(run, config) : ""; !done.empty()) {
+    std::printf("%s\n", printable(done).c_str());
+    return 0;
+  }
   const TrainingImages images = TrainingImages::open(config);
   return train_model(run, config, images, make_model(config, images, std::filesystem::exists(run / "last")),
-                     until_epoch);
+                     until_epoch, &resumed);
 }
 
 }  // namespace minivit::cli

@@ -21,7 +21,8 @@ std::vector<NewFile> files_of(const TrainConfig& config, std::span<const std::st
 /// A new run. Nothing is written before everything is known to fit.
 int start_run(const TrainConfig& config, std::span<const std::string> overrides, std::int64_t until_epoch);
 
-/// Goes on with a run. Of its settings only those can be changed that do not change the result.
+/// Goes on with a run. Of its settings only those can be changed that do not change the result, and its
+/// length, see resume.hpp.
 int resume_run(const std::filesystem::path& folder, std::span<const std::string> overrides,
                std::int64_t until_epoch);
 

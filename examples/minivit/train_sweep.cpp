@@ -2,12 +2,8 @@
 #include "train_sweep.hpp"
 
 #include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <cstdio>
 #include <optional>
@@ -16,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "job_process.hpp"
 #include "leaderboard.hpp"
 #include "minivit/core/atomic_file.hpp"
 #include "minivit/io/json.hpp"
@@ -31,27 +28,6 @@
 namespace minivit::cli {
 
 namespace {
-
-/// Runs this program with `arguments` and waits; hands signals on. Returns its exit code, 128 + the signal if
-/// it was killed.
-int run_self(const std::vector<std::string>& arguments, const StopSignals& signals) {
-  std::vector<char*> argv;
-  for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
-  argv.push_back(nullptr);
-  pid_t child = 0;
-  const int error = ::posix_spawn(&child, "/proc/self/exe", nullptr, nullptr, argv.data(), environ);
-  check(error == 0, "cannot start a job: ", std::generic_category().message(error));
-  bool told = false;
-  for (int status = 0;;) {
-    const pid_t done = ::waitpid(child, &status, WNOHANG);
-    if (done == child) return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    check(done == 0 || errno == EINTR, "cannot wait for a job: ", std::generic_category().message(errno));
-    // A terminal tells the job itself.
-    if (signals.received() && !signals.from_terminal() && !std::exchange(told, true))
-      ::kill(child, signals.received());
-    ::usleep(20'000);
-  }
-}
 
 /// What sweep.yaml says.
 struct Plan {
@@ -93,10 +69,11 @@ std::int64_t epochs_of(const std::filesystem::path& job) {
   return TrainConfig::from(read_yaml(job / "config.yaml"), true).training.epochs;
 }
 
-/// Whether a job has nothing more to do before epoch `end`.
+/// Whether a job has nothing more to do before epoch `end`. One that was halved goes on if it is among the
+/// better ones after all: another, which had failed, may have been made up for.
 bool done(const RunInfo& run, std::int64_t end) {
   return run.status == "finished" || run.status == "early stop" || run.status == "not finite" ||
-         run.status == "halved" || (run.status == "paused" && run.epochs_done.value_or(0) >= end);
+         ((run.status == "paused" || run.status == "halved") && run.epochs_done.value_or(0) >= end);
 }
 
 void write_leaderboard(const std::filesystem::path& sweep, const Plan& plan) {
@@ -121,6 +98,13 @@ void mark_halved(const std::filesystem::path& job) {
   io::write_json_file(job / "result.json", result);
 }
 
+/// Says how to go on, returns the exit code.
+int interrupted(const std::filesystem::path& sweep, int signal) {
+  std::printf("\nthe sweep is interrupted; to go on: minivit train --resume %s\n",
+              printable(sweep.native()).c_str());
+  return 128 + signal;
+}
+
 /// Runs what is not done yet. Returns 0, 1 if a job failed, or 128 + a signal.
 int run_jobs(const std::filesystem::path& sweep) {
   const StopSignals signals;
@@ -135,6 +119,12 @@ int run_jobs(const std::filesystem::path& sweep) {
     for (const int number : alive) {
       const std::filesystem::path folder = sweep / str_cat(number);
       const std::string title = printable(title_of(plan, number));
+      // Of a sweep that was killed the job may not have ended yet.
+      const bool is_free = wait_for_folder(folder, signals, [&] {
+        std::printf("\n%s : waiting for another process that is training it\n", title.c_str());
+        std::fflush(stdout);
+      });
+      if (!is_free) return interrupted(sweep, signals.received());
       if (done(read_run(folder), rung.end)) {
         std::printf("%s : done before\n", title.c_str());
         continue;
@@ -143,13 +133,10 @@ int run_jobs(const std::filesystem::path& sweep) {
       std::fflush(stdout);
       std::vector<std::string> arguments{"minivit", "train", "--resume", folder.string()};
       if (!last) arguments.insert(arguments.end(), {"--until-epoch", str_cat(rung.end)});
-      const int code = run_self(arguments, signals);
+      const int code = run_job(arguments, signals);
       write_leaderboard(sweep, plan);
-      if (signals.received() || stopped_by_signal(code)) {
-        std::printf("\nthe sweep is interrupted; to go on: minivit train --resume %s\n",
-                    printable(sweep.native()).c_str());
-        return signals.received() ? 128 + signals.received() : code;
-      }
+      if (signals.received() || stopped_by_signal(code))
+        return interrupted(sweep, signals.received() ? signals.received() : code - 128);
       if (code != 0) {
         const std::string why = str_cat("#", number,
                                         code > 128 ? str_cat(" was killed by signal ", code - 128)
@@ -186,8 +173,17 @@ bool is_sweep(const std::filesystem::path& folder) {
   return std::filesystem::is_regular_file(folder / "sweep.yaml", error);
 }
 
-int run_sweep(const SweepOptions& options, std::span<const std::string> overrides,
-              const std::function<TrainConfig(std::span<const std::string>)>& resolve) {
+namespace {
+
+/// A job with its configuration.
+struct Resolved {
+  Job job;
+  TrainConfig config;
+};
+
+/// All jobs, checked; nothing is written.
+std::vector<Resolved> resolved_jobs(const SweepOptions& options, std::span<const std::string> overrides,
+                                    const ResolveJob& resolve) {
   std::vector<Sweep> sweeps;
   std::vector<std::string> removed;  // ~name is the same for all
   for (const std::string& text : overrides)
@@ -195,29 +191,46 @@ int run_sweep(const SweepOptions& options, std::span<const std::string> override
       removed.push_back(text);
     else
       sweeps.push_back(parse_sweep(text));
-  std::vector<Job> jobs =
-      options.sampler == "random" ? random_jobs(sweeps, options.trials, options.seed) : grid(sweeps);
+  std::vector<Resolved> all;
+  for (Job& job :
+       options.sampler == "random" ? random_jobs(sweeps, options.trials, options.seed) : grid(sweeps)) {
+    job.overrides.insert(job.overrides.begin(), removed.begin(), removed.end());
+    TrainConfig config = resolve(job.overrides);
+    all.push_back({std::move(job), std::move(config)});
+  }
+  // Wrong fractions are found now.
+  halving_rungs(all.at(0).config.training.epochs, fractions_of(options.halving));
+  return all;
+}
+
+}  // namespace
+
+int print_sweep(const SweepOptions& options, std::span<const std::string> overrides,
+                const ResolveJob& resolve) {
+  for (const Resolved& one : resolved_jobs(options, overrides, resolve)) {
+    const std::string text = str_cat("---\n# ", printable(job_title(one.job)), "\n", one.config.yaml());
+    std::fputs(text.c_str(), stdout);
+  }
+  return 0;
+}
+
+int run_sweep(const SweepOptions& options, std::span<const std::string> overrides,
+              const ResolveJob& resolve) {
+  const std::vector<Resolved> jobs = resolved_jobs(options, overrides, resolve);
+  const TrainConfig& first = jobs.front().config;
+  std::error_code error;
+  check<FileError>(std::filesystem::is_directory(first.data.train, error), first.data.train,
+                   ": no such folder");
   std::vector<NewFile> files;
-  const std::vector<double> halving = fractions_of(options.halving);
   files.push_back(
       {"sweep.yaml", str_cat("sweep:\n  jobs: ", jobs.size(), "\n  sampler: ", options.sampler,
                              "\n  seed: ", options.seed, "\n  halving: \"", options.halving, "\"\n")});
-  std::string base;
-  for (Job& job : jobs) {
-    job.overrides.insert(job.overrides.begin(), removed.begin(), removed.end());
-    const TrainConfig config = resolve(job.overrides);
-    if (base.empty()) {
-      halving_rungs(config.training.epochs, halving);  // wrong fractions are found now
-      std::error_code error;
-      check<FileError>(std::filesystem::is_directory(config.data.train, error), config.data.train,
-                       ": no such folder");
-      base = config.multirun;
-    }
-    for (NewFile& file : files_of(config, job.overrides))
-      files.push_back({str_cat(job.number, '/', file.name), std::move(file.content)});
-  }
-  const auto sweep = std::filesystem::absolute(make_run_folder(base, files));
-  std::printf("%zu jobs in %s\n", jobs.size(), printable(sweep.native()).c_str());
+  for (const Resolved& one : jobs)
+    for (NewFile& file : files_of(one.config, one.job.overrides))
+      files.push_back({str_cat(one.job.number, '/', file.name), std::move(file.content)});
+  const auto sweep = std::filesystem::absolute(make_run_folder(first.multirun, files));
+  std::printf("%zu %s in %s\n", jobs.size(), jobs.size() == 1 ? "job" : "jobs",
+              printable(sweep.native()).c_str());
   return run_jobs(sweep);
 }
 

@@ -27,12 +27,17 @@ struct SweepOptions {
 
 bool is_sweep(const std::filesystem::path& folder);
 
-/// Begins a sweep. `resolve` makes a job's configuration of its overrides: all of them before the first job,
-/// so that a wrong one is found at once.
-int run_sweep(const SweepOptions& options, std::span<const std::string> overrides,
-              const std::function<TrainConfig(std::span<const std::string>)>& resolve);
+/// Makes a job's configuration of its overrides.
+using ResolveJob = std::function<TrainConfig(std::span<const std::string>)>;
 
-/// Goes on with a sweep; what is done is left out.
+/// Begins a sweep. All jobs are resolved before the first, so that a wrong one is found at once.
+int run_sweep(const SweepOptions& options, std::span<const std::string> overrides, const ResolveJob& resolve);
+
+/// Prints the configurations of all jobs, as one YAML document for each; runs nothing, writes nothing.
+int print_sweep(const SweepOptions& options, std::span<const std::string> overrides,
+                const ResolveJob& resolve);
+
+/// Goes on with a sweep; what is done is left out. A job that another process still trains is waited for.
 int resume_sweep(const std::filesystem::path& folder, std::span<const std::string> overrides);
 
 }  // namespace minivit::cli

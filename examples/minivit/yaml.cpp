@@ -146,44 +146,74 @@ class YamlList final : public YamlEvents {
   bool open_ = false;
 };
 
-/// Reads a file; throws E for what is not as it should be, FileError if there is nothing to read.
+/// Reads a text; `name` is what messages call it. Throws E for what is not as it should be.
 template <class E>
-void read_yaml_events(const std::filesystem::path& path, YamlEvents& events) {
-  const std::string text = io::read_file(path, kMaxYamlBytes);
-  check<E>(detail::is_utf8(text), path.string(), ": is not valid UTF-8");
+void read_yaml_events(const std::string& text, const std::string& name, YamlEvents& events) {
+  check<E>(detail::is_utf8(text), name, ": is not valid UTF-8");
   std::istringstream in(text);
   try {
     YAML::Parser parser(in);
-    if (parser.HandleNextDocument(events) && parser)
-      throw E(str_cat(path.string(), ": has more than one document"));
+    if (parser.HandleNextDocument(events) && parser) throw E(str_cat(name, ": has more than one document"));
   } catch (const YAML::Exception& e) {
-    throw E(str_cat(path.string(), ": ", place(e.mark), ": ", std::string_view(e.msg)));
+    throw E(str_cat(name, ": ", place(e.mark), ": ", std::string_view(e.msg)));
   }
 }
 
-/// `open`: the files that are being read, to find circles.
-std::vector<Assignment> read_yaml(const std::filesystem::path& path,
-                                  std::vector<std::filesystem::path> open) {
-  std::error_code ignored;
-  open.push_back(std::filesystem::weakly_canonical(path, ignored));
-  check<ConfigError>(std::count(open.begin(), open.end(), open.back()) == 1, path.string(),
-                     ": includes itself by way of its defaults");
-  YamlSettings file;
-  read_yaml_events<ConfigError>(path, file);
-  std::vector<Assignment> all;
-  for (const std::string& name : file.defaults) {
-    std::filesystem::path other = path.parent_path() / name;
-    if (!other.has_extension()) other += ".yaml";
-    const std::vector<Assignment> inherited = read_yaml(other, open);
-    all.insert(all.end(), inherited.begin(), inherited.end());
-  }
-  for (const YamlEntry& entry : file.settings)
-    if (entry.null)  // back to the default, whatever an inherited file says
-      std::erase_if(all, [&](const Assignment& a) { return a.name == entry.name; });
-    else
-      all.push_back({entry.name, entry.text, str_cat(path.string(), ": ", entry.place)});
-  return all;
+/// Reads a file; throws as the other form, FileError if there is nothing to read.
+template <class E>
+void read_yaml_events(const std::filesystem::path& path, YamlEvents& events) {
+  read_yaml_events<E>(io::read_file(path, kMaxYamlBytes), path.string(), events);
 }
+
+/// A file and those that it begins with, one after the other: what comes later counts.
+class YamlChain {
+ public:
+  std::vector<Assignment> assignments;
+
+  /// Adds what the file says, behind what the files in its `defaults` say. A file that was added before is
+  /// not added again, so the time is that of reading every file once.
+  void add(const std::filesystem::path& path) {
+    std::error_code ignored;
+    const std::filesystem::path real = std::filesystem::weakly_canonical(path, ignored);
+    if (const auto at = std::find(open_.begin(), open_.end(), real); at != open_.end()) {
+      std::string circle;
+      for (auto file = at; file != open_.end(); ++file) circle += str_cat(file->filename().string(), " -> ");
+      throw ConfigError(str_cat(path.string(), ": includes itself by way of its defaults: ", circle,
+                                real.filename().string()));
+    }
+    if (!read_.insert(real).second) return;
+    check<ConfigError>(open_.size() < kMaxDepth, path.string(), ": is the ", kMaxDepth + 1,
+                       "th file of a chain of defaults, at most ", kMaxDepth, " are accepted");
+    check<ConfigError>(read_.size() <= kMaxFiles, path.string(), ": more than ", kMaxFiles,
+                       " files are included by way of defaults");
+    open_.push_back(real);
+    YamlSettings file;
+    read_yaml_events<ConfigError>(path, file);
+    check<ConfigError>(file.defaults.size() <= kMaxFiles, path.string(), ": has ", file.defaults.size(),
+                       " defaults, at most ", kMaxFiles, " are accepted");
+    for (const std::string& name : file.defaults) {
+      std::filesystem::path other = path.parent_path() / name;
+      if (!other.has_extension()) other += ".yaml";
+      add(other);
+    }
+    add_settings(file, path.string());
+    open_.pop_back();
+  }
+
+  void add_settings(const YamlSettings& file, const std::string& name) {
+    for (const YamlEntry& entry : file.settings)
+      if (entry.null)  // back to the default, whatever was said before
+        std::erase_if(assignments, [&](const Assignment& a) { return a.name == entry.name; });
+      else
+        assignments.push_back({entry.name, entry.text, str_cat(name, ": ", entry.place)});
+  }
+
+ private:
+  static constexpr std::size_t kMaxDepth = 32, kMaxFiles = 256;
+
+  std::vector<std::filesystem::path> open_;  // being read, each included by the one before
+  std::set<std::filesystem::path> read_;
+};
 
 }  // namespace
 
@@ -201,6 +231,25 @@ std::vector<std::string> read_yaml_list(const std::filesystem::path& path) {
   return std::move(events.items);
 }
 
-std::vector<Assignment> read_yaml(const std::filesystem::path& path) { return read_yaml(path, {}); }
+std::vector<Assignment> read_yaml(const std::filesystem::path& path) {
+  YamlChain chain;
+  chain.add(path);
+  return std::move(chain.assignments);
+}
+
+std::vector<Assignment> parse_yaml(const std::string& text, const std::string& name) {
+  YamlSettings file;
+  read_yaml_events<ConfigError>(text, name, file);
+  check<ConfigError>(file.defaults.empty(), name, ": has defaults, which only a file may have");
+  YamlChain chain;
+  chain.add_settings(file, name);
+  return std::move(chain.assignments);
+}
+
+std::vector<std::string> parse_yaml_list(const std::string& text, const std::string& name) {
+  YamlList events;
+  read_yaml_events<FileError>(text, name, events);
+  return std::move(events.items);
+}
 
 }  // namespace minivit::cli

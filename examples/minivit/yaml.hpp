@@ -28,9 +28,17 @@ std::vector<std::string> read_yaml_list(const std::filesystem::path& path);
 
 /// The assignments of a YAML file: sections of scalars (`training: {lr: 1e-4}` is training.lr=1e-4), all
 /// taken as the text that stands there, so that it is the setting's type that decides what `no` or `1e-4`
-/// means. A list `defaults:` names files beside this one to start from; a null takes back what they say. At
-/// most kMaxYamlBytes. Throws FileError if it cannot be read, ConfigError with line and column for what is
-/// malformed, repeated, an alias, a list or a section in a section.
+/// means. A list `defaults:` names files beside this one to start from, each of which is read once, where it
+/// is first named; what comes later counts, and a null takes back what was said before. At most kMaxYamlBytes
+/// in a file, 32 files one below the other and 256 in all. Throws FileError if one cannot be read,
+/// ConfigError with line and column for what is malformed, repeated, an alias, a list or a section in a
+/// section, and for a file that includes itself.
 std::vector<Assignment> read_yaml(const std::filesystem::path& path);
+
+/// The same of a text without `defaults`; `name` is what messages call it.
+std::vector<Assignment> parse_yaml(const std::string& text, const std::string& name);
+
+/// The texts in a text that is a list of them.
+std::vector<std::string> parse_yaml_list(const std::string& text, const std::string& name);
 
 }  // namespace minivit::cli

@@ -12,6 +12,7 @@
 #include "minivit/data/image.hpp"          // decode and encode images
 #include "minivit/data/image_folder.hpp"   // root/class/*.jpg, resized, augmented, normalized
 #include "minivit/data/loader.hpp"         // batches, loaded in the background
+#include "minivit/data/sampler.hpp"        // classes of different sizes, equally often
 #include "minivit/train/loop.hpp"          // AdamW, SGD, schedule, EMA, train_epoch, evaluate
 #include "minivit/io/model_folder.hpp"     // save_model, load_model, classify
 

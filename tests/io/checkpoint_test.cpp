@@ -31,22 +31,30 @@ TensorDataset noise() {
   return {images, labels};
 }
 
+/// A small model; with adapters if they have a rank.
+VisionTransformer fresh(std::int64_t lora_rank) {
+  manual_seed(3);
+  VisionTransformer net({.image_height = 6,
+                         .image_width = 6,
+                         .patch_size = 2,
+                         .num_classes = kClasses,
+                         .embedding_dim = 8,
+                         .num_layers = 2,
+                         .num_heads = 2,
+                         .mlp_ratio = 2,
+                         .input_dropout = 0.1f,
+                         .attention_dropout = 0.1f,
+                         .dropout = 0.1f,
+                         .drop_path = 0.1f});
+  prepare_fine_tuning(net, {.lora_rank = lora_rank});
+  return net;
+}
+
 /// A training with all that can make a difference: dropout, drop path, EMA, accumulation, shuffling.
-template <class Optimizer>
+template <class Optimizer, std::int64_t kLoraRank = 0>
 struct Run {
   TensorDataset data = noise();
-  VisionTransformer model = (manual_seed(3), VisionTransformer({.image_height = 6,
-                                                                .image_width = 6,
-                                                                .patch_size = 2,
-                                                                .num_classes = kClasses,
-                                                                .embedding_dim = 8,
-                                                                .num_layers = 2,
-                                                                .num_heads = 2,
-                                                                .mlp_ratio = 2,
-                                                                .input_dropout = 0.1f,
-                                                                .attention_dropout = 0.1f,
-                                                                .dropout = 0.1f,
-                                                                .drop_path = 0.1f}));
+  VisionTransformer model = fresh(kLoraRank);
   ParameterArena parameters = flatten(model);
   Optimizer optimizer{parameters, {}};
   std::optional<Ema> ema{std::in_place, parameters, 0.9f};
@@ -86,20 +94,20 @@ bool same_bits(const Tensor& a, const Tensor& b) {
          std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.numel()) * sizeof(float)) == 0;
 }
 
-template <class Optimizer>
+template <class Optimizer, std::int64_t kLoraRank = 0>
 void check_resuming() {
   const fixture::TemporaryFolder folder;
-  auto whole = std::make_unique<Run<Optimizer>>();
+  auto whole = std::make_unique<Run<Optimizer, kLoraRank>>();
   whole->train();
   REQUIRE(whole->state.step == 9);  // 6 batches an epoch, two a step
   for (std::int64_t stop = 1; stop < 9; ++stop) {
     CAPTURE(stop);
-    auto first = std::make_unique<Run<Optimizer>>();
+    auto first = std::make_unique<Run<Optimizer, kLoraRank>>();
     first->train(stop);
     const Tensor before = first->parameters.values.clone();
     first->save(folder.path() / "last");
     CHECK(same_bits(before, first->parameters.values));  // saving changes nothing
-    auto second = std::make_unique<Run<Optimizer>>();
+    auto second = std::make_unique<Run<Optimizer, kLoraRank>>();
     second->load(folder.path() / "last");
     second->train();
     CHECK(same_bits(second->parameters.values, whole->parameters.values));
@@ -115,6 +123,45 @@ void check_resuming() {
 
 TEST_CASE("resumed after any step: AdamW") { check_resuming<AdamW>(); }
 TEST_CASE("resumed after any step: SGD") { check_resuming<Sgd>(); }
+
+TEST_CASE("resumed after any step: adapters") { check_resuming<AdamW, 2>(); }
+
+TEST_CASE("a checkpoint of a model with adapters is a model folder like any other") {
+  const fixture::TemporaryFolder folder;
+  const fs::path last = folder.path() / "last";
+  Run<AdamW, 2> run;
+  run.train(5);
+  run.save(last);
+  const NoGrad values_only;
+  const UseAverage average(run.ema);  // it is what is saved
+  const Tensor images = Tensor::full({2, 3, 6, 6}, 0.5f);
+  const ModelBundle loaded = load_bundle(last);
+  CHECK_FALSE(has_lora(loaded.net));
+  CHECK(same_bits(loaded.net(images).value(), run.model(images).value()));
+  CHECK_FALSE(same_bits(loaded.net.encoder.blocks[0].attn.qkv.weight.value,
+                        run.model.encoder.blocks[0].attn.qkv.weight.value));
+}
+
+TEST_CASE("a checkpoint of before, with the adapters in the model's file, is read") {
+  const fixture::TemporaryFolder folder;
+  const fs::path last = folder.path() / "last";
+  Run<AdamW, 2> run, other;
+  run.train(5);
+  run.save(last);
+  save_weights(last / "model.safetensors", run.model);
+  const fs::path state = last / "training_state.safetensors";
+  SafetensorsWriter writer;
+  const SafetensorsFile file(state);
+  for (const auto& [name, text] : file.metadata()) writer.set_metadata(name, text);
+  for (const SafetensorsInfo& t : file.tensors())
+    if (!t.name.starts_with("adapted.")) writer.add(t.name, file.tensor(t.name));
+  writer.save(state);
+  other.load(last);
+  other.train();
+  Run<AdamW, 2> whole;
+  whole.train();
+  CHECK(same_bits(other.parameters.values, whole.parameters.values));
+}
 
 TEST_CASE("every number of a position and every note come back") {
   const fixture::TemporaryFolder folder;

@@ -119,7 +119,10 @@ TEST_CASE("an unknown name is answered with the nearest") {
   CHECK(p.complaint("run.cuont=5") == "unknown setting \"run.cuont\"; did you mean \"run.count\"?");
   CHECK(p.complaint("rate=0.1") == "unknown setting \"rate\"; did you mean \"math.rate\"?");
   CHECK(p.complaint("text.mood=quick") == "unknown setting \"text.mood\"; did you mean \"text.mode\"?");
-  CHECK(p.complaint("MATH.FAST=true").starts_with("unknown setting \"MATH.FAST\""));
+  CHECK(p.complaint("MATH.FAST=true") == "unknown setting \"MATH.FAST\"; did you mean \"math.fast\"?");
+  CHECK(p.complaint("text.mode=quik") ==
+        "text.mode is \"quik\", expected one of slow quick; did you mean quick?");
+  CHECK(p.complaint("zebra=1") == "unknown setting \"zebra\"");
   CHECK(p.complaint("=5").starts_with("unknown setting \"\""));
   CHECK(p.complaint("run.count") == "\"run.count\": expected name=value, as training.lr=0.001");
   CHECK(p.complaint("") == "\"\": expected name=value, as training.lr=0.001");
@@ -159,6 +162,25 @@ TEST_CASE("help has a line for each setting, in columns") {
   }
   CHECK(columns[0] == columns[1]);
   CHECK(columns[1] == columns[2]);
+}
+
+TEST_CASE("help and tables show the usual settings first, the others in their groups") {
+  int a = 1, b = 2, c = 3;
+  Settings s;
+  s.usual({"x.c"});
+  s.group("First");
+  s.add("x.a", a, "one");
+  s.group("Second");
+  s.add("x.b", b, "two");
+  s.add("x.c", c, "three");
+  CHECK(s.usual_help() == "  x.c=3   three (a whole number)\n");
+  CHECK(s.help() == "First:\n  x.a=1   one (a whole number)\n\nSecond:\n  x.b=2   two (a whole number)\n");
+  const std::string table = s.markdown();
+  CHECK(table.starts_with("## The usual ones\n\n| setting | default |"));
+  CHECK(table.find("`x.c`") < table.find("## First"));
+  CHECK(table.find("## First") < table.find("`x.a`"));
+  CHECK(table.find("## Second") < table.find("`x.b`"));
+  CHECK(s.yaml() == "x:\n  a: 1\n  b: 2\n  c: 3\n");  // in the order in which they were added
 }
 
 TEST_CASE("settings as a table in Markdown") {

@@ -110,6 +110,7 @@ TEST_CASE("every setting reaches its place") {
                                    "data.fast_decode=false",
                                    "data.cache_mb=7",
                                    "data.workers=3",
+                                   "data.sampler=balanced",
                                    "model.embedding_dim=48",
                                    "model.num_layers=2",
                                    "model.num_heads=4",
@@ -133,6 +134,7 @@ TEST_CASE("every setting reaches its place") {
                                    "training.momentum=0.8",
                                    "training.beta2=0.99",
                                    "training.label_smoothing=0.1",
+                                   "training.class_weights=1 2",
                                    "training.clip_norm=2",
                                    "training.ema=0.999",
                                    "training.seed=42",
@@ -143,6 +145,8 @@ TEST_CASE("every setting reaches its place") {
   CHECK(config_of({}).data.fast_decode);
   CHECK(c.data.cache_mb == 7);
   CHECK(c.data.workers == 3);
+  CHECK(c.data.sampler == "balanced");
+  CHECK(c.training.class_weights == "1 2");
   const Preprocess p = c.preprocess();
   CHECK(p.fit == Preprocess::Fit::squash);
   CHECK(p.crop_pct == 0.9);
@@ -289,4 +293,15 @@ TEST_CASE("configurations of before are read") {
   CHECK(c.preset == "mini");
   CHECK(c.model.embedding_dim == ViTConfig::mini().embedding_dim);
   CHECK(c.yaml().find("checkpoint") == std::string::npos);
+}
+
+TEST_CASE("what has to be given, and is not") {
+  CHECK(complaint({"model.pretrained=???"})
+            .starts_with("model.pretrained has to be given, as model.pretrained=vit-small: "));
+  CHECK(complaint({"training.lr=???"})
+            .starts_with("training.lr has to be given, as training.lr=…: highest learning rate"));
+  CHECK(config_of({"training.lr=???", "training.lr=0.1"}).training.lr == 0.1);
+  CHECK(config_of({"training.lr=???", "~training.lr"}).training.lr == 3e-4);
+  CHECK(config_of({"notes.what=???"}).notes.at(0).second == "???");
+  CHECK(complaint({"training.class_weights=1 x"}).starts_with("training.class_weights is \"1 x\""));
 }

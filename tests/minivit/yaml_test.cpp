@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 
@@ -61,7 +62,7 @@ TEST_CASE_FIXTURE(Files, "defaults come first and can be taken back") {
   CHECK(read("training: {lr: 0.3}\ndefaults: [more]\n") ==
         "training.lr=0.1\ntraining.epochs=5\ntraining.epochs=7\ntraining.lr=0.3\n");
   CHECK(read("defaults: more.yaml\ntraining: {epochs: null}\n") == "training.lr=0.1\n");
-  CHECK(complaint("defaults: c\n") == "c.yaml: includes itself by way of its defaults");
+  CHECK(complaint("defaults: c\n") == "c.yaml: includes itself by way of its defaults: c.yaml -> c.yaml");
   CHECK(complaint("defaults: [[a]]\n") ==
         "c.yaml: line 1, column 12: found a list in a list, expected names of files beside this one");
   CHECK(complaint("defaults: [{a: b}]\n").ends_with("found a map, expected names of files beside this one"));
@@ -70,6 +71,43 @@ TEST_CASE_FIXTURE(Files, "defaults come first and can be taken back") {
         std::string::npos);
   CHECK(message_of<FileError>([&] { read_yaml(write("c.yaml", "defaults: none\n")); }).find("none.yaml") !=
         std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Files, "a file that several begin with is read once, where it is first named") {
+  write("base.yaml", "training: {lr: 0.1, epochs: 5}\n");
+  write("a.yaml", "defaults: base\ntraining: {lr: 0.2}\n");
+  write("b.yaml", "defaults: [base, ./base.yaml]\ntraining: {epochs: 6}\n");
+  CHECK(read("defaults: [a, b, a, base]\n") ==
+        "training.lr=0.1\ntraining.epochs=5\ntraining.lr=0.2\ntraining.epochs=6\n");
+  write("b.yaml", "training: {lr: ~}\n");  // what comes later counts
+  CHECK(read("defaults: [a, b]\n") == "training.epochs=5\n");
+  write("a.yaml", "defaults: b\n");
+  write("b.yaml", "defaults: c\n");
+  CHECK(complaint("defaults: a\n") ==
+        "c.yaml: includes itself by way of its defaults: c.yaml -> a.yaml -> b.yaml -> c.yaml");
+}
+
+TEST_CASE_FIXTURE(Files, "chains of defaults do not double, and are not endless") {
+  for (int i = 0; i < 40; ++i)
+    write(str_cat("n", i, ".yaml"),
+          str_cat("defaults: [n", i + 1, ", n", i + 1, "]\nnotes: {n", i, ": x}\n"));
+  write("n25.yaml", "training: {lr: 0.1}\n");
+  CHECK(read_yaml(folder.path() / "n0.yaml").size() == 26);
+  write("n25.yaml", "defaults: n26\n");
+  write("n40.yaml", "training: {lr: 0.1}\n");
+  CHECK(message_of<ConfigError>([&] {
+          read_yaml(folder.path() / "n0.yaml");
+        }).ends_with("n32.yaml: is the 33th file of a chain of defaults, at most 32 are accepted"));
+  std::string many = "defaults: [";
+  for (int i = 0; i < 300; ++i) many += "n39, ";
+  CHECK(complaint(many + "n39]\n").find("has 301 defaults, at most 256") != std::string::npos);
+}
+
+TEST_CASE("a text in memory is read as a file is") {
+  CHECK(parse_yaml("training: {lr: 1}\n", "t").at(0).origin == "t: line 1, column 16");
+  CHECK(parse_yaml_list("- a\n- 'b c'\n", "t") == std::vector<std::string>{"a", "b c"});
+  CHECK(message_of<ConfigError>([] { parse_yaml("defaults: a\n", "t"); }) ==
+        "t: has defaults, which only a file may have");
 }
 
 TEST_CASE_FIXTURE(Files, "malformed files are refused with line and column") {
@@ -128,6 +166,17 @@ TEST_CASE("the configurations that come with the library are valid, and config.y
     CAPTURE(entry.path());
     std::vector<Assignment> all = read_yaml(entry.path());
     all.push_back({"data.train", "photos", ""});
+    // What has to be given, is.
+    const auto pretrained =
+        std::find_if(all.begin(), all.end(), [](const Assignment& a) { return a.value == kMissing; });
+    CHECK((pretrained != all.end()) == (entry.path().filename() == "finetune.yaml"));
+    if (pretrained != all.end()) {
+      CHECK(pretrained->name == "model.pretrained");
+      CHECK(message_of<ConfigError>([&] {
+              TrainConfig::from(all);
+            }).find("model.pretrained has to be given") != std::string::npos);
+      all.push_back({"model.pretrained", MINIVIT_TEST_DATA "/pretrained/hf_vit", ""});
+    }
     const TrainConfig c = TrainConfig::from(all);
     if (entry.path().filename() == "config.yaml") {
       const std::vector<Assignment> none{{"data.train", "photos", ""}};

@@ -35,7 +35,10 @@ struct Batch {
 /// Settings of a DataLoader.
 struct LoaderOptions {
   std::size_t batch_size = 32;
-  bool shuffle = false;    ///< another order in every epoch
+  bool shuffle = false;  ///< another order in every epoch
+  /// In place of `shuffle`: the numbers of the samples of an epoch in order, as many as the data set has. One
+  /// that comes again is augmented in another way. BalancedSampler is such a function.
+  std::function<std::vector<std::size_t>(std::uint64_t epoch)> order{};
   bool drop_last = false;  ///< leave out a last batch of fewer than batch_size samples
   std::uint64_t seed = 0;  ///< of order and augmentation
   int workers = 1;         ///< background threads, 0 to 256; 0: samples are loaded when they are asked for
@@ -48,8 +51,8 @@ struct LoaderOptions {
 };
 
 /// Goes through a data set in batches. The order is drawn from (seed, epoch) and what is random in a sample
-/// from (seed, epoch, index), so the batches are the same bit for bit with any number of workers, and an
-/// epoch can be resumed at any batch.
+/// from (seed, epoch, index, how often it came before), so the batches are the same bit for bit with any
+/// number of workers, and an epoch can be resumed at any batch.
 ///
 /// A sample whose `load` throws FileError is left out of its batch, which gets smaller; no other sample
 /// moves. Any other exception of `load` comes out of `next`. Not thread-safe itself; the data set must
@@ -96,9 +99,7 @@ class DataLoader {
                        " of ", batches_per_epoch());
     stop();
     epoch_ = epoch;
-    order_.resize(size_);
-    std::iota(order_.begin(), order_.end(), std::size_t{0});
-    if (options_.shuffle) detail::shuffle(order_, Rng(options_.seed ^ detail::kShuffleSeed, epoch));
+    arrange(epoch);
     end_ = std::min(size_, batches_per_epoch() * options_.batch_size);
     delivered_ = first_batch;
     position_ = std::min(end_, first_batch * options_.batch_size);
@@ -187,6 +188,25 @@ class DataLoader {
     Batch batch_;
   };
 
+  // Puts the samples of an epoch in order.
+  void arrange(std::uint64_t epoch) {
+    times_.clear();
+    if (!options_.order) {
+      order_.resize(size_);
+      std::iota(order_.begin(), order_.end(), std::size_t{0});
+      if (options_.shuffle) detail::shuffle(order_, Rng(options_.seed ^ detail::kShuffleSeed, epoch));
+      return;
+    }
+    order_ = options_.order(epoch);
+    check<ConfigError>(order_.size() == size_, "loader: the order of an epoch has ", order_.size(),
+                       " samples, expected ", size_);
+    std::vector<std::size_t> seen(size_);
+    for (const std::size_t index : order_) {
+      check<ConfigError>(index < size_, "loader: the order of an epoch has sample ", index, " of ", size_);
+      times_.push_back(seen[index]++);
+    }
+  }
+
   std::size_t begin_of(std::size_t batch) const { return std::min(end_, batch * options_.batch_size); }
   std::size_t end_of(std::size_t batch) const { return begin_of(batch + 1); }
 
@@ -212,7 +232,8 @@ class DataLoader {
     const std::size_t index = order_[position];
     Slot& slot = slots_[batch % slots_.size()];
     try {
-      Rng rng(options_.seed ^ detail::kAugmentSeed, epoch_, index);
+      const std::size_t times = times_.empty() ? 0 : times_[position];  // it came before
+      Rng rng(options_.seed ^ detail::kAugmentSeed, epoch_, index + times * size_);
       slot.labels[place] = dataset_.load(index, rng, slot.images.data() + place * sample_size_);
     } catch (const FileError& error) {
       slot.failures[place] = error.what();
@@ -296,6 +317,7 @@ class DataLoader {
 
   std::uint64_t epoch_ = 0;
   std::vector<std::size_t> order_;          // samples of the data set in the order of the epoch
+  std::vector<std::size_t> times_;          // how often each of them came before; empty: never
   std::size_t end_ = 0;                     // samples of the epoch
   std::map<std::size_t, std::string> bad_;  // used by next() alone
 

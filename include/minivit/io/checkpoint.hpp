@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "minivit/core/atomic_directory.hpp"
@@ -15,6 +16,7 @@
 #include "minivit/io/model_folder.hpp"
 #include "minivit/io/safetensors.hpp"
 #include "minivit/train/ema.hpp"
+#include "minivit/train/fine_tuning.hpp"
 #include "minivit/train/metrics.hpp"
 #include "minivit/train/optimizer_concept.hpp"
 
@@ -40,11 +42,25 @@ void for_each_number(Position& p, const F& f) {
   f("trained.correct5", p.trained.correct5), f("trained.loss_sum", p.trained.loss_sum);
 }
 
+/// The weights below adapters, which are not trained: they cannot be had back from a model in which the
+/// adapters are one with them.
+inline std::vector<NamedTensor> adapted_weights(const VisionTransformer& net) {
+  std::vector<NamedTensor> weights;
+  for (std::size_t i = 0; i < net.encoder.blocks.size(); ++i) {
+    const auto& attn = net.encoder.blocks[i].attn;
+    if (attn.qkv.lora.defined()) weights.push_back({str_cat("adapted.", i, ".qkv"), attn.qkv.weight.value});
+    if (attn.proj.lora.defined())
+      weights.push_back({str_cat("adapted.", i, ".proj"), attn.proj.weight.value});
+  }
+  return weights;
+}
+
 }  // namespace detail
 
 /// Writes `folder`, in the place of an earlier one, whole or not at all: a model folder (of the moving
-/// average if there is one), which `load_model` reads, and training_state.safetensors with all that resuming
-/// needs. Throws FileError; the earlier folder is then as it was.
+/// average if there is one, with adapters made one with their weights), which `load_model` reads, and
+/// training_state.safetensors with all that resuming needs. Throws FileError; the earlier folder is then as
+/// it was.
 template <Optimizer O>
 void save_checkpoint(const std::filesystem::path& folder, const VisionTransformer& net,
                      const std::vector<std::string>& labels, const Preprocess& preprocess,
@@ -58,10 +74,17 @@ void save_checkpoint(const std::filesystem::path& folder, const VisionTransforme
   writer.add("weights", parameters.values);
   for (const NamedTensor& t : optimizer.state()) writer.add("optimizer." + t.name, t.tensor);
   if (ema) writer.add("ema", ema->average());
+  for (const NamedTensor& t : detail::adapted_weights(net)) writer.add(t.name, t.tensor);
   writer.save(fresh.path() / "training_state.safetensors");
   {
     const UseAverage average(ema);  // it is what is evaluated and shown
-    detail::write_model_files(fresh.path(), net, labels, preprocess);
+    if (has_lora(net)) {
+      VisionTransformer merged = net;
+      merge_lora(merged);
+      detail::write_model_files(fresh.path(), merged, labels, preprocess);
+    } else {
+      detail::write_model_files(fresh.path(), net, labels, preprocess);
+    }
   }
   fresh.commit();
 }
@@ -74,11 +97,18 @@ TrainingPosition load_checkpoint(const std::filesystem::path& folder, VisionTran
   io::recover_directory(folder);
   const std::filesystem::path path = folder / "training_state.safetensors";
   const io::SafetensorsFile file(path);
-  std::size_t expected = 1 + optimizer.state().size() + (ema ? 1 : 0);
+  std::vector<NamedTensor> adapted = detail::adapted_weights(net);
+  // Before, the adapters were in the model's file.
+  if (!adapted.empty() && !file.contains(adapted[0].name)) adapted.clear();
+  const std::size_t expected = 1 + optimizer.state().size() + (ema ? 1 : 0) + adapted.size();
   check<FileError>(file.tensors().size() == expected, path.string(), ": holds ", file.tensors().size(),
                    " tensors, expected ", expected, " for this optimizer and average");
   // Parameters that are not trained are in the model alone.
-  load_weights(folder / "model.safetensors", net);
+  std::vector<NamedParameter> stored = named_parameters(net);
+  if (!adapted.empty())
+    std::erase_if(stored, [](const NamedParameter& p) { return p.name.find(".lora.") != std::string::npos; });
+  load_weights(folder / "model.safetensors", std::as_const(stored));
+  for (NamedTensor& t : adapted) file.read_into(t.name, t.tensor);
   file.read_into("weights", parameters.values);
   for (NamedTensor& t : optimizer.state()) file.read_into("optimizer." + t.name, t.tensor);
   if (ema) file.read_into("ema", ema->average());

@@ -11,11 +11,25 @@ test_configuration() {
   same "$scratch/out" "$scratch/resolved.yaml"
   local name
   for name in digits cifar10 mini finetune; do
-    run 0 train --cfg --config-name $name data.train=photos
+    local more=()
+    [[ $name != finetune ]] || more=(model.pretrained="$model")
+    run 0 train --cfg --config-name $name data.train=photos "${more[@]}"
     [[ $(wc -l <"$scratch/out") -gt 40 ]] || fail "--cfg: not the whole configuration" "$scratch/out"
   done
   run 0 train --cfg --config-name digits
   says "$scratch/out" "embedding_dim: 96"
+  # Fine-tuning without a model to begin with would be something else.
+  refused 2 "model.pretrained has to be given" train --config-name finetune data.train=photos
+  refused 2 "finetune.yaml: line " train --config-name finetune data.train=photos
+  refused 2 "model.pretrained has to be given" train --config-name finetune data.train=photos -m training.lr=1,2
+  run 0 train --cfg --config-name finetune data.train=photos '~model.pretrained'
+  # All jobs of a sweep, none of which is trained.
+  run 0 train --cfg -m data.train=photos training.lr=0.1,0.2 model.num_layers=1,2 output.multirun="$scratch/no_sweep"
+  [[ $(grep -c '^---$' "$scratch/out") == 4 && $(grep -c '^  lr: 0.1$' "$scratch/out") == 2 ]] ||
+    fail "--multirun --cfg: not all jobs" "$scratch/out"
+  says "$scratch/out" "# #3 : data.train=photos training.lr=0.2 model.num_layers=2"
+  absent "$scratch/no_sweep"
+  refused 2 'training.lr is "x"' train --cfg -m data.train=photos training.lr=0.1,x
   refused 2 "only " train --config-name nothing
   refused 2 "no such file" train --config nowhere.yaml
   printf 'training: {lr: 0.1\n' >bad.yaml
