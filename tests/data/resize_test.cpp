@@ -164,3 +164,17 @@ TEST_CASE("sizes that make no sense are refused") {
         }).starts_with("resize: image of 0x0"));
   CHECK(message_of<ShapeError>([] { return flip(Image{}); }).starts_with("flip: image of 0x0"));
 }
+
+TEST_CASE("a region too narrow for numbers is made of the pixel in which it lies") {
+  const Image image = fixture::noise(6, 5);
+  for (const Filter filter : {Filter::nearest, Filter::bilinear, Filter::bicubic})
+    for (const int x : {0, 2, 5})
+      for (const int y : {0, 3, 4}) {
+        const Region region{static_cast<double>(x), static_cast<double>(y), 1e-300, 1e-300};
+        CHECK(resize(image, region, 2, 3, filter) == resize(crop(image, x, y, 1, 1), 2, 3, filter));
+      }
+  // At the far edge, where there is no pixel behind it.
+  for (const Filter filter : {Filter::nearest, Filter::bilinear, Filter::bicubic})
+    CHECK(resize(image, Region{6, 5, 1e-300, 1e-300}, 2, 2, filter) ==
+          resize(crop(image, 5, 4, 1, 1), 2, 2, filter));
+}

@@ -283,8 +283,11 @@ MINIVIT_INLINE Image resize(const Image& image, const Region& region, int width,
                         right <= image.width && bottom <= image.height,
                     "resize: ", region.width, "x", region.height, " at (", region.left, ", ", region.top,
                     ") is not within an image of ", image.width, "x", image.height);
-  const int x = static_cast<int>(region.left), y = static_cast<int>(region.top);
-  const int w = static_cast<int>(std::ceil(right)) - x, h = static_cast<int>(std::ceil(bottom)) - y;
+  // A region may be so narrow that its sides are the same number: it still has the pixel in which it lies.
+  const int x = std::min(static_cast<int>(region.left), image.width - 1),
+            y = std::min(static_cast<int>(region.top), image.height - 1);
+  const int w = std::max(static_cast<int>(std::ceil(right)) - x, 1),
+            h = std::max(static_cast<int>(std::ceil(bottom)) - y, 1);
   return detail::resize_view(detail::View::of(image).part(x, y, w, h),
                              {region.left - x, region.width, w, width, 0, width},
                              {region.top - y, region.height, h, height, 0, height}, filter);
