@@ -9,7 +9,7 @@ test_sweep_killed() {
   local all=(data.train="$scratch/pair" log.tensorboard=no log.curves=no model.image_size=8 model.patch_size=2 model.embedding_dim=16
     model.num_heads=2 model.mlp_ratio=2 model.num_layers=1 training.save_seconds=0.05)
   local pid job child i sweep
-  GOMP_SPINCOUNT=1000 "$bin/minivit" train "${all[@]}" -m training.epochs=300 training.lr=1e-9,0.005,0.003 --halving 0.5 \
+  GOMP_SPINCOUNT=1000 "$bin/minivit" train "${all[@]}" -m training.epochs=40 training.lr=1e-9,0.005,0.003 --halving 0.5 \
     output.multirun="$scratch/killed" &>"$scratch/log" & pid=$!
   for ((i = 0; i < 200; ++i)); do
     child=$(children_of $pid)
@@ -30,7 +30,7 @@ test_sweep_killed() {
   ! grep -q "exit code" "$scratch/err" || fail "a job was reported as failed" "$scratch/err"
 
   # A run in other hands: the sweep waits for it.
-  "$bin/minivit" train "${all[@]}" -m training.lr=0.005,0.003 training.epochs=600 output.multirun="$scratch/waited" &>"$scratch/log" & pid=$!
+  "$bin/minivit" train "${all[@]}" -m training.lr=0.005,0.003 training.epochs=40 output.multirun="$scratch/waited" &>"$scratch/log" & pid=$!
   for ((i = 0; i < 200; ++i)); do
     if compgen -G "$scratch/waited/*/*/0/last/model.safetensors" >/dev/null; then break; fi
     sleep 0.05
