@@ -154,7 +154,7 @@ TEST_CASE("a checkpoint of before, with the adapters in the model's file, is rea
   const SafetensorsFile file(state);
   for (const auto& [name, text] : file.metadata()) writer.set_metadata(name, text);
   for (const SafetensorsInfo& t : file.tensors())
-    if (!t.name.starts_with("adapted.")) writer.add(t.name, file.tensor(t.name));
+    if (!t.name.starts_with("adapted.")) writer.add(std::string(t.name), file.tensor(t.name));
   writer.save(state);
   other.load(last);
   other.train();
