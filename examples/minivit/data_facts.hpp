@@ -21,7 +21,7 @@ struct DataFacts {
   std::vector<std::pair<std::string, std::size_t>> suffixes;  ///< the most frequent first
   bool own_val = false;  ///< validation images have a folder of their own
 
-  /// Counts, and reads the headers of a few hundred files. What cannot be read is left out.
+  /// From the scan of the images. What cannot be read is left out.
   static DataFacts of(const TrainConfig& config, const TrainingImages& images);
 
   std::size_t train_total() const;

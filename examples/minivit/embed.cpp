@@ -120,10 +120,11 @@ int embed(const Options& options) {
   check<ConfigError>(out.extension() == ".npy" || out.extension() == ".csv", "--out is ", options.out,
                      ", expected a name that ends in .npy or .csv");
   const fs::path folder = options.choice.folder();
-  const auto paths = find_images(options.images);
+  FoundImages found = find_images(options.images);
+  const bool closed = found.say("minivit embed");
   const ImageClassifier model(options.choice.load(folder));
   const std::int64_t width = model.config().feature_dim();
-  const ImageFiles images{paths, model.preprocess()};
+  const ImageFiles images{std::move(found.paths), model.preprocess()};
   FeatureFiles files(out, width);
   std::int64_t count = 0;
   const std::size_t skipped =
@@ -149,7 +150,7 @@ int embed(const Options& options) {
       std::printf("%s: the names of the images\n", printable(files.names_path.string()).c_str());
   }
   if (skipped > 0) std::fprintf(stderr, "minivit embed: %zu images were skipped\n", skipped);
-  return skipped > 0 ? 1 : 0;
+  return skipped > 0 || closed ? 1 : 0;
 }
 
 std::function<int()> setup(CLI::App& app) {

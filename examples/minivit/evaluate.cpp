@@ -7,9 +7,11 @@
 #include "choose_run.hpp"
 #include "command.hpp"
 #include "escaped.hpp"
+#include "images.hpp"
 #include "minivit/io/json.hpp"
 #include "printable.hpp"
 #include "program.hpp"
+#include "user_path.hpp"
 
 namespace minivit::cli {
 
@@ -17,16 +19,37 @@ namespace {
 
 struct Options {
   ModelChoice choice;
-  std::string images;
+  std::string images, split;
   std::size_t batch_size = 64;
   bool json = false;
 };
+
+/// The folder with the classes: of splits the one that is named, or the one for validation, or for the test.
+std::filesystem::path measured_folder(const Options& options) {
+  const std::filesystem::path whole = expand_home(options.images);
+  std::error_code error;
+  const FolderSplits splits =
+      std::filesystem::is_directory(whole, error) ? find_splits(whole) : FolderSplits();
+  const std::string& name = options.split;
+  check<FileError>(splits || name.empty(), whole.native(), ": holds no splits, leave out --split ", name);
+  if (!splits) return whole;
+  const auto& chosen = name == "train"        ? splits.train
+                       : name == "test"       ? splits.test
+                       : name == "val"        ? splits.val
+                       : !splits.val.empty()  ? splits.val
+                       : !splits.test.empty() ? splits.test
+                                              : splits.train;
+  check<FileError>(!chosen.empty(), whole.native(), ": has no split ", name);
+  say_line("minivit evaluate", str_cat(whole.native(), " holds splits: measured on ", chosen.native()));
+  return chosen;
+}
 
 int evaluate_folder(const Options& options) {
   const std::filesystem::path folder = options.choice.folder();
   const ImageClassifier model(options.choice.load(folder));
   // A class of the folder that the model does not know is an error that names it.
-  const ImageFolder images(options.images, model.preprocess(), {.classes = model.labels()});
+  const ImageFolder images(measured_folder(options), model.preprocess(), {.classes = model.labels()});
+  for (const std::string& line : left_out_of(images)) say_line("minivit evaluate", line);
   // An image that cannot be read is named and left out, however many there are: the number is said.
   DataLoader loader(
       images,
@@ -62,6 +85,9 @@ std::function<int()> setup(CLI::App& app) {
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
   app.add_flag("--json", options->json, "the result as one JSON object");
+  app.add_option("--split", options->split,
+                 "of a folder of splits: train, val or test; val, if nothing is said")
+      ->check(CLI::IsMember({"train", "val", "test"}));
   app.add_option("images", options->images, "folder")->required();
   return [options] { return evaluate_folder(*options); };
 }

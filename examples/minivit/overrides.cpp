@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "printable.hpp"
+#include "quotes.hpp"
 #include "synonyms.hpp"
 
 namespace minivit::cli {
@@ -62,8 +63,11 @@ void apply_override(std::vector<Assignment>& assignments, std::string_view text,
   const std::size_t at = text.find('=');
   check<ConfigError>(at != std::string_view::npos || removes, "\"", whole,
                      "\": expected name=value, as training.lr=0.001", meant_by(whole, schema));
-  const std::string_view given = at == std::string_view::npos ? "" : text.substr(at + 1);
-  const std::vector<Assignment> written{{std::string(text.substr(0, at)), std::string(given), {}}};
+  std::string given;
+  try {
+    if (at != std::string_view::npos) given = without_quotes(text.substr(at + 1));
+  } catch (const ConfigError& e) { throw ConfigError(str_cat("\"", whole, "\": ", e.what())); }
+  const std::vector<Assignment> written{{std::string(text.substr(0, at)), given, {}}};
   const Assignment now = respelled(written, schema)[0];
   const std::string &name = now.name, &value = now.value;
   const bool note = name.starts_with(kNotes) && name.size() > kNotes.size();

@@ -37,6 +37,7 @@ std::string setting_for_option(std::string_view option, std::string_view value, 
 ///   +name=value   sets what no file has set, or adds a note: +notes.purpose=baseline
 ///   ++name=value  sets it, whatever was there
 ///   ~name         takes it back: the default counts again
+/// Quotes around a whole value are taken off.
 /// Throws ConfigError for a name that `schema` does not know and for `+` of what a file has set.
 void apply_override(std::vector<Assignment>& assignments, std::string_view text, const Settings& schema);
 

@@ -4,6 +4,7 @@
 // Without a model it lists the trained runs and asks for one, without images for these, one after the other.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <minivit/vit.hpp>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "read_image.hpp"
 #include "sort_into.hpp"
 #include "standard_streams.hpp"
+#include "user_path.hpp"
 
 namespace minivit::cli {
 
@@ -60,7 +62,7 @@ class Predictor {
       if (name == kStandardInput)
         paths.emplace_back(name);
       else
-        for (auto& path : find_images({name})) paths.push_back(std::move(path));
+        add(find_images({name}), paths);
     std::size_t width = 0;
     for (const auto& path : paths) width = std::max(width, escaped(path.native()).size());
     output_.align(width);
@@ -130,6 +132,12 @@ class Predictor {
     } catch (const FileError& e) { fail(e.what()); }
   }
 
+  /// Adds images to `paths`, and says what else is in their folders.
+  void add(FoundImages found, std::vector<fs::path>& paths) {
+    if (found.say("minivit predict")) failed_ = true;
+    std::ranges::move(found.paths, std::back_inserter(paths));
+  }
+
   void fail(const std::string& why) {
     std::fprintf(stderr, "minivit predict: %s\n", printable_lines(why).c_str());
     failed_ = true;
@@ -149,9 +157,7 @@ std::string as_path(std::string typed) {
   const char first = typed.front();
   if (typed.size() >= 2 && (first == '\'' || first == '"') && typed.back() == first)
     typed = typed.substr(1, typed.size() - 2);
-  const char* const home = std::getenv("HOME");
-  if (home && typed.starts_with("~/")) typed.replace(0, 1, home);
-  return typed;
+  return expand_home(typed);
 }
 
 /// Asks for images until there is no answer. Returns whether something could not be read.

@@ -8,17 +8,20 @@
 #include <numeric>
 #include <optional>
 #include <tuple>
+#include <utility>
 
 #include "choose_run.hpp"
 #include "command.hpp"
 #include "escaped.hpp"
 #include "features.hpp"
+#include "images.hpp"
 #include "minivit/core/atomic_directory.hpp"
 #include "minivit/io/json.hpp"
 #include "minivit/train/knn.hpp"
 #include "model_destination.hpp"
 #include "printable.hpp"
 #include "program.hpp"
+#include "user_path.hpp"
 
 namespace minivit::cli {
 
@@ -63,6 +66,29 @@ std::vector<std::size_t> everything(const ImageFolder& folder) {
   return all;
 }
 
+/// The folders with the classes, for training and validation; the second empty: a part of the first. Of a
+/// folder of splits they are that for training, and that for validation or the test.
+std::pair<fs::path, fs::path> chosen_folders(const Options& options) {
+  const auto splits_in = [](const fs::path& folder) {
+    std::error_code error;
+    return fs::is_directory(folder, error) ? find_splits(folder) : FolderSplits();
+  };
+  const auto held_out = [](const FolderSplits& splits) {
+    return splits.val.empty() ? splits.test : splits.val;
+  };
+  fs::path train = expand_home(options.train), val = options.val ? expand_home(*options.val) : std::string();
+  if (const FolderSplits splits = splits_in(train); splits && !splits.train.empty()) {
+    if (val.empty()) val = held_out(splits);
+    say_line("minivit probe", str_cat(train.native(), " holds splits: trained on ", splits.train.native(),
+                                      val.empty() ? "" : ", measured on ", val.native()));
+    train = splits.train;
+  }
+  if (options.val)
+    if (const FolderSplits splits = splits_in(val); splits && !held_out(splits).empty())
+      val = held_out(splits);
+  return {train, val};
+}
+
 /// Before minutes of work: whether a model can be written there. What is there and no model stays.
 void check_destination(const fs::path& folder) {
   check_model_destination("--save", folder);
@@ -72,12 +98,15 @@ void check_destination(const fs::path& folder) {
 int probe(const Options& options) {
   if (options.save) check_destination(*options.save);
   ModelBundle model = options.choice.load();
-  const ImageFolder folder(options.train, model.preprocess);
+  const auto [train_folder, val_folder] = chosen_folders(options);
+  const ImageFolder folder(train_folder, model.preprocess);
+  for (const std::string& line : left_out_of(folder)) say_line("minivit probe", line);
   const auto K = static_cast<std::int64_t>(folder.classes().size());
   std::optional<ImageFolder> other;
   std::vector<std::size_t> train_part, val_part;
-  if (options.val) {
-    other.emplace(*options.val, model.preprocess, ImageFolderOptions{.classes = folder.classes()});
+  if (!val_folder.empty()) {
+    other.emplace(val_folder, model.preprocess, ImageFolderOptions{.classes = folder.classes()});
+    for (const std::string& line : left_out_of(*other)) say_line("minivit probe", line);
     train_part = everything(folder), val_part = everything(*other);
   } else {
     std::tie(train_part, val_part) = stratified_split(folder.labels(), options.val_fraction, options.seed);

@@ -48,6 +48,9 @@ class Recorder {
              const VisionTransformer& model, const ParameterArena& parameters, const ImageFolder& images,
              const std::vector<std::size_t>& samples);
 
+  /// After the test of the best model.
+  void test(const Metrics& metrics);
+
   /// Before a checkpoint: what was appended is on the disk, and its length in `state`.
   void sync(TrainingState& state);
 

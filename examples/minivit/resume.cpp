@@ -23,10 +23,11 @@ std::string taken(std::vector<std::string>& overrides, std::string_view name, st
   return otherwise;
 }
 
-/// Settings that do not change the result.
+/// Settings that do not change the result; the folders may be called otherwise, the images are compared.
 bool may_change(std::string_view name) {
   return name == "training.epochs" || name == "training.time_limit" || name == "training.patience" ||
          name == "training.save_seconds" || name == "data.workers" || name == "data.cache_mb" ||
+         name == "data.bad_fraction" || name == "data.train" || name == "data.val" || name == "data.test" ||
          name.starts_with("log.") || name.starts_with(kNotes);
 }
 
@@ -66,10 +67,12 @@ ResumedRun resumed_run(const std::filesystem::path& run, std::span<const std::st
   for (const std::string& text : overrides) {
     apply_override(assignments, text, schema);
     const std::string_view name = override_name(text);
-    check<ConfigError>(may_change(name), name,
-                       ": a run goes on as it began; only training.time_limit, training.patience, "
-                       "training.save_seconds, data.workers, data.cache_mb, log.* and, to make it longer, "
-                       "training.epochs may change");
+    check<ConfigError>(
+        may_change(name), name,
+        ": a run goes on as it began; only training.time_limit, training.patience, "
+        "training.save_seconds, data.workers, data.cache_mb, data.bad_fraction, log.* and, to make it "
+        "longer, training.epochs may change, and data.train, data.val and data.test if the images "
+        "were moved");
     check<ConfigError>(name != "training.epochs" || !text.starts_with('~'), text,
                        ": write how many epochs, as training.epochs=20");
   }

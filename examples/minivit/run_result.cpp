@@ -13,6 +13,7 @@ void write_result(const std::filesystem::path& run, const RunResult& r) {
     json["best_val_loss"] = r.best_val_loss;
     json["best_epoch"] = r.best_epoch;
   }
+  if (r.test_acc >= 0) json["test_acc"] = r.test_acc, json["test_loss"] = r.test_loss;
   json["seconds"] = r.seconds;
   json["images_per_s"] = r.images_per_second;
   json["peak_mb"] = r.peak_mb;

@@ -1,13 +1,21 @@
 // Settings: added, parsed, checked.
 #include "settings.hpp"
 
+#include <yaml-cpp/binary.h>
+
 #include <algorithm>
 
+#include "minivit/core/utf8.hpp"
+#include "printable.hpp"
 #include "synonyms.hpp"
 
 namespace minivit::cli {
 
 std::string yaml_text(std::string_view text) {
+  if (!detail::is_utf8(text)) {  // YAML is UTF-8: the bytes as YAML's base64, for people what can be shown
+    const auto* const bytes = reinterpret_cast<const unsigned char*>(text.data());
+    return str_cat("!!binary \"", YAML::EncodeBase64(bytes, text.size()), "\"  # ", printable(text));
+  }
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';

@@ -21,7 +21,8 @@ namespace minivit::cli {
 /// Number of insertions, deletions and replacements that make `b` of `a` (V. Levenshtein, 1966).
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
-/// A text in double quotes, as YAML reads it.
+/// A text in double quotes, as YAML reads it; as !!binary, with a comment, if it is not UTF-8, which names of
+/// files need not be.
 std::string yaml_text(std::string_view text);
 
 /// The settings of a program: each is tied to a variable that holds its default and gets its value.

@@ -11,6 +11,7 @@
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/rng.hpp"
+#include "quotes.hpp"
 
 namespace minivit::cli {
 
@@ -67,6 +68,11 @@ std::uint64_t different_jobs(std::span<const std::vector<std::string>> values,
   return product;
 }
 
+/// The setting of a job as apply_override takes it.
+std::string override_text(std::string_view name, std::string_view value) {
+  return str_cat(name, '=', with_quotes_if_needed(value));
+}
+
 }  // namespace
 
 std::string_view plain_name(std::string_view name) {
@@ -95,7 +101,7 @@ std::vector<Job> grid(std::span<const Sweep> sweeps) {
     std::size_t rest = jobs.size(), index = j;
     for (const Sweep& sweep : sweeps) {
       rest /= sweep.values.size();
-      jobs[j].overrides.push_back(str_cat(sweep.name, '=', sweep.values[index / rest]));
+      jobs[j].overrides.push_back(override_text(sweep.name, sweep.values[index / rest]));
       index %= rest;
     }
   }
@@ -129,8 +135,8 @@ std::vector<Job> random_jobs(std::span<const Sweep> sweeps, std::int64_t trials,
       job.overrides.clear();
       for (std::size_t i = 0; i < sweeps.size(); ++i) {
         const auto n = static_cast<std::uint32_t>(values[i].size());
-        job.overrides.push_back(str_cat(
-            sweeps[i].name, '=', sweeps[i].draw ? drawn(*sweeps[i].draw, rng) : values[i][rng.below(n)]));
+        job.overrides.push_back(override_text(
+            sweeps[i].name, sweeps[i].draw ? drawn(*sweeps[i].draw, rng) : values[i][rng.below(n)]));
       }
       if (taken.insert(job.overrides).second || (fractions && attempt >= kMostAttempts)) break;
     }

@@ -10,6 +10,7 @@
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/number.hpp"
+#include "quotes.hpp"
 
 namespace minivit::cli {
 
@@ -60,15 +61,10 @@ class SweepText {
   }
 
   /// The position behind the quoted text that begins at `at`.
-  std::size_t behind_quotes(std::string_view text, std::size_t at) const {
-    const char quote = text[at];
-    for (std::size_t i = at + 1; i < text.size(); ++i) {
-      if (text[i] == '\\')
-        ++i;
-      else if (text[i] == quote)
-        return i + 1;
-    }
-    fail("the quote ", quote, " is not closed");
+  std::size_t closing(std::string_view text, std::size_t at) const {
+    const std::size_t end = behind_quotes(text, at);
+    if (end == std::string_view::npos) fail("the quote ", text[at], " is not closed");
+    return end;
   }
 
   /// The parts between the commas that are in no quotes and no brackets.
@@ -85,7 +81,7 @@ class SweepText {
     for (std::size_t i = 0; i < text.size(); ++i) {
       const char c = text[i];
       if (may_quote && (c == '"' || c == '\'')) {
-        i = behind_quotes(text, i) - 1;
+        i = closing(text, i) - 1;
         may_quote = false;
         continue;
       }
@@ -106,14 +102,7 @@ class SweepText {
   /// A value, without quotes if they are around all of it.
   std::string value(std::string_view part) const {
     if (is_call(part)) fail(part, " cannot be one of several values, it has to stand alone");
-    const bool quoted = (part[0] == '"' || part[0] == '\'') && behind_quotes(part, 0) == part.size();
-    if (!quoted) return std::string(part);
-    std::string out;
-    for (std::size_t i = 1; i + 1 < part.size(); ++i) {
-      if (part[i] == '\\' && (part[i + 1] == '\\' || part[i + 1] == part[0])) ++i;
-      out += part[i];
-    }
-    return out;
+    return without_quotes(part);
   }
 
   static bool is_call(std::string_view part) {

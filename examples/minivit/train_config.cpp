@@ -10,6 +10,7 @@
 #include "minivit/core/number.hpp"
 #include "minivit/io/pretrained.hpp"
 #include "model_path.hpp"
+#include "user_path.hpp"
 
 namespace minivit::cli {
 
@@ -18,10 +19,14 @@ Settings TrainConfig::settings() {
   s.usual({"data.train", "data.val", "model.preset", "model.pretrained", "model.image_size",
            "training.epochs", "training.batch_size", "training.lr", "training.patience", "output.dir"});
   s.group("Images");
-  s.add("data.train", data.train, "folder with one sub-folder of images for each class");
+  s.add("data.train", data.train,
+        "folder with one sub-folder of images for each class, or with train/, val/ and test/ of that kind");
   s.add("data.val", data.val, "the same for validation; empty: a part of data.train");
+  s.add("data.test", data.test, "the same for a test of the best model at the end; empty: none");
   s.add("data.val_fraction", data.val_fraction, "part of each class set aside if there is no data.val", 0.01,
         0.9);
+  s.add("data.bad_fraction", data.bad_fraction,
+        "largest part of the images that may be unreadable, if it is ten or more; 0: none may be", 0.0, 1.0);
   s.group("Preprocessing");
   Preprocess::fields(data.preprocess, [&]<class T>(std::string_view name, T& value, std::string_view help,
                                                    const Range& range) {
@@ -151,6 +156,7 @@ TrainConfig TrainConfig::from(std::span<const Assignment> given, bool complete) 
     return a.name != "model.preset" && a.name != "model.pretrained" && a.name != "model.architecture";
   });
   assign(settings, preset);
+  c.pretrained = expand_home(c.pretrained);
   c.model = c.preset == "tiny"    ? ViTConfig::tiny()
             : c.preset == "small" ? ViTConfig::small()
             : c.preset == "base"  ? ViTConfig::base()
@@ -170,6 +176,7 @@ TrainConfig TrainConfig::from(std::span<const Assignment> given, bool complete) 
   assign(settings, assignments);
   for (const Assignment& a : assignments)
     if (a.name.starts_with(kNotes)) c.note(a.name.substr(kNotes.size()), a.value);
+  c.pretrained = expand_home(c.pretrained);
   c.resolve();
   if (looks) c.check_fits(trained);
   return c;
@@ -189,6 +196,11 @@ std::string TrainConfig::yaml() const {
   if (!notes.empty()) out += "notes:\n";
   for (const auto& [name, text] : notes) out += str_cat("  ", yaml_text(name), ": ", yaml_text(text), "\n");
   return out;
+}
+
+void TrainConfig::make_paths_absolute() {
+  for (std::string* const path : {&data.train, &data.val, &data.test, &pretrained})
+    *path = absolute_path(*path);
 }
 
 Preprocess TrainConfig::preprocess() const {
@@ -263,6 +275,8 @@ void TrainConfig::resolve() {
   check<ConfigError>(!data.train.empty(),
                      "data.train is not set, expected a folder with a sub-folder of images for each "
                      "class, as data.train=photos; to try it on handwritten digits: --config-name digits");
+  for (std::string* const path : {&data.train, &data.val, &data.test, &output, &multirun})
+    *path = expand_home(*path);
   const std::size_t x = image_size.find('x');
   const std::string_view height = std::string_view(image_size).substr(0, x);
   const std::string_view width = x == std::string::npos ? height : std::string_view(image_size).substr(x + 1);

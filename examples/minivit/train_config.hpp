@@ -20,8 +20,9 @@ namespace minivit::cli {
 /// Everything that decides what a training does. The defaults train the `mini` model on photos.
 struct TrainConfig {
   struct Data {
-    std::string train, val;     // folders root/class/*.jpg
-    double val_fraction = 0.2;  // of data.train, if there is no data.val
+    std::string train, val, test;  // folders root/class/*.jpg
+    double val_fraction = 0.2;     // of data.train, if there is no data.val
+    double bad_fraction = 0.01;    // see too_many_bad
     // Of the preprocessing what data.* says; the whole of it is TrainConfig::preprocess().
     Preprocess preprocess{.fit = Preprocess::Fit::crop};
     std::string normalization = "imagenet";
@@ -74,6 +75,9 @@ struct TrainConfig {
 
   /// All settings and notes as YAML, which `read_yaml` reads back.
   std::string yaml() const;
+
+  /// Paths from the root on, so that they are the same wherever the run goes on.
+  void make_paths_absolute();
 
   Preprocess preprocess() const;
 

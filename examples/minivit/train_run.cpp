@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "class_weights.hpp"
+#include "images.hpp"
 #include "minivit/io/pretrained.hpp"
 #include "minivit/io/transfer.hpp"
 #include "minivit/vit.hpp"
@@ -23,6 +24,7 @@
 #include "run_classes.hpp"
 #include "run_lock.hpp"
 #include "stop_signal.hpp"
+#include "test_best.hpp"
 #include "text_table.hpp"
 #include "train_closing.hpp"
 #include "train_opening.hpp"
@@ -116,9 +118,16 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
                                          .drop_last = train_images.size() > batch_size,
                                          .seed = t.seed,
                                          .workers = c.data.workers,
+                                         .max_bad_fraction = c.data.bad_fraction,
+                                         .known_bad = images.train_bad,
                                          .on_skip = on_skip});
-  DataLoader val_loader(val_images,
-                        {.batch_size = batch_size, .workers = c.data.workers, .on_skip = on_skip});
+  // However many cannot be read, an epoch that is trained is not lost.
+  DataLoader val_loader(val_images, {.batch_size = batch_size,
+                                     .workers = c.data.workers,
+                                     .max_bad_fraction = 1.0,
+                                     .known_bad = images.val_bad,
+                                     .on_skip = on_skip});
+  for (const std::string& line : images.report.remarks()) log.note(line);
   const auto batches = static_cast<std::int64_t>(train_loader.batches_per_epoch()),
              steps = (batches - 1) / t.accumulate + 1;
   const auto schedule_of = [&](std::int64_t epochs) {
@@ -205,6 +214,19 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
     if (state.best_epoch > 0 && code == 0) say(next_lines(run));
     return code == 0 && !written ? 1 : code;
   };
+  // The last step of a run that is done.
+  const auto finish = [&](const char* status) {
+    if (images.test && state.best_epoch > 0) {
+      const Metrics test = test_best(
+          run, images, batch_size, c.data.workers, [&] { return !signals.received(); }, on_skip);
+      if (signals.received()) {
+        log.line(str_cat("interrupted in the test; to go on: minivit train --resume ", run.string()));
+        return end("interrupted", 128 + signals.received());
+      }
+      recorder.test(test);
+    }
+    return end(status, 0);
+  };
   const double session = now(), begin = session - state.seconds;
   const auto time_is_up = [&] { return t.time_limit > 0 && now() - session >= t.time_limit; };
 
@@ -214,7 +236,7 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
         log.line(str_cat("no better ", t.patience == 1 ? "epoch" : str_cat("one in ", t.patience, " epochs"),
                          ": stopped early; to go on all the same: minivit train --resume ", run.string(),
                          " training.patience=0"));
-        return end("early stop", 0);
+        return finish("early stop");
       }
       if (until_epoch > 0 && state.epoch >= until_epoch) return end("paused", 0);
 
@@ -288,7 +310,7 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
       save();
       if (better) save_best();
     }
-    return end("finished", 0);
+    return finish("finished");
   } catch (const NotFinite& e) {
     log.warning(e.what());
     if (state.best_epoch > 0) log.line(str_cat("the best model, of epoch ", state.best_epoch, ", is kept"));
@@ -347,10 +369,13 @@ int train_model(const std::filesystem::path& run, const TrainConfig& c, const Tr
 std::vector<NewFile> files_of(const TrainConfig& config, std::span<const std::string> overrides) {
   std::string list;
   for (const std::string& text : overrides) list += str_cat("- ", yaml_text(text), "\n");
-  return {{"config.yaml", config.yaml()}, {"overrides.yaml", list.empty() ? "[]\n" : list}};
+  TrainConfig everywhere = config;  // what was typed is in the list
+  everywhere.make_paths_absolute();
+  return {{"config.yaml", everywhere.yaml()}, {"overrides.yaml", list.empty() ? "[]\n" : list}};
 }
 
-int start_run(const TrainConfig& config, std::span<const std::string> overrides, std::int64_t until_epoch) {
+int start_run(TrainConfig config, std::span<const std::string> overrides, std::int64_t until_epoch) {
+  if (const std::string line = choose_splits(config); !line.empty()) say_line("minivit train", line);
   const TrainingImages images = TrainingImages::open(config);
   static_cast<void>(class_weights(config.training.class_weights, labels_of(images.train, images.train_part),
                                   images.classes()));  // for what it throws
@@ -363,7 +388,7 @@ int start_run(const TrainConfig& config, std::span<const std::string> overrides,
 int resume_run(const std::filesystem::path& folder, std::span<const std::string> overrides,
                std::int64_t until_epoch) {
   const std::filesystem::path run = std::filesystem::absolute(folder).lexically_normal();
-  const ResumedRun resumed = resumed_run(run, overrides);
+  ResumedRun resumed = resumed_run(run, overrides);
   const TrainConfig& config = resumed.config;
   const RunLock lock(run);
   const bool same_length = config.training.epochs == resumed.epochs_before;
@@ -371,6 +396,11 @@ int resume_run(const std::filesystem::path& folder, std::span<const std::string>
     std::printf("%s\n", printable(done).c_str());
     return 0;
   }
+  std::error_code error;
+  check<FileError>(std::filesystem::is_directory(config.data.train, error), config.data.train,
+                   ": the images are not there any more; if they were moved: minivit train --resume ",
+                   run.string(), " data.train=FOLDER");
+  choose_splits(resumed.config);
   const TrainingImages images = TrainingImages::open(config);
   return train_model(run, config, images, make_model(config, images, std::filesystem::exists(run / "last")),
                      until_epoch, &resumed);

@@ -15,11 +15,11 @@ namespace minivit::cli {
 /// Exit code of a training whose loss is not finite any more.
 inline constexpr int kNotFinite = 3;
 
-/// The files that a run folder begins with.
+/// The files that a run folder begins with: the settings with paths from the root on, and what was typed.
 std::vector<NewFile> files_of(const TrainConfig& config, std::span<const std::string> overrides);
 
 /// A new run. Nothing is written before everything is known to fit.
-int start_run(const TrainConfig& config, std::span<const std::string> overrides, std::int64_t until_epoch);
+int start_run(TrainConfig config, std::span<const std::string> overrides, std::int64_t until_epoch);
 
 /// Goes on with a run. Of its settings only those can be changed that do not change the result, and its
 /// length, see resume.hpp.

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "images.hpp"
 #include "job_process.hpp"
 #include "leaderboard.hpp"
 #include "minivit/core/atomic_file.hpp"
@@ -23,6 +24,7 @@
 #include "sweep.hpp"
 #include "terminal.hpp"
 #include "train_run.hpp"
+#include "training_images.hpp"
 #include "yaml.hpp"
 
 namespace minivit::cli {
@@ -216,7 +218,10 @@ int print_sweep(const SweepOptions& options, std::span<const std::string> overri
 
 int run_sweep(const SweepOptions& options, std::span<const std::string> overrides,
               const ResolveJob& resolve) {
-  const std::vector<Resolved> jobs = resolved_jobs(options, overrides, resolve);
+  std::vector<Resolved> jobs = resolved_jobs(options, overrides, resolve);
+  for (Resolved& one : jobs)
+    if (const std::string line = choose_splits(one.config); &one == &jobs.front() && !line.empty())
+      say_line("minivit train", line);
   const TrainConfig& first = jobs.front().config;
   std::error_code error;
   check<FileError>(std::filesystem::is_directory(first.data.train, error), first.data.train,

@@ -1,21 +1,36 @@
-// Training and validation images, opened and split.
+// Training, validation and test images: opened, split, looked at.
 #include "training_images.hpp"
 
 #include <numeric>
+#include <span>
+#include <system_error>
 #include <utility>
+
+#include "images.hpp"
+#include "minivit/core/utf8.hpp"
 #include "training_state.hpp"
 
 namespace minivit::cli {
 
-TrainingImages TrainingImages::open(const TrainConfig& c) {
+namespace {
+
+std::vector<std::size_t> all_of(const ImageFolder& folder) {
+  std::vector<std::size_t> all(folder.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  return all;
+}
+
+/// The folders, not looked at yet.
+TrainingImages open_folders(const TrainConfig& c) {
   const auto cache = static_cast<std::size_t>(c.data.cache_mb) << 20;
   ImageFolder train(c.data.train, c.train_transform(),
                     {.cache_bytes = cache, .fast_decode = c.data.fast_decode});
+  for (const std::string& name : train.classes())
+    check<FileError>(detail::is_utf8(name), (train.root() / name).native(),
+                     ": the name of this class is not UTF-8, as the files of a model are; rename the folder");
   if (!c.data.val.empty()) {
     ImageFolder val(c.data.val, c.preprocess(), {.classes = train.classes(), .cache_bytes = cache / 4});
-    std::vector<std::size_t> all_train(train.size()), all_val(val.size());
-    std::iota(all_train.begin(), all_train.end(), std::size_t{0});
-    std::iota(all_val.begin(), all_val.end(), std::size_t{0});
+    std::vector<std::size_t> all_train = all_of(train), all_val = all_of(val);
     return {std::move(train), std::move(val), std::move(all_train), std::move(all_val)};
   }
   auto [train_part, val_part] = stratified_split(train.labels(), c.data.val_fraction, c.training.seed);
@@ -25,6 +40,55 @@ TrainingImages TrainingImages::open(const TrainConfig& c) {
   return {std::move(train), std::move(val), std::move(train_part), std::move(val_part)};
 }
 
+/// Counts the images of a part by class and returns the places of those that cannot be read.
+std::vector<std::size_t> count(DataPart& part, const ImageFolder& folder,
+                               std::span<const std::size_t> samples,
+                               std::span<const image::ScannedFile> files) {
+  part.folder = folder.root();
+  part.by_class.assign(folder.classes().size(), 0);
+  std::vector<std::size_t> bad;
+  for (std::size_t place = 0; place < samples.size(); ++place) {
+    const std::size_t sample = samples[place];
+    if (files[sample].problem == image::FileProblem::none)
+      ++part.by_class[static_cast<std::size_t>(folder.labels()[sample])];
+    else
+      bad.push_back(place);
+  }
+  part.unreadable = bad.size();
+  return bad;
+}
+
+}  // namespace
+
+TrainingImages TrainingImages::open(const TrainConfig& c) {
+  TrainingImages images = open_folders(c);
+  if (!c.data.test.empty())
+    images.test.emplace(c.data.test, c.preprocess(), ImageFolderOptions{.classes = images.classes()});
+  DataScan scan;
+  DataReport& report = scan.report;
+  report.classes = images.classes();
+  const auto in_train = scan.scan(images.train, c.data.bad_fraction);
+  images.train_bad = count(report.train, images.train, images.train_part, in_train);
+  images.val_bad = count(report.val, images.val, images.val_part,
+                         c.data.val.empty() ? in_train : scan.scan(images.val, c.data.bad_fraction));
+  if (images.test)
+    images.test_bad =
+        count(report.test, *images.test, all_of(*images.test), scan.scan(*images.test, c.data.bad_fraction));
+  scan.finish();
+  images.report = std::move(report);
+  for (const std::string& line : images.report.remarks()) say_line("minivit train", line);
+
+  const auto refuse = [](const std::filesystem::path& folder, std::string_view which) {
+    throw FileError(str_cat(folder.native(), ": none of the images ", which, " can be read"));
+  };
+  for (std::size_t k = 0; k < images.report.train.by_class.size(); ++k)
+    if (images.report.train.by_class[k] == 0)
+      refuse(images.train.root() / images.classes()[k], "for training");
+  if (images.report.val.images() == 0) refuse(images.val.root(), "for validation");
+  if (images.test && images.report.test.images() == 0) refuse(images.test->root(), "for the test");
+  return images;
+}
+
 std::string TrainingImages::digest() const {
   const auto below = [](const ImageFolder& folder, std::size_t i) {
     return folder.paths()[i].lexically_relative(folder.root()).string();
@@ -32,6 +96,34 @@ std::string TrainingImages::digest() const {
   return data_digest(train_part.size() + val_part.size(), [&](std::size_t i) {
     return i < train_part.size() ? below(train, train_part[i]) : below(val, val_part[i - train_part.size()]);
   });
+}
+
+std::string choose_splits(TrainConfig& c) {
+  const auto splits_in = [](const std::string& folder) {
+    std::error_code error;
+    return std::filesystem::is_directory(folder, error) ? find_splits(folder) : FolderSplits();
+  };
+  std::string line;
+  const auto take = [&](std::string& setting, const std::filesystem::path& split, const char* what) {
+    if (split.empty()) return;
+    setting = split.native();
+    line += str_cat(line.empty() ? "" : ", ", what, " ", setting);
+  };
+  auto& data = c.data;
+  const bool has_val = !data.val.empty(), has_test = !data.test.empty();
+  if (const FolderSplits splits = splits_in(data.train)) {
+    check<FileError>(!splits.train.empty(), data.train, ": holds ",
+                     (splits.val.empty() ? splits.test : splits.val).filename().native(),
+                     "/, but no train/ beside it");
+    const std::string whole = data.train;
+    take(data.train, splits.train, "trained on");
+    if (!has_val) take(data.val, splits.val, "validated on");
+    if (!has_test) take(data.test, splits.test, "tested on");
+    line = str_cat(whole, " holds splits: ", line);
+  }
+  if (has_val) take(data.val, splits_in(data.val).val, "validated on");
+  if (has_test) take(data.test, splits_in(data.test).test, "tested on");
+  return line;
 }
 
 }  // namespace minivit::cli

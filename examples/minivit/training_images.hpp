@@ -2,19 +2,31 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "data_report.hpp"
 #include "minivit/vit.hpp"
 #include "train_config.hpp"
 
 namespace minivit::cli {
 
-/// The training images and those for validation: of a folder of their own, or a part of each class.
+/// The training images, those for validation (of a folder of their own, or a part of each class), and those
+/// for a test at the end. All of them have been looked at: what cannot be read is known.
+///
+/// What cannot be read stays in its part and is only passed over, so that it moves no other image, whether it
+/// is repaired or another one breaks between two sessions of a run.
 struct TrainingImages {
   ImageFolder train, val;
-  std::vector<std::size_t> train_part, val_part;  // indices
+  std::vector<std::size_t> train_part, val_part;  ///< indices
+  std::optional<ImageFolder> test{};
+  std::vector<std::size_t> train_bad{}, val_bad{},
+      test_bad{};  ///< unreadable: places in the parts, in `test`
+  DataReport report{};
 
+  /// Opens the folders and looks at every image. Throws FileError if too many cannot be read
+  /// (data.bad_fraction) or none of a class, after saying what is wrong on standard error.
   static TrainingImages open(const TrainConfig& c);
 
   const std::vector<std::string>& classes() const { return train.classes(); }
@@ -22,5 +34,10 @@ struct TrainingImages {
   /// What a resumed run must find again.
   std::string digest() const;
 };
+
+/// Where data.train, data.val or data.test is a folder of splits, puts the split in its place; data.train
+/// gives the other two where they are not set. Returns a line that says so; empty if there are no splits.
+/// Throws FileError.
+std::string choose_splits(TrainConfig& c);
 
 }  // namespace minivit::cli

@@ -4,6 +4,7 @@
 // that no tree is built and no alias is followed for a file of a stranger.
 #include "yaml.hpp"
 
+#include <yaml-cpp/binary.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
@@ -13,6 +14,7 @@
 #include <sstream>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/file.hpp"
@@ -29,9 +31,12 @@ class YamlEvents : public YAML::EventHandler {
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { scalar(mark, ""); }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { refuse(mark, "found an alias"); }
-  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
                 const std::string& text) override {
-    scalar(mark, text);
+    if (tag != "tag:yaml.org,2002:binary") return scalar(mark, text);
+    const std::vector<unsigned char> bytes = YAML::DecodeBase64(text);
+    if (bytes.empty() && !text.empty()) refuse(mark, "found !!binary that is not base64");
+    scalar(mark, {bytes.begin(), bytes.end()});
   }
 
  protected:

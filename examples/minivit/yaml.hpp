@@ -12,7 +12,8 @@
 
 namespace minivit::cli {
 
-/// Names with their values as text, in the file's order.
+/// Names with their values as text, in the file's order. A value that is marked !!binary is the bytes that it
+/// stands for, as the names of files are bytes.
 using SettingTexts = std::vector<std::pair<std::string, std::string>>;
 
 /// The largest YAML file that is read, in bytes.

@@ -9,8 +9,10 @@
 #include "minivit/autograd/tape.hpp"       // Var, NoGrad, Training, backward
 #include "minivit/core/check.hpp"          // errors and how they are worded
 #include "minivit/core/rng.hpp"            // random numbers keyed by (seed, epoch, sample)
+#include "minivit/data/folder_splits.hpp"  // train, val and test in one folder
 #include "minivit/data/image.hpp"          // decode and encode images
 #include "minivit/data/image_folder.hpp"   // root/class/*.jpg, resized, augmented, normalized
+#include "minivit/data/image_scan.hpp"     // which files cannot be images, before they are needed
 #include "minivit/data/loader.hpp"         // batches, loaded in the background
 #include "minivit/data/sampler.hpp"        // classes of different sizes, equally often
 #include "minivit/train/loop.hpp"          // AdamW, SGD, schedule, EMA, train_epoch, evaluate

@@ -187,8 +187,8 @@ TEST_CASE("a batch without a readable sample is passed over") {
 
 TEST_CASE("too many unreadable samples end the run") {
   for (const int workers : {0, 2}) {
-    Numbers data(200);
-    data.bad = {10, 20, 30};
+    Numbers data(500);
+    for (std::size_t i = 1; i <= 10; ++i) data.bad.insert(10 * i);
     DataLoader loader(data, {.batch_size = 8, .workers = workers});
     loader.start(0);
     Batch batch;
@@ -197,11 +197,67 @@ TEST_CASE("too many unreadable samples end the run") {
       while (loader.next(batch)) ++batches;
     });
     CHECK(message ==
-          "loader: 3 of 200 samples cannot be read, more than 1 %; remove or repair them. The first:\n"
-          "  number 10: is bad\n  number 20: is bad\n  number 30: is bad");
-    CHECK(batches == 3);
+          "loader: 10 of 500 samples cannot be read, more than 1 %; remove or repair them. The first:\n"
+          "  number 10: is bad\n  number 20: is bad\n  number 30: is bad\n  number 40: is bad\n"
+          "  number 50: is bad");
+    CHECK(batches == 12);
     CHECK_FALSE(loader.next(batch));
-    CHECK(loader.skipped().size() == 3);
+    CHECK(loader.skipped().size() == 10);
+  }
+}
+
+TEST_CASE("fewer than ten are no reason to give up, unless none may be unreadable") {
+  CHECK_FALSE(too_many_bad(0, 10, 0.01));
+  CHECK_FALSE(too_many_bad(9, 12, 0.01));
+  CHECK(too_many_bad(10, 12, 0.01));
+  CHECK_FALSE(too_many_bad(10, 1000, 0.01));
+  CHECK(too_many_bad(11, 1000, 0.01));
+  CHECK_FALSE(too_many_bad(0, 12, 0));
+  CHECK(too_many_bad(1, 1'000'000, 0));
+  CHECK_FALSE(too_many_bad(12, 12, 1));
+}
+
+TEST_CASE("samples that are known to be bad are not tried, move no other, and count") {
+  for (const int workers : {0, 2}) {
+    Numbers data(40);
+    data.bad = {3, 5, 17};
+    const LoaderOptions tried{.batch_size = 8, .shuffle = true, .seed = 4, .workers = workers};
+    LoaderOptions known = tried;
+    known.known_bad = {3, 5, 17};
+    const Seen expected = run(data, tried);
+    data.loads = 0;
+    DataLoader loader(data, known);
+    Seen seen;
+    for (const Batch& batch : loader.epoch(0)) note(seen, batch);
+    CHECK(seen == expected);
+    CHECK(loader.skipped().empty());
+    CHECK(data.loads == 37);
+    data.bad.insert(7);
+    known.max_bad_fraction = 0.099;
+    known.known_bad = {3, 5, 17, 20, 21, 22, 23, 24, 25};
+    CHECK(
+        message_of<Error>([&] { run(data, known); }).starts_with("loader: 10 of 40 samples cannot be read"));
+    known.known_bad = {40};
+    CHECK(message_of<ConfigError>([&] { run(data, known); }) == "loader: known_bad names sample 40 of 40");
+  }
+}
+
+TEST_CASE("what the system does not read is no bad sample") {
+  struct Unread : Numbers {
+    using Numbers::Numbers;
+    int load(std::size_t i, Rng& rng, float* out) const {
+      if (i == 6) throw AccessError("cannot read number 6: Input/output error");
+      return Numbers::load(i, rng, out);
+    }
+  };
+  for (const int workers : {0, 2}) {
+    const Unread data(12);
+    DataLoader loader(data, {.batch_size = 4, .workers = workers, .max_bad_fraction = 1.0});
+    loader.start(0);
+    Batch batch;
+    REQUIRE(loader.next(batch));
+    CHECK(message_of<AccessError>([&] { loader.next(batch); }) == "cannot read number 6: Input/output error");
+    CHECK(loader.skipped().empty());
   }
 }
 

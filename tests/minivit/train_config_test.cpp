@@ -99,6 +99,8 @@ TEST_CASE("settings that contradict each other") {
 
 TEST_CASE("every setting reaches its place") {
   const TrainConfig c = config_of({"data.val=v",
+                                   "data.test=t",
+                                   "data.bad_fraction=0.05",
                                    "data.val_fraction=0.3",
                                    "data.fit=squash",
                                    "data.crop_pct=0.9",
@@ -140,6 +142,8 @@ TEST_CASE("every setting reaches its place") {
                                    "training.seed=42",
                                    "output.dir=o"});
   CHECK(c.data.val == "v");
+  CHECK(c.data.test == "t");
+  CHECK(c.data.bad_fraction == 0.05);
   CHECK(c.data.val_fraction == 0.3);
   CHECK_FALSE(c.data.fast_decode);
   CHECK(config_of({}).data.fast_decode);

@@ -56,6 +56,21 @@ TEST_CASE_FIXTURE(Files, "sections become names with dots, scalars stay the text
   CHECK(all[0].origin == (folder.path() / "c.yaml").string() + ": line 2, column 7");
 }
 
+TEST_CASE_FIXTURE(Files, "names that are not UTF-8 are written as bytes and read back") {
+  for (const std::string name : {"caf\xe9", "\xff", "/photos/\xc3\x28 \"x\" # y\n", "\xe9\xff\x1b[2J"}) {
+    CAPTURE(name);
+    const std::string text = yaml_text(name);
+    CHECK(text.starts_with("!!binary \""));
+    CHECK(text.find('\n') == std::string::npos);
+    CHECK(text.find('\x1b') == std::string::npos);
+    CHECK(read("data:\n  train: " + text + "\n  val: x\n") == "data.train=" + name + "\ndata.val=x\n");
+    CHECK(read_yaml_list(write("list.yaml", "- " + text + "\n- b\n")) == std::vector<std::string>{name, "b"});
+  }
+  CHECK(yaml_text("caf\xc3\xa9") == "\"caf\xc3\xa9\"");
+  CHECK(complaint("data:\n  train: !!binary \"?\"\n") ==
+        "c.yaml: line 2, column 10: found !!binary that is not base64");
+}
+
 TEST_CASE_FIXTURE(Files, "defaults come first and can be taken back") {
   write("base.yaml", "training: {lr: 0.1, epochs: 5}\n");
   write("more.yaml", "defaults: base\ntraining: {epochs: 7}\n");

@@ -11,6 +11,16 @@
 
 #include "minivit/core/check.hpp"
 
+namespace minivit::inline MINIVIT_ABI {
+
+/// A file that the system does not open or read: no permission, an error of the disk, too many open files, no
+/// memory. It says nothing about what is in the file, and may be over when it is tried again.
+struct AccessError : FileError {
+  using FileError::FileError;
+};
+
+}  // namespace minivit::inline MINIVIT_ABI
+
 namespace minivit::inline MINIVIT_ABI::io {
 
 namespace detail {
@@ -54,7 +64,8 @@ int sync(const std::filesystem::path& path);
 /// A regular file opened for reading at any position. Reading is thread-safe.
 class InputFile {
  public:
-  /// Throws FileError if the file cannot be opened or is not a regular file (a directory, a pipe, a device).
+  /// Throws AccessError if the file cannot be opened, FileError if it is a link to nothing or no regular file
+  /// (a directory, a pipe, a device).
   explicit InputFile(const std::filesystem::path& path);
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
@@ -62,12 +73,15 @@ class InputFile {
   /// Bytes in the file when it was opened.
   [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
 
-  /// Reads exactly `bytes` bytes from position `offset` on. Throws FileError if they cannot all be read, for
-  /// example because the file has become shorter since it was opened.
+  /// Reads exactly `bytes` bytes from position `offset` on. Throws AccessError if the system does not read
+  /// them, FileError if they are not there because the file has become shorter since it was opened.
   void read_at(std::uint64_t offset, void* into, std::size_t bytes) const;
 
  private:
-  [[noreturn]] void fail(std::string_view why) const;
+  template <class E = FileError>
+  [[noreturn]] void fail(std::string_view why) const {
+    throw E(str_cat("cannot read ", path_.native(), ": ", why));
+  }
 
   std::filesystem::path path_;
   detail::FileDescriptor fd_;
@@ -121,7 +135,11 @@ MINIVIT_INLINE InputFile::InputFile(const std::filesystem::path& path) : path_(p
   fd_ = detail::FileDescriptor(
       detail::retried([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); }));
   struct stat status {};
-  if (!fd_ || ::fstat(fd_.get(), &status) != 0) fail(detail::reason(errno));
+  if (!fd_ || ::fstat(fd_.get(), &status) != 0) {
+    const int error = errno;
+    const bool by_link = (error == ENOENT || error == ELOOP) && ::lstat(path.c_str(), &status) == 0;
+    by_link ? fail(detail::reason(error)) : fail<AccessError>(detail::reason(error));
+  }
   if (S_ISDIR(status.st_mode)) fail("expected a file, found a directory");
   if (!S_ISREG(status.st_mode)) fail("expected a regular file, found a device, pipe or socket");
   size_ = static_cast<std::uint64_t>(status.st_size);
@@ -134,16 +152,12 @@ MINIVIT_INLINE void InputFile::read_at(std::uint64_t offset, void* into, std::si
     const std::size_t step = std::min(bytes, kMaxStep);
     const ssize_t n =
         detail::retried([&] { return ::pread(fd_.get(), out, step, static_cast<off_t>(offset)); });
-    if (n < 0) fail(detail::reason(errno));
+    if (n < 0) fail<AccessError>(detail::reason(errno));
     if (n == 0) fail(str_cat("it ends at byte ", offset, ", ", bytes, " more were expected"));
     out += n;
     offset += static_cast<std::uint64_t>(n);
     bytes -= static_cast<std::size_t>(n);
   }
-}
-
-MINIVIT_INLINE void InputFile::fail(std::string_view why) const {
-  throw FileError(str_cat("cannot read ", path_.native(), ": ", why));
 }
 
 MINIVIT_INLINE std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) {

@@ -11,6 +11,7 @@
 #include "minivit/core/rng.hpp"
 #include "minivit/data/dataset.hpp"
 #include "minivit/data/image.hpp"
+#include "minivit/data/image_files.hpp"
 #include "minivit/data/transform.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -37,14 +38,15 @@ struct ImageFolderOptions {
 
 /// The data set of the images `root/class/**/*.{jpg,jpeg,png,bmp}` (the suffixes of image::image_formats(),
 /// in upper or lower case). Labels number the classes in the order of their names (byte by byte); samples are
-/// sorted by class, then by path. Hidden files and folders are ignored, linked folders are entered, each
-/// folder once. The transform is any image::PlaneTransform. Copies share one cache. Satisfies
-/// Dataset.
+/// sorted by class, then by path. Hidden files and folders are passed over, linked folders are entered, each
+/// folder once and for the nearest class: see image::find_image_files. The transform is any
+/// image::PlaneTransform. Copies share one cache. Satisfies Dataset.
 class ImageFolder {
  public:
-  /// Looks for images; reads none of them. Throws FileError if `root` is no folder, cannot be read or holds
-  /// no images, if a class holds none, if there is only one class and no list of classes was given, or if a
-  /// class is not in that list (classes of the list that are not there are fine).
+  /// Looks for images; reads none of them. Throws FileError if `root` is no folder or holds no images, if a
+  /// folder in it cannot be read, if a class holds no images or is the folder of another one, if there is
+  /// only one class and no list of classes was given, or if a class is not in that list (classes of the list
+  /// that are not there are fine).
   explicit ImageFolder(std::filesystem::path root, image::Transform transform = Preprocess{},
                        ImageFolderOptions options = {});
 
@@ -63,12 +65,19 @@ class ImageFolder {
   [[nodiscard]] const std::vector<std::filesystem::path>& paths() const noexcept { return paths_; }
   [[nodiscard]] std::string name(std::size_t index) const { return paths_.at(index).native(); }
 
+  /// Image files of formats that are not read, in all classes.
+  [[nodiscard]] const image::SuffixCounts& not_read() const noexcept { return not_read_; }
+  /// Images beside the folders of the classes: they belong to none.
+  [[nodiscard]] std::size_t beside() const noexcept { return beside_; }
+
   /// Decodes sample `index`, transforms it into (C, H, W) at `out` and returns its label. Thread-safe.
-  /// Throws FileError naming the file if it cannot be decoded, Error if there is no such sample.
+  /// Throws FileError naming the file if its content cannot be decoded, Error if there is no such sample;
+  /// what is not the content's fault is another error that names the file: AccessError if the system does not
+  /// read it, Error if there is no memory for it.
   int load(std::size_t index, Rng& rng, float* out) const;
 
  private:
-  void add_class(const std::filesystem::path& folder);
+  void add_class(const std::filesystem::path& folder, image::ImageFiles files);
 
   // Decoded, for the draws that `rng` is about to make, and prepared by the transform.
   std::shared_ptr<const image::Decoded> load_image(std::size_t index, const Rng& rng) const;
@@ -78,6 +87,8 @@ class ImageFolder {
   std::vector<std::string> classes_;
   std::vector<std::filesystem::path> paths_;
   std::vector<int> labels_;
+  image::SuffixCounts not_read_;
+  std::size_t beside_ = 0;
   bool fast_decode_ = false;
   std::int64_t max_pixels_ = image::kDefaultMaxPixels;
   std::shared_ptr<image::detail::ImageCache> cache_;  // null: nothing is kept
@@ -89,11 +100,12 @@ static_assert(Dataset<ImageFolder>);
 
 #if MINIVIT_DEFINITIONS
 #include <algorithm>
-#include <set>
+#include <new>
 #include <system_error>
 #include <utility>
 
 #include "minivit/core/check.hpp"
+#include "minivit/core/file.hpp"
 #include "minivit/data/image_cache.hpp"
 #include "minivit/data/image_formats.hpp"
 
@@ -101,31 +113,39 @@ namespace minivit::inline MINIVIT_ABI {
 
 namespace detail {
 
-/// Entries of a folder without hidden ones, sorted by path. Throws FileError if it cannot be read.
-inline std::vector<std::filesystem::path> visible_entries(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> entries;
-  std::error_code error;
-  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-    if (!it->path().filename().native().starts_with('.')) entries.push_back(it->path());
-  check<FileError>(!error, folder.native(), ": cannot be read: ", error.message());
-  std::ranges::sort(entries, {}, &std::filesystem::path::native);
-  return entries;
+/// Throws FileError that names the folders of which the files could not be listed, if there are any.
+inline void check_open(std::span<const image::ImageFiles> classes) {
+  std::vector<std::string> closed;
+  for (const image::ImageFiles& files : classes)
+    closed.insert(closed.end(), files.closed.begin(), files.closed.end());
+  if (closed.empty()) return;
+  constexpr std::size_t kNamed = 10;
+  std::string message;
+  for (std::size_t i = 0; i < std::min(closed.size(), kNamed); ++i)
+    message += str_cat(i == 0 ? "" : "; ", closed[i]);
+  if (closed.size() > kNamed) message += str_cat("; and ", closed.size() - kNamed, " more");
+  throw FileError(message);
 }
 
-/// Appends the images in `folder` and below. `seen` holds the folders entered so far: none is entered twice,
-/// so that links may point anywhere.
-inline void collect_images(const std::filesystem::path& folder, std::set<std::string>& seen,
-                           std::vector<std::filesystem::path>& images) {
+/// Throws FileError if two classes are one folder, by way of links.
+inline void check_different(std::span<const std::filesystem::path> folders) {
+  std::vector<std::pair<std::string, const std::filesystem::path*>> real;
   std::error_code error;
-  const auto real = std::filesystem::canonical(folder, error);
-  check<FileError>(!error, folder.native(), ": cannot be read: ", error.message());
-  if (!seen.insert(real.native()).second) return;
-  for (const auto& entry : visible_entries(folder)) {
-    if (std::filesystem::is_directory(entry, error))
-      collect_images(entry, seen, images);
-    else if (image::has_image_suffix(entry))
-      images.push_back(entry);  // also what turns out to be unreadable: it is named when it is loaded
-  }
+  for (const auto& folder : folders)
+    real.emplace_back(std::filesystem::canonical(folder, error).native(), &folder);
+  std::ranges::stable_sort(real, {}, [](const auto& entry) { return entry.first; });
+  for (std::size_t i = 1; i < real.size(); ++i)
+    check<FileError>(real[i].first != real[i - 1].first || real[i].first.empty(), real[i].second->native(),
+                     ": is the same folder as ", real[i - 1].second->native(),
+                     "; an image has one class, remove one of the two links");
+}
+
+/// "12 .heic files" and so on.
+inline std::string suffix_text(const image::SuffixCounts& counts) {
+  std::string text;
+  for (const auto& [suffix, count] : counts)
+    text += str_cat(text.empty() ? "" : ", ", count, " ", suffix, count == 1 ? " file" : " files");
+  return text;
 }
 
 }  // namespace detail
@@ -141,42 +161,49 @@ MINIVIT_INLINE ImageFolder::ImageFolder(std::filesystem::path root, image::Trans
   check<FileError>(std::filesystem::is_directory(root_, error), root_.native(),
                    ": not a folder, expected one with a sub-folder of images for each class",
                    error ? str_cat(" (", error.message(), ")") : "");
-  std::vector<std::filesystem::path> folders;
-  for (auto& entry : detail::visible_entries(root_))
-    if (std::filesystem::is_directory(entry, error)) folders.push_back(std::move(entry));
+  const std::vector<std::filesystem::path> folders = image::visible_folders(root_);
   check<FileError>(!folders.empty(), root_.native(), ": holds no folders, expected one for each class");
 
   const bool any_class = classes_.empty();
   check<FileError>(!any_class || folders.size() > 1, root_.native(), ": holds only the class \"",
-                   folders.front().filename().string(), "\", expected at least two");
+                   folders.front().filename().native(), "\", expected at least two");
   if (any_class)
-    for (const auto& folder : folders) classes_.push_back(folder.filename().string());
-  for (const auto& folder : folders) add_class(folder);
+    for (const auto& folder : folders) classes_.push_back(folder.filename().native());
+  detail::check_different(folders);
+  std::vector<image::ImageFiles> files = image::find_image_files(folders);
+  detail::check_open(files);
+  for (std::size_t i = 0; i < folders.size(); ++i) add_class(folders[i], std::move(files[i]));
+  for (const auto& entry : image::detail::visible_entries(root_, error))
+    beside_ += image::has_image_suffix(entry.path()) && !entry.is_directory(error);
   if (options.cache_bytes > 0) cache_ = std::make_shared<image::detail::ImageCache>(options.cache_bytes);
 }
 
 MINIVIT_INLINE int ImageFolder::load(std::size_t index, Rng& rng, float* out) const {
   check(index < size(), "ImageFolder: sample ", index, " of ", size());
-  transform_.finish(*load_image(index, rng), rng, out);
+  try {
+    transform_.finish(*load_image(index, rng), rng, out);
+  } catch (const std::bad_alloc&) {
+    throw Error(str_cat(paths_[index].native(), ": there is no memory left to decode it"));
+  }
   return labels_[index];
 }
 
-MINIVIT_INLINE void ImageFolder::add_class(const std::filesystem::path& folder) {
-  const auto known = std::find(classes_.begin(), classes_.end(), folder.filename().string());
-  check<FileError>(known != classes_.end(), folder.native(), ": class \"", folder.filename().string(),
-                   "\" is not among the ", classes_.size(),
-                   " known classes; remove the folder or train with it");
-  std::set<std::string> seen;
-  std::vector<std::filesystem::path> images;
-  detail::collect_images(folder, seen, images);
-  check<FileError>(!images.empty(), folder.native(), ": class \"", folder.filename().string(),
-                   "\" holds no images (", image::detail::format_suffixes(),
-                   "); add some or remove the folder");
-  std::ranges::sort(images, {}, &std::filesystem::path::native);
-  for (auto& image : images) {
+MINIVIT_INLINE void ImageFolder::add_class(const std::filesystem::path& folder, image::ImageFiles files) {
+  const std::string name = folder.filename().native();
+  const auto known = std::find(classes_.begin(), classes_.end(), name);
+  check<FileError>(known != classes_.end(), folder.native(), ": class \"", name, "\" is not among the ",
+                   classes_.size(), " known classes; remove the folder or train with it");
+  check<FileError>(!files.paths.empty(), folder.native(), ": class \"", name, "\" holds no images (",
+                   image::detail::format_suffixes(), ")",
+                   files.not_read.empty()
+                       ? ""
+                       : str_cat(", only ", detail::suffix_text(files.not_read), ", which are not read"),
+                   "; add some or remove the folder");
+  for (auto& image : files.paths) {
     paths_.push_back(std::move(image));
     labels_.push_back(static_cast<int>(known - classes_.begin()));
   }
+  for (const auto& [suffix, count] : files.not_read) not_read_[suffix] += count;
 }
 
 MINIVIT_INLINE std::shared_ptr<const image::Decoded> ImageFolder::load_image(std::size_t index,

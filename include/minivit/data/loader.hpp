@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "minivit/core/check.hpp"
+#include "minivit/core/file.hpp"
 #include "minivit/core/rng.hpp"
 #include "minivit/core/thread.hpp"
 #include "minivit/data/dataset.hpp"
@@ -44,19 +45,29 @@ struct LoaderOptions {
   int workers = 1;         ///< background threads, 0 to 256; 0: samples are loaded when they are asked for
   int prefetch = 2;        ///< batches loaded ahead, 1 to 1024
 
-  /// More distinct unreadable samples than this share of the data set end the run.
+  /// More distinct unreadable samples than this share of the data set end the run, see `too_many_bad`.
   double max_bad_fraction = 0.01;
+  /// Samples that are known to be unreadable: they are left out without a try and without a word, but count.
+  std::vector<std::size_t> known_bad{};
   /// Told of each unreadable sample once, on the thread of `next`.
   std::function<void(const std::string&)> on_skip{};
 };
+
+/// True if `bad` of `all` samples that cannot be read are more than the share `max_fraction`, and at least
+/// ten: fewer are no reason to give up, however few there are in all, unless the share is 0.
+[[nodiscard]] inline bool too_many_bad(std::size_t bad, std::size_t all, double max_fraction) {
+  constexpr std::size_t kFew = 10;
+  return static_cast<double>(bad) > max_fraction * static_cast<double>(all) &&
+         (bad >= kFew || max_fraction == 0);
+}
 
 /// Goes through a data set in batches. The order is drawn from (seed, epoch) and what is random in a sample
 /// from (seed, epoch, index, how often it came before), so the batches are the same bit for bit with any
 /// number of workers, and an epoch can be resumed at any batch.
 ///
 /// A sample whose `load` throws FileError is left out of its batch, which gets smaller; no other sample
-/// moves. Any other exception of `load` comes out of `next`. Not thread-safe itself; the data set must
-/// outlive the loader.
+/// moves. Any other exception of `load`, AccessError among them, comes out of `next`: what the machine does
+/// must not decide what is trained on. Not thread-safe itself; the data set must outlive the loader.
 template <Dataset D>
 class DataLoader {
  public:
@@ -74,6 +85,11 @@ class DataLoader {
     check<ConfigError>(options_.max_bad_fraction >= 0 && options_.max_bad_fraction <= 1,
                        "loader: max_bad_fraction is ", options_.max_bad_fraction, ", expected 0 to 1");
     check<ConfigError>(size_ > 0, "loader: the data set is empty");
+    known_bad_.assign(size_, 0);
+    for (const std::size_t index : options_.known_bad) {
+      check<ConfigError>(index < size_, "loader: known_bad names sample ", index, " of ", size_);
+      known_bad_[index] = 1;
+    }
     check<ConfigError>(batches_per_epoch() > 0, "loader: batch_size ", options_.batch_size,
                        " with drop_last leaves nothing of ", size_, " samples");
     options_.batch_size = std::min(options_.batch_size, size_);  // buffers need not be larger
@@ -231,17 +247,20 @@ class DataLoader {
     const std::size_t batch = position / options_.batch_size, place = position % options_.batch_size;
     const std::size_t index = order_[position];
     Slot& slot = slots_[batch % slots_.size()];
+    if (known_bad_[index]) return;
     try {
       const std::size_t times = times_.empty() ? 0 : times_[position];  // it came before
       Rng rng(options_.seed ^ detail::kAugmentSeed, epoch_, index + times * size_);
       slot.labels[place] = dataset_.load(index, rng, slot.images.data() + place * sample_size_);
-    } catch (const FileError& error) {
+    } catch (const AccessError&) { keep_error(slot); } catch (const FileError& error) {
       slot.failures[place] = error.what();
       if (slot.failures[place].empty()) slot.failures[place] = "cannot be read";
-    } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (!slot.error) slot.error = std::current_exception();
-    }
+    } catch (...) { keep_error(slot); }
+  }
+
+  void keep_error(Slot& slot) {
+    const std::lock_guard lock(mutex_);
+    if (!slot.error) slot.error = std::current_exception();
   }
 
   // A worker: takes samples in order, as long as there is a slot for them.
@@ -269,6 +288,7 @@ class DataLoader {
     float* const data = slot.images.data();
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t index = order_[begin + i];
+      if (known_bad_[index]) continue;
       if (!slot.failures[i].empty()) {
         skip(index, slot.failures[i]);
         continue;
@@ -289,10 +309,10 @@ class DataLoader {
         bad_.emplace(index, reason.starts_with(name) ? reason : str_cat(name, ": ", reason));
     if (!is_new) return;
     if (options_.on_skip) options_.on_skip(it->second);
-    if (static_cast<double>(bad_.size()) <= options_.max_bad_fraction * static_cast<double>(size_)) return;
-    std::string message =
-        str_cat("loader: ", bad_.size(), " of ", size_, " samples cannot be read, more than ",
-                options_.max_bad_fraction * 100, " %; remove or repair them. The first:");
+    const std::size_t all_bad = bad_.size() + options_.known_bad.size();
+    if (!too_many_bad(all_bad, size_, options_.max_bad_fraction)) return;
+    std::string message = str_cat("loader: ", all_bad, " of ", size_, " samples cannot be read, more than ",
+                                  options_.max_bad_fraction * 100, " %; remove or repair them. The first:");
     std::size_t shown = 0;
     for (const auto& [bad, text] : bad_) {
       if (++shown > 5) break;
@@ -316,6 +336,7 @@ class DataLoader {
   Shape sample_shape_;
 
   std::uint64_t epoch_ = 0;
+  std::vector<char> known_bad_;             // by sample
   std::vector<std::size_t> order_;          // samples of the data set in the order of the epoch
   std::vector<std::size_t> times_;          // how often each of them came before; empty: never
   std::size_t end_ = 0;                     // samples of the epoch

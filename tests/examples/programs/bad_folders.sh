@@ -21,11 +21,6 @@ test_bad_folders() {
   bad "nowhere: not a folder" "$scratch/fine" data.val="$scratch/nowhere"
   absent "$out"
 
-  # An image of which only the beginning is there, or nothing: more than one in a hundred.
-  two_classes "$scratch/broken"
-  : >"$scratch/broken/one/empty.png"
-  refused_training "$scratch/broken" "empty.png"
-
   if [[ $(id -u) != 0 ]]; then
     two_classes "$scratch/locked"
     chmod 000 "$scratch/locked/one"
