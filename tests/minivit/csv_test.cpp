@@ -9,6 +9,7 @@
 #include <string>
 
 #include "data/fixture.hpp"
+#include "support/file_size_limit.hpp"
 #include "support/message_of.hpp"
 
 using namespace minivit;
@@ -65,6 +66,34 @@ TEST_CASE("texts with commas, quotes and ends of lines are one field, and one ro
 TEST_CASE("a full disk leaves whole lines") {
   if (!fs::exists("/dev/full")) return;
   CHECK(message_of<FileError>([] { CsvFile("/dev/full", "a,b"); }).starts_with("cannot write /dev/full: "));
+  const fixture::TemporaryFolder folder;
+  const fs::path path = folder.path() / "a.csv";
+  CsvFile file(path, "a,b");
+  file.row(1, 2);
+  {
+    const FileSizeLimit limit(12);  // room for a part of the next row
+    CHECK(message_of<FileError>([&] { file.row(123456, 123456); }) ==
+          str_cat("cannot write ", path.string(), ": File too large"));
+  }
+  CHECK(io::read_file(path, 1000) == "a,b\n1,2\n");
+  file.row(3, 4);
+  CHECK(io::read_file(path, 1000) == "a,b\n1,2\n3,4\n");
+}
+
+TEST_CASE("who reads a table that is cut back sees all of the old rows or those that are kept") {
+  const fixture::TemporaryFolder folder;
+  const fs::path path = folder.path() / "a.csv";
+  {
+    CsvFile file(path, "a,b");
+    for (int i = 0; i < 3; ++i) file.row(i, i);
+  }
+  const io::InputFile reader(path);  // began to read before
+  CsvFile again(path, "a,b", 1);
+  again.row(7, 7);
+  std::string seen(static_cast<std::size_t>(reader.size()), ' ');
+  reader.read_at(0, seen.data(), seen.size());
+  CHECK(seen == "a,b\n0,0\n1,1\n2,2\n");
+  CHECK(io::read_file(path, 1000) == "a,b\n0,0\n7,7\n");
 }
 
 TEST_CASE("what is read: columns by name, the last line only if it is whole") {
