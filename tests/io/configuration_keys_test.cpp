@@ -174,3 +174,28 @@ TEST_CASE("the processor that is not named is the one of the model's type; newer
   });
   CHECK(load_pretrained(copy.path()).model.preprocess == expected);
 }
+
+TEST_CASE(
+    "configuration files: numbers that no model has are refused before anything is computed with them") {
+  const std::int64_t huge = std::int64_t{1} << 62;
+  for (const char* const key : {"img_size", "patch_size", "embed_dim", "depth", "num_heads", "reg_tokens"})
+    for (const Json& number : {Json(huge), Json(-huge), Json(0)}) {
+      CAPTURE(std::string(key));
+      for (const char* const model : {"timm_vit", "timm_by_name"})
+        CHECK((complaint(model, "config.json", [&](Json& json) { json["model_args"][key] = number; }) != "" ||
+               number == 0));
+    }
+  for (const Json& ratio : {Json(1e300), Json(-1e300), Json(1e-300), Json(0)})
+    CHECK(complaint("timm_vit", "config.json",
+                    [&](Json& json) { json["model_args"]["mlp_ratio"] = ratio; }) != "");
+  for (const char* const key : {"image_size", "patch_size", "hidden_size", "num_hidden_layers",
+                                "num_attention_heads", "intermediate_size", "num_channels"})
+    for (const Json& number : {Json(huge), Json(-huge), Json(0), Json(1e300)}) {
+      CAPTURE(std::string(key));
+      CHECK(complaint("hf_vit", "config.json", [&](Json& json) { json[key] = number; }) != "");
+    }
+  for (const double ratio : {1e300, -1.0, 0.0, 65.0})
+    CHECK(complaint("hf_dinov2", "config.json", [&](Json& json) { json["mlp_ratio"] = ratio; }) != "");
+  for (const Json& size : {Json(huge), Json(-1), Json(0)})
+    CHECK(complaint("hf_dinov2", "preprocessor_config.json", [&](Json& json) { json["size"] = size; }) != "");
+}

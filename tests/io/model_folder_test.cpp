@@ -372,7 +372,7 @@ TEST_CASE("values that are wrong in config.json are named with the file") {
   wrong_type("\"global_pool\": \"token\",\n    \"class", "\"global_pool\": \"map\",\n    \"class",
              "global_pool");
   wrong_type("\"cat\"", "\"cat\", \"cow\"", "label_names has 4 names for 3 classes");
-  wrong_type("\"cat\"", "7", "label_names");
+  wrong_type("\"cat\"", "true", "label_names has no text for class 0");
   wrong_type("\"mean\": [", "\"mean\": [0.1,", "mean has 4 numbers, expected 3");
   wrong_type("\"img_size\": [", "\"img_size\": [8,", "img_size has 3 numbers");
   wrong_type("{", "[", "config.json");
