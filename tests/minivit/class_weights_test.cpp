@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "minivit/core/check.hpp"
 #include "support/message_of.hpp"
 
 using namespace minivit;
