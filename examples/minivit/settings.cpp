@@ -16,15 +16,22 @@ std::string yaml_text(std::string_view text) {
     const auto* const bytes = reinterpret_cast<const unsigned char*>(text.data());
     return str_cat("!!binary \"", YAML::EncodeBase64(bytes, text.size()), "\"  # ", printable(text));
   }
+  constexpr char kHex[] = "0123456789abcdef";
   std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) {  // YAML's escape by number
-      constexpr char kHex[] = "0123456789abcdef";
-      out += {'\\', 'x', kHex[c >> 4], kHex[c & 15]};
+  while (!text.empty()) {
+    const std::string_view character = text.substr(0, std::max<std::size_t>(1, detail::utf8_length(text)));
+    text.remove_prefix(character.size());
+    if (!detail::steers_terminal(character)) {
+      if (character == "\"" || character == "\\") out += '\\';
+      out += character;
       continue;
     }
-    out += c;
+    // YAML's escape by number: of one byte, or of a character of two or three.
+    unsigned code = static_cast<unsigned char>(character[0]);
+    if (character.size() > 1) code &= character.size() == 2 ? 0x1Fu : 0x0Fu;
+    for (const char c : character.substr(1)) code = code << 6 | (static_cast<unsigned char>(c) & 0x3Fu);
+    out += character.size() == 1 ? "\\x" : "\\u";
+    for (int shift = character.size() == 1 ? 4 : 12; shift >= 0; shift -= 4) out += kHex[code >> shift & 0xF];
   }
   return out + "\"";
 }

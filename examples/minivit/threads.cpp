@@ -1,4 +1,4 @@
-// Threads, tried before the library takes those that it gets.
+// Threads, tried before the work begins.
 #include "threads.hpp"
 
 #include <algorithm>
@@ -33,14 +33,13 @@ int startable(int wanted) {
 void start_threads() {
   const int wanted = std::min(num_threads(), 256), found = startable(wanted);
   if (found < wanted) {
-    std::fprintf(
-        stderr,
-        "minivit: only %d of %d threads can be started; goes on with these. The limits of the process "
-        "say how many: ulimit -u, ulimit -v\n",
-        found, wanted);
+    std::fprintf(stderr,
+                 "minivit: only %d of %d threads can be started; goes on with these. The limits of the "
+                 "process say how many: ulimit -u, ulimit -v\n",
+                 found, wanted);
     set_num_threads(found);
   }
-  parallel_for(found, 1, [](std::int64_t, std::int64_t) {});  // the library keeps its threads
+  parallel_for(found, 1, [](std::int64_t, std::int64_t) {});  // they are kept from now on
 }
 
 }  // namespace minivit::cli

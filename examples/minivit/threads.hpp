@@ -3,8 +3,8 @@
 
 namespace minivit::cli {
 
-/// Starts them. Where the system refuses some (ulimit -u, ulimit -v), says so and goes on with the others.
-/// The library alone would do so without a word.
+/// Starts them. Where the system refuses some (ulimit -u, ulimit -v), says so and goes on with the others,
+/// which the library would do without a word.
 void start_threads();
 
 }  // namespace minivit::cli

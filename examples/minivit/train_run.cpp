@@ -351,7 +351,6 @@ VisionTransformer make_model(const TrainConfig& c, const TrainingImages& images,
 /// Trains the model in `run`.
 int train_model(const std::filesystem::path& run, const TrainConfig& c, const TrainingImages& images,
                 VisionTransformer model, std::int64_t until_epoch, const ResumedRun* resumed = nullptr) {
-  io::remove_stale_temporaries(run);
   model.encoder.recompute = c.training.recompute;
   ParameterArena parameters = flatten(model);
   const auto& t = c.training;
@@ -391,6 +390,7 @@ int resume_run(const std::filesystem::path& folder, std::span<const std::string>
   ResumedRun resumed = resumed_run(run, overrides);
   const TrainConfig& config = resumed.config;
   const RunLock lock(run);
+  io::remove_stale_temporaries(run);
   const bool same_length = config.training.epochs == resumed.epochs_before;
   if (const std::string done = same_length ? nothing_left(run, config) : ""; !done.empty()) {
     std::printf("%s\n", printable(done).c_str());

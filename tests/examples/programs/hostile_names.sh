@@ -44,6 +44,9 @@ test_hostile_names() {
   said 0 digits "$data/digits.png" "$data/digits.labels.txt" "$where/digits$evil"
   said 0 train "${settings[@]}" data.train="'$folder'" log.curves=no "+notes.why=a$evil,b" -m output.multirun="$root-sweeps"
 
+  said 0 train --cfg data.train="'$folder'" "+notes.why=$evil"
+  said 0 train --cfg data.train="'$folder'" "+notes.why=a$evil,b" -m
+
   # Errors and what is skipped.
   echo "not an image" >"$bad"
   said 1 predict --run "$made" "$folder"
