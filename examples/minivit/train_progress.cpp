@@ -60,7 +60,8 @@ double TrainProgress::lap() {
 
 double TrainProgress::seconds_left(const TrainingState& state, std::int64_t val_batches) const {
   const double left = left_.seconds(until_epoch_ - state.epoch, state.batch, val_batches);
-  return left >= 0 && time_limit_ > 0 ? std::clamp(time_limit_ - state.seconds, 0.0, left) : left;
+  if (left < 0 || time_limit_ <= 0) return left;
+  return std::clamp(time_limit_ - std::chrono::duration<double>(Clock::now() - began_).count(), 0.0, left);
 }
 
 void TrainProgress::step(const TrainingState& state) {

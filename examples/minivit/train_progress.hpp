@@ -34,7 +34,7 @@ class TimeLeft {
 /// takes.
 class TrainProgress {
  public:
-  /// until_epoch: where this session ends; 0: at the end. time_limit: as the setting, for all sessions.
+  /// until_epoch: where this session ends; 0: at the end. time_limit: of this session, in seconds; 0: none.
   TrainProgress(RunLog& log, std::int64_t epochs, std::int64_t until_epoch, double time_limit,
                 std::int64_t batches, std::int64_t val_batches);
 

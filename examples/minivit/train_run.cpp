@@ -208,8 +208,9 @@ int train(const std::filesystem::path& run, const TrainConfig& c, const Training
   };
   const auto end = [&](const char* status, int code) {
     if (skipped > 0) log.warning(str_cat(skipped, " images could not be read and were skipped"));
-    if (!best && code == 0 && state.epoch >= t.epochs) best = measure_best();
-    if (best) say(result_lines(*best, images.classes()));
+    const bool over = state.epoch >= t.epochs || std::string_view(status) == "early stop";
+    if (!best && over && state.best_epoch > 0) best = measure_best();
+    if (best && best->images() > 0) say(result_lines(*best, images.classes()));
     const bool written = recorder.end(status, state, {});
     if (state.best_epoch > 0 && code == 0) say(next_lines(run));
     return code == 0 && !written ? 1 : code;

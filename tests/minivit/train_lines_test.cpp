@@ -93,7 +93,7 @@ TEST_CASE("sizes and counts that do not fit are said, with what to do") {
 
 TEST_CASE("answers are counted by class") {
   ClassResults results(3);
-  const Tensor logits({5, 3});
+  Tensor logits = Tensor::zeros({5, 3});
   const float values[] = {3, 1, 0, 0, 2, 1, 5, 1, 0, 1, 1, 0, 0, 0, 4};  // answers 0 1 0 0 2
   std::ranges::copy(values, logits.data());
   const int labels[] = {0, 1, 1, 1, 0};
@@ -120,14 +120,13 @@ TEST_CASE("answers are counted by class") {
   CHECK(lines.front().starts_with("class     images  right  recall  precision  mostly taken for"));
   CHECK(says(lines, "dog, big       3      1   0.333      1.000  cat (2)"));
   CHECK(says(lines, "2 of 5 validation images right, 0.4000; always answering \"dog, big\" gives 0.6000"));
-  CHECK_THROWS_AS(results.add(Tensor({1, 2}), std::span(labels, 1)), ShapeError);
+  CHECK_THROWS_AS(results.add(Tensor::zeros({1, 2}), std::span(labels, 1)), ShapeError);
 }
 
 TEST_CASE("of many classes the worst are shown") {
   ClassResults results(30);
   for (int label = 0; label < 30; ++label) {
-    Tensor logits({1, 30});
-    std::ranges::fill(logits.values(), 0.0f);
+    Tensor logits = Tensor::zeros({1, 30});
     logits.data()[label == 7 ? 8 : label] = 1;
     results.add(logits, std::span(&label, 1));
   }
