@@ -1,5 +1,7 @@
 // Multi-head attention, against the formula in double precision.
 #include "minivit/ops/attention.hpp"
+#include "minivit/autograd/tape.hpp"
+#include "minivit/core/parallel.hpp"
 
 #include <doctest/doctest.h>
 

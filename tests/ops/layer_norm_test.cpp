@@ -1,5 +1,6 @@
 // Layer normalization, against the formula in double precision.
 #include "minivit/ops/layer_norm.hpp"
+#include "minivit/autograd/tape.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,6 @@
 // Losses, against their formulas in double precision.
 #include "minivit/ops/losses.hpp"
+#include "minivit/autograd/tape.hpp"
 
 #include <doctest/doctest.h>
 

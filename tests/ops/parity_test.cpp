@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "minivit/autograd/tape.hpp"
 #include "minivit/io/safetensors.hpp"
 #include "minivit/ops/attention.hpp"
 #include "minivit/ops/gelu.hpp"

@@ -1,5 +1,6 @@
 // Reductions, against loops in double precision.
 #include "minivit/ops/reductions.hpp"
+#include "minivit/autograd/tape.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,6 @@
 // The end of a residual branch, against its parts.
 #include "minivit/ops/residual.hpp"
+#include "minivit/autograd/tape.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,6 @@
 // Softmax and its logarithm, against double precision.
 #include "minivit/ops/softmax.hpp"
+#include "minivit/autograd/tape.hpp"
 
 #include <doctest/doctest.h>
 

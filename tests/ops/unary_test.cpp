@@ -1,5 +1,6 @@
 // Element-wise functions, against the C library in double precision.
 #include "minivit/ops/unary.hpp"
+#include "minivit/autograd/tape.hpp"
 
 #include <doctest/doctest.h>
 
