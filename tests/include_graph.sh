@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The include graph of the library:   bash tests/include_graph.sh [ROOT]
 #
-# Fails, naming the lines, if a header includes a floor above its own (docs/architecture.md draws them), or the umbrella.
+# Fails, naming the lines, if a header includes a floor above its own (docs/architecture.md draws them), or the umbrella, or uses
+# the namespace before it is defined.
 set -euo pipefail
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}/include/minivit"
 
@@ -36,6 +37,11 @@ while IFS=: read -r file line include; do
   [[ $from != data || $to =~ ^(core|tensor|data)$ ]] || fail "$file:$line: data/ includes $to/, it knows core/ and tensor/ alone"
   checked=$((checked + 1))
 done < <(grep -nE '^ *# *include "minivit/' */*.hpp | sed -E 's/^([^:]*):([0-9]+):.*"minivit\/([^"]*)".*/\1:\2:minivit\/\3/')
+
+# Where core/config.hpp is missing, MINIVIT_ABI is a namespace of that name, and no compiler says a word.
+while IFS= read -r file; do fail "$file: uses MINIVIT_ABI before it includes anything of minivit"; done < <(
+  awk 'FNR == 1 { known = said = 0 } /^#include "minivit\// { known = 1 }
+       /MINIVIT_ABI/ && !known && !said && !/define/ && FILENAME != "core/config.hpp" { print FILENAME; said = 1 }' */*.hpp)
 
 ((checked > 100)) || fail "only $checked includes were found; is this the library?"
 ((failures == 0)) || exit 1

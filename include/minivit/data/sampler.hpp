@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "minivit/core/config.hpp"
+
 namespace minivit::inline MINIVIT_ABI {
 
 /// Draws each epoch's samples so that every class comes equally often, for data sets whose classes have very
