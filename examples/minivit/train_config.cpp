@@ -149,8 +149,10 @@ void check_given(std::span<const Assignment> assignments, const Settings& settin
 TrainConfig TrainConfig::from(std::span<const Assignment> given, bool complete) {
   TrainConfig c;
   Settings settings = c.settings();
-  const std::vector<Assignment> assignments = respelled(given, settings);
+  std::vector<Assignment> assignments = respelled(given, settings);
   check_given(assignments, settings);
+  std::erase_if(assignments,
+                [](const Assignment& a) { return a.value == kMissing && !a.name.starts_with(kNotes); });
   std::vector<Assignment> preset(assignments.begin(), assignments.end());
   std::erase_if(preset, [](const Assignment& a) {
     return a.name != "model.preset" && a.name != "model.pretrained" && a.name != "model.architecture";

@@ -23,8 +23,9 @@ Verdicts verdicts(const std::string& text) {
   if (!theirs.is_discarded()) v.theirs = theirs.dump();
   try {
     const Json ours = parse_json(text, "x");
-    v.ours = json_text(ours);
-    v.reread = json_text(parse_json(json_text(ours, 2), "x"));
+    // What is written escapes more than nlohmann/json does, so it is compared as that reads it.
+    v.ours = nlohmann::ordered_json::parse(json_text(ours)).dump();
+    v.reread = nlohmann::ordered_json::parse(json_text(parse_json(json_text(ours, 2), "x"))).dump();
   } catch (const FileError& error) { v.refusal = error.what(); }
   return v;
 }

@@ -71,8 +71,10 @@ TEST_CASE_FIXTURE(Fixture, "what is wrong is named") {
   CHECK(complaint("training.lr") == "\"training.lr\": expected name=value, as training.lr=0.001");
   CHECK(complaint("trainng.lr=1") == "unknown setting \"trainng.lr\"; did you mean \"training.lr\"?");
   CHECK(complaint("~trainng.lr") == "unknown setting \"trainng.lr\"; did you mean \"training.lr\"?");
-  CHECK(complaint("model=small") ==
-        "model is a section, expected one of its settings: model.num_layers, model.flip, model.name");
+  CHECK(
+      complaint("model=small") ==
+      "model is a section; the trained model is chosen by model.pretrained=FOLDER, the sizes of a new one by "
+      "model.preset=small. Its settings: model.num_layers, model.flip, model.name");
   CHECK(complaint("+purpose=baseline").ends_with("A note of your own is written +notes.purpose=baseline"));
   CHECK(assignments.size() == 1);  // nothing was taken over
   CHECK(message_of<ConfigError>([&] { after({"training.lr=2"}); }) ==

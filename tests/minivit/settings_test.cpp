@@ -173,8 +173,8 @@ TEST_CASE("help and tables show the usual settings first, the others in their gr
   s.group("Second");
   s.add("x.b", b, "two");
   s.add("x.c", c, "three");
-  CHECK(s.usual_help() == "  x.c=3   three (a whole number)\n");
-  CHECK(s.help() == "First:\n  x.a=1   one (a whole number)\n\nSecond:\n  x.b=2   two (a whole number)\n");
+  CHECK(s.usual_help() == "  x.c=3  three (a whole number)\n");
+  CHECK(s.help() == "First:\n  x.a=1  one (a whole number)\n\nSecond:\n  x.b=2  two (a whole number)\n");
   const std::string table = s.markdown();
   CHECK(table.starts_with("## The usual ones\n\n| setting | default |"));
   CHECK(table.find("`x.c`") < table.find("## First"));

@@ -158,7 +158,7 @@ TEST_CASE_FIXTURE(Files, "what a run writes is what it reads") {
   const Settings schema = names.settings();
   std::vector<Assignment> given;
   for (const char* text :
-       {"data.train=a \"b\" \\c\nd: #e", "data.val=~", "model.preset=tiny", "training.lr=1e-05",
+       {"data.train=a \"b\" \\c\nd: #e", "data.val=null", "model.preset=tiny", "training.lr=1e-05",
         "training.ema=0.99", "model.image_size=32x16", "model.class_token=no", "model.pooling=mean",
         "+notes.why=because: no", "notes.1=\x01"})
     apply_override(given, text, schema);
@@ -167,7 +167,7 @@ TEST_CASE_FIXTURE(Files, "what a run writes is what it reads") {
   const TrainConfig back = TrainConfig::from(read_yaml(path));
   CHECK(back.yaml() == c.yaml());
   CHECK(back.data.train == "a \"b\" \\c\nd: #e");
-  CHECK(back.data.val == "~");
+  CHECK(back.data.val == "null");
   CHECK(back.training.lr == 1e-5);
   CHECK(back.model.num_heads == 3);
   CHECK(back.notes.size() == 2);

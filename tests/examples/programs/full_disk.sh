@@ -36,6 +36,7 @@ test_full_disk() {
   # A folder that nobody can write to.
   mount -o remount,ro "$scratch/full"
   refused 1 "Read-only file system" train "${settings[@]}" data.train="$scratch/pair" output.dir="$scratch/full"
-  refused 1 "Read-only file system" train --resume "$run_dir"
+  run 1 train --resume "$run_dir" training.epochs=50
+  says "$scratch/err" "Read-only file system"
   run 0 predict --run "$run_dir" "$scratch/pair/zero"
 }

@@ -2,7 +2,7 @@
 
 test_time_limit() {
   digits
-  local all=(data.train="$scratch/digits/train" training.epochs=40 log.curves=no log.tensorboard=no) i steps before=0
+  local all=(data.train="$scratch/digits/train" training.epochs=4000 log.curves=no log.tensorboard=no) i steps before=0
   run 0 train "${settings[@]}" "${all[@]}" training.time_limit=1 output.dir="$scratch/limit"
   run_folder "$scratch/limit"
   for ((i = 0; i < 2; ++i)); do
