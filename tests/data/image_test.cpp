@@ -13,6 +13,7 @@
 #include "../support/message_of.hpp"
 #include "fixture.hpp"
 #include "minivit/core/check.hpp"
+#include "minivit/core/file.hpp"
 #include "minivit/core/rng.hpp"
 #include "minivit/data/image_formats.hpp"
 
