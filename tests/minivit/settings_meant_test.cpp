@@ -49,9 +49,9 @@ TEST_CASE("names of PyTorch, timm, ultralytics, Keras and transformers") {
       {"trainng.epochs", "training.epochs"},
       {"epoch", "training.epochs"},
       {"seeed", "training.seed"}};
-  for (const auto& [word, meaning] : known) {
-    CAPTURE(word);
-    CHECK(meant(word) == meaning);
+  for (const auto& pair : known) {
+    CAPTURE(pair.first);
+    CHECK(meant(pair.first) == pair.second);
   }
   for (const char* word : {"", "-", "xyzzy_quux", "a", "."}) CHECK(meant(word).empty());
   CHECK(is_advice(meant("device")));
