@@ -60,8 +60,9 @@ std::vector<image::ScannedFile> DataScan::scan(const ImageFolder& images, double
   {
     ImageCounter counter("minivit train: looked at", images.size());
     std::size_t before = 0;
-    files = image::scan_images(images.paths(), num_threads(),
-                               [&](std::size_t done) { counter.add(done - std::exchange(before, done)); });
+    files = image::scan_images(
+        images.paths(), num_threads(),
+        [&](std::size_t done) { counter.add(done - std::exchange(before, done)); }, images.max_pixels());
   }
   std::size_t bad = 0;
   for (std::size_t i = 0; i < files.size(); ++i) {

@@ -1,4 +1,4 @@
-// What was found in the folders of a training: classes, counts, sizes, and files that are no use.
+// Findings in the folders of a training: classes, counts, sizes, and files that are of no use.
 #pragma once
 
 #include <cstddef>

@@ -37,11 +37,11 @@ int write_digits(const std::filesystem::path& sheet_path, const std::filesystem:
   return 0;
 }
 
-std::function<int()> setup(CLI::App& app) {
-  struct Options {
+std::function<int()> setup_digits(CLI::App& app) {
+  struct DigitsOptions {
     std::string sheet, labels, folder;
   };
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<DigitsOptions>();
   app.add_option("sheet", options->sheet, "image of all digits, as examples/data/digits.png")->required();
   app.add_option("labels", options->labels, "text with a digit for each, as examples/data/digits.labels.txt")
       ->required();
@@ -53,6 +53,6 @@ std::function<int()> setup(CLI::App& app) {
 }  // namespace
 
 extern constexpr Command digits_command{
-    "digits", "Writes handwritten digits as folders of images, to try things on.", setup, false};
+    "digits", "Writes handwritten digits as folders of images, to try things on.", setup_digits, false};
 
 }  // namespace minivit::cli

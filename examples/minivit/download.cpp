@@ -1,10 +1,6 @@
 // curl, asked for files.
 #include "download.hpp"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -71,27 +67,6 @@ Headers read_headers(const fs::path& file) {
     if (name == "x-repo-commit") h.commit = value;
   }
   return h;
-}
-
-/// Runs a program whose messages and progress go to our standard error. Returns its exit code; 128 and the
-/// signal if that ended it. Throws FileError if it cannot be started.
-int run_in_sight(const std::vector<std::string>& command) {
-  std::vector<char*> argv;
-  for (const std::string& a : command) argv.push_back(const_cast<char*>(a.c_str()));
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-  pid_t child = 0;
-  const int error = ::posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(), environ);
-  ::posix_spawn_file_actions_destroy(&actions);
-  check<FileError>(error != ENOENT, command[0], " is not installed; on Debian: apt install ", command[0]);
-  check<FileError>(error == 0, "cannot start ", command[0], ": ", io::detail::reason(error));
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0)
-    check<FileError>(errno == EINTR, "cannot wait for ", command[0], ": ", io::detail::reason(errno));
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 /// One attempt: curl's exit code, and the headers that came.

@@ -24,11 +24,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Options {
+struct EmbedOptions {
   ModelChoice choice;
   std::vector<std::string> images;
   std::string out = "features.npy";
   std::size_t batch_size = 32;
+  std::int64_t max_pixels = image::kDefaultMaxPixels;
   bool json = false;
 };
 
@@ -36,12 +37,13 @@ struct Options {
 struct ImageFiles {
   std::vector<fs::path> paths;
   Preprocess preprocess;
+  std::int64_t max_pixels;
 
   std::size_t size() const { return paths.size(); }
   Shape sample_shape() const { return {preprocess.channels, preprocess.height, preprocess.width}; }
   std::string name(std::size_t i) const { return paths[i].string(); }
   int load(std::size_t i, Rng&, float* out) const {
-    image::to_tensor(read_image(paths[i], preprocess), preprocess, out);
+    image::to_tensor(read_image(paths[i], preprocess, max_pixels), preprocess, out);
     return 0;
   }
 };
@@ -115,7 +117,7 @@ class FeatureFiles {
   std::optional<io::AtomicFile> names_, table_;
 };
 
-int embed(const Options& options) {
+int embed(const EmbedOptions& options) {
   const fs::path out = options.out;
   check<ConfigError>(out.extension() == ".npy" || out.extension() == ".csv", "--out is ", options.out,
                      ", expected a name that ends in .npy or .csv");
@@ -124,7 +126,7 @@ int embed(const Options& options) {
   const bool closed = found.say("minivit embed");
   const ImageClassifier model(options.choice.load(folder));
   const std::int64_t width = model.config().feature_dim();
-  const ImageFiles images{std::move(found.paths), model.preprocess()};
+  const ImageFiles images{std::move(found.paths), model.preprocess(), options.max_pixels};
   FeatureFiles files(out, width);
   std::int64_t count = 0;
   const std::size_t skipped =
@@ -153,14 +155,15 @@ int embed(const Options& options) {
   return skipped > 0 || closed ? 1 : 0;
 }
 
-std::function<int()> setup(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+std::function<int()> setup_embed(CLI::App& app) {
+  const auto options = std::make_shared<EmbedOptions>();
   options->choice.add_to(app, true);
   app.add_option("--out", options->out, "a .npy file, with the images' names in a .txt beside it, or a .csv")
       ->capture_default_str();
   app.add_option("--batch", options->batch_size, "images at a time")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
+  add_max_pixels(app, options->max_pixels);
   app.add_flag("--json", options->json, "what was written as one JSON object");
   app.add_option("images", options->images, "images, or folders of images")->required();
   return [options] { return embed(*options); };
@@ -169,6 +172,6 @@ std::function<int()> setup(CLI::App& app) {
 }  // namespace
 
 extern constexpr Command embed_command{
-    "embed", "Writes the features of images: what the classifier of the model sees.", setup};
+    "embed", "Writes the features of images: what the classifier of the model sees.", setup_embed};
 
 }  // namespace minivit::cli

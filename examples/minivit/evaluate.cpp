@@ -11,21 +11,23 @@
 #include "minivit/io/json.hpp"
 #include "printable.hpp"
 #include "program.hpp"
+#include "read_image.hpp"
 #include "user_path.hpp"
 
 namespace minivit::cli {
 
 namespace {
 
-struct Options {
+struct EvaluateOptions {
   ModelChoice choice;
   std::string images, split;
   std::size_t batch_size = 64;
+  std::int64_t max_pixels = image::kDefaultMaxPixels;
   bool json = false;
 };
 
 /// The folder with the classes: of splits the one that is named, or the one for validation, or for the test.
-std::filesystem::path measured_folder(const Options& options) {
+std::filesystem::path measured_folder(const EvaluateOptions& options) {
   const std::filesystem::path whole = expand_home(options.images);
   std::error_code error;
   const FolderSplits splits =
@@ -44,11 +46,12 @@ std::filesystem::path measured_folder(const Options& options) {
   return chosen;
 }
 
-int evaluate_folder(const Options& options) {
+int evaluate_folder(const EvaluateOptions& options) {
   const std::filesystem::path folder = options.choice.folder();
   const ImageClassifier model(options.choice.load(folder));
   // A class of the folder that the model does not know is an error that names it.
-  const ImageFolder images(measured_folder(options), model.preprocess(), {.classes = model.labels()});
+  const ImageFolder images(measured_folder(options), model.preprocess(),
+                           {.classes = model.labels(), .max_pixels = options.max_pixels});
   for (const std::string& line : left_out_of(images)) say_line("minivit evaluate", line);
   // An image that cannot be read is named and left out, however many there are: the number is said.
   DataLoader loader(
@@ -78,12 +81,13 @@ int evaluate_folder(const Options& options) {
   return skipped > 0 ? 1 : 0;
 }
 
-std::function<int()> setup(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+std::function<int()> setup_evaluate(CLI::App& app) {
+  const auto options = std::make_shared<EvaluateOptions>();
   options->choice.add_to(app, true);
   app.add_option("--batch", options->batch_size, "images at a time")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
+  add_max_pixels(app, options->max_pixels);
   app.add_flag("--json", options->json, "the result as one JSON object");
   app.add_option("--split", options->split,
                  "of a folder of splits: train, val or test; val, if nothing is said")
@@ -95,6 +99,6 @@ std::function<int()> setup(CLI::App& app) {
 }  // namespace
 
 extern constexpr Command evaluate_command{
-    "evaluate", "Measures a model on a folder with a sub-folder of images for each class.", setup};
+    "evaluate", "Measures a model on a folder with a sub-folder of images for each class.", setup_evaluate};
 
 }  // namespace minivit::cli

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Options {
+struct ExportOptions {
   ModelChoice choice;
   std::string format, out;
 };
@@ -40,7 +40,7 @@ std::vector<std::pair<std::string, std::string>> results_of(const fs::path& mode
   return results;
 }
 
-int export_to(const Options& options) {
+int export_to(const ExportOptions& options) {
   const auto found = std::ranges::find(kExportFormats, options.format);
   const auto format = static_cast<ExportFormat>(found - std::begin(kExportFormats));
   check_model_destination("--out", options.out);
@@ -53,8 +53,8 @@ int export_to(const Options& options) {
   return 0;
 }
 
-std::function<int()> setup(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+std::function<int()> setup_export(CLI::App& app) {
+  const auto options = std::make_shared<ExportOptions>();
   options->choice.add_to(app, true);
   app.add_option("--to", options->format,
                  "timm; transformers (the names of its version 4, which version 5 reads, too), transformers5 "
@@ -68,6 +68,6 @@ std::function<int()> setup(CLI::App& app) {
 }  // namespace
 
 extern constexpr Command export_command{
-    "export", "Writes a model as others have it, with a card that describes it.", setup};
+    "export", "Writes a model as others have it, with a card that describes it.", setup_export};
 
 }  // namespace minivit::cli

@@ -24,7 +24,7 @@ namespace {
 
 constexpr const char* kRecord = "fetched.json";  // where a folder's files are from
 
-struct Options {
+struct FetchOptions {
   std::string name, out, url, revision = "main";
   bool list = false;
 };
@@ -39,7 +39,7 @@ int list_models() {
 
 /// What is written beside the files before the first comes: an unfinished fetch is gone on with by the same
 /// only.
-io::Json origin_of(const std::string& name, const Options& options) {
+io::Json origin_of(const std::string& name, const FetchOptions& options) {
   return io::Json::object({{"name", name}, {"url", options.url}, {"revision", options.revision}});
 }
 
@@ -72,7 +72,7 @@ int check_there(const fs::path& folder, const io::Json& origin) {
 }
 
 /// Fetches what is missing of the files into `folder`, and writes down what they are.
-void fetch_files(const std::string& name, const Options& options, const fs::path& folder,
+void fetch_files(const std::string& name, const FetchOptions& options, const fs::path& folder,
                  const io::Json& origin) {
   io::Json record = origin, files = io::Json::object();
   std::error_code error;
@@ -108,7 +108,7 @@ void fetch_files(const std::string& name, const Options& options, const fs::path
   }
 }
 
-int fetch(const Options& options) {
+int fetch(const FetchOptions& options) {
   if (options.list) return list_models();
   const std::string name = hub_name(options.name);
   check<ConfigError>(
@@ -160,8 +160,8 @@ int fetch(const Options& options) {
   return 0;
 }
 
-std::function<int()> setup(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+std::function<int()> setup_fetch(CLI::App& app) {
+  const auto options = std::make_shared<FetchOptions>();
   options->url = hub_url();
   auto* name = app.add_option("NAME", options->name,
                               "owner/model, as timm/vit_small_patch16_224.augreg_in21k_ft_in1k");
@@ -180,6 +180,6 @@ std::function<int()> setup(CLI::App& app) {
 
 extern constexpr Command fetch_command{
     "fetch", "Fetches a published model of timm or transformers, checks its hash, goes on where it stopped.",
-    setup, false};
+    setup_fetch, false};
 
 }  // namespace minivit::cli

@@ -8,6 +8,7 @@
 #include "minivit/io/model_config_json.hpp"
 #include "minivit/io/pretrained_source.hpp"
 #include "minivit/io/safetensors.hpp"
+#include "model_path.hpp"
 #include "program.hpp"
 #include "text_table.hpp"
 
@@ -15,7 +16,7 @@ namespace minivit::cli {
 
 namespace {
 
-struct Options {
+struct InspectOptions {
   std::vector<std::string> paths;
   std::string architecture;
   std::int64_t num_heads = 0;
@@ -30,12 +31,13 @@ struct Report {
   std::optional<io::SafetensorsFile> file;
 };
 
-Report report_on(const std::string& path, const Options& options) {
+Report report_on(const std::string& path, const InspectOptions& options) {
   Report r{.path = path, .problem = {}, .family = {}, .notes = {}, .loaded = {}, .file = {}};
   try {
-    r.file.emplace(detail::weights_file(path));
+    const std::filesystem::path found = find_model(path, "the path");
+    r.file.emplace(detail::weights_file(found));
     r.loaded.emplace(
-        load_pretrained(path, {.architecture = options.architecture, .num_heads = options.num_heads}));
+        load_pretrained(found, {.architecture = options.architecture, .num_heads = options.num_heads}));
     r.family = r.loaded->family;
     r.notes = r.loaded->notes;
     r.notes.insert(r.notes.end(), r.loaded->guesses.begin(), r.loaded->guesses.end());
@@ -43,7 +45,7 @@ Report report_on(const std::string& path, const Options& options) {
   return r;
 }
 
-io::Json as_json(const Report& r, const Options& options) {
+io::Json as_json(const Report& r, const InspectOptions& options) {
   io::Json json = io::Json::object({{"path", printable(r.path)}});
   if (!r.problem.empty()) json["problem"] = printable(r.problem);
   if (r.loaded) {
@@ -67,7 +69,7 @@ io::Json as_json(const Report& r, const Options& options) {
   return json;
 }
 
-void print(const Report& r, const Options& options) {
+void print(const Report& r, const InspectOptions& options) {
   if (r.file && !options.brief) {
     std::size_t width = 0;
     for (const io::SafetensorsInfo& t : r.file->tensors()) width = std::max(width, t.name.size());
@@ -105,7 +107,7 @@ void print(const Report& r, const Options& options) {
     std::printf("%s: refused: %s\n", printable(r.path).c_str(), printable(r.problem).c_str());
 }
 
-int inspect(const Options& options) {
+int inspect(const InspectOptions& options) {
   bool refused = false;
   for (const std::string& path : options.paths) {
     const Report r = report_on(path, options);
@@ -118,8 +120,8 @@ int inspect(const Options& options) {
   return refused ? 1 : 0;
 }
 
-std::function<int()> setup(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+std::function<int()> setup_inspect(CLI::App& app) {
+  const auto options = std::make_shared<InspectOptions>();
   app.add_option("--architecture", options->architecture,
                  "timm's name of the model, as vit_small_patch16_224, if it has no config.json");
   app.add_option("--num-heads", options->num_heads,
@@ -134,6 +136,7 @@ std::function<int()> setup(CLI::App& app) {
 }  // namespace
 
 extern constexpr Command inspect_command{
-    "inspect", "Says what is in safetensors files and model folders, or why they are refused.", setup};
+    "inspect", "Says what is in safetensors files and model folders, or why they are refused.",
+    setup_inspect};
 
 }  // namespace minivit::cli

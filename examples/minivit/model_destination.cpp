@@ -1,4 +1,4 @@
-// What may be replaced with a model.
+// The check of a folder that is to be replaced with a model.
 #include "model_destination.hpp"
 
 #include <minivit/io/export.hpp>

@@ -29,11 +29,12 @@ namespace {
 
 constexpr const char* kStandardInput = "-";
 
-struct Options {
+struct PredictOptions {
   ModelChoice choice;
   std::vector<std::string> images;
   std::size_t top = 5;
   double threshold = 0;
+  std::int64_t max_pixels = image::kDefaultMaxPixels;
   bool json = false, csv = false, link = false;
   std::string sort_into;
 
@@ -48,9 +49,10 @@ struct Options {
 /// Predicts images, names those that cannot be, and goes on.
 class Predictor {
  public:
-  Predictor(const ImageClassifier& model, const Options& options, const std::string& folder)
+  Predictor(const ImageClassifier& model, const PredictOptions& options, const std::string& folder)
       : model_(model),
         top_(std::min(options.top, model.labels().size())),
+        max_pixels_(options.max_pixels),
         output_({options.format(), folder, top_, options.threshold}) {
     if (!options.sort_into.empty()) sorter_.emplace(options.sort_into, model.labels(), options.link);
   }
@@ -90,7 +92,8 @@ class Predictor {
     std::vector<std::string> problems(paths.size());
     for (std::size_t i = 0; i < paths.size(); ++i) try {
         const Preprocess& p = model_.preprocess();
-        images.push_back(paths[i] == kStandardInput ? read_standard_input(p) : read_image(paths[i], p));
+        images.push_back(paths[i] == kStandardInput ? read_standard_input(p, max_pixels_)
+                                                    : read_image(paths[i], p, max_pixels_));
       } catch (const FileError& e) { problems[i] = e.what(); }
     const Tensor logits = images.empty() ? Tensor() : model_.net()(prepared(images));
     std::int64_t row = 0;
@@ -145,6 +148,7 @@ class Predictor {
 
   const ImageClassifier& model_;
   std::size_t top_;
+  std::int64_t max_pixels_;
   PredictionOutput output_;
   std::optional<ImageSorter> sorter_;
   std::size_t unsure_ = 0;
@@ -176,7 +180,7 @@ bool ask_for_images(Predictor& predictor, std::FILE* out) {
   }
 }
 
-int predict(const Options& options) {
+int predict(const PredictOptions& options) {
   std::FILE* const out = options.json || options.csv ? stderr : stdout;  // of questions
   const bool asked = !options.choice.made();
   const fs::path folder = asked ? options.choice.ask_for_folder(out) : options.choice.folder();
@@ -195,8 +199,8 @@ int predict(const Options& options) {
   return unread || predictor.failed() ? 1 : 0;
 }
 
-std::function<int()> setup(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+std::function<int()> setup_predict(CLI::App& app) {
+  const auto options = std::make_shared<PredictOptions>();
   options->choice.add_to(app, false);
   app.add_option("--top", options->top, "classes to show")
       ->check(CLI::Range(1, 1000000))
@@ -209,6 +213,7 @@ std::function<int()> setup(CLI::App& app) {
       app.add_option("--sort-into", options->sort_into,
                      "copy each image into a sub-folder of this one, named as its most probable "
                      "class; overwrites nothing");
+  add_max_pixels(app, options->max_pixels);
   app.add_flag("--link", options->link, "symbolic links in place of copies")->needs(sort_into);
   app.add_option("images", options->images, "images, or folders of images; - is an image on standard input");
   app.footer(
@@ -231,6 +236,6 @@ std::function<int()> setup(CLI::App& app) {
 }  // namespace
 
 extern constexpr Command predict_command{
-    "predict", "Says what is on images. Without a model it lists the trained runs and asks.", setup};
+    "predict", "Says what is on images. Without a model it lists the trained runs and asks.", setup_predict};
 
 }  // namespace minivit::cli

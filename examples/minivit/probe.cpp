@@ -21,6 +21,7 @@
 #include "model_destination.hpp"
 #include "printable.hpp"
 #include "program.hpp"
+#include "read_image.hpp"
 #include "user_path.hpp"
 
 namespace minivit::cli {
@@ -29,7 +30,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Options {
+struct ProbeOptions {
   ModelChoice choice;
   std::string train;
   std::optional<std::string> val, save;
@@ -37,6 +38,7 @@ struct Options {
   std::uint64_t seed = 0;
   std::int64_t knn = 20;
   std::size_t batch_size = 64;
+  std::int64_t max_pixels = image::kDefaultMaxPixels;
   bool no_linear = false, json = false;
 };
 
@@ -68,7 +70,7 @@ std::vector<std::size_t> everything(const ImageFolder& folder) {
 
 /// The folders with the classes, for training and validation; the second empty: a part of the first. Of a
 /// folder of splits they are that for training, and that for validation or the test.
-std::pair<fs::path, fs::path> chosen_folders(const Options& options) {
+std::pair<fs::path, fs::path> chosen_folders(const ProbeOptions& options) {
   const auto splits_in = [](const fs::path& folder) {
     std::error_code error;
     return fs::is_directory(folder, error) ? find_splits(folder) : FolderSplits();
@@ -95,17 +97,18 @@ void check_destination(const fs::path& folder) {
   const io::AtomicDirectory can_be_made(folder);
 }
 
-int probe(const Options& options) {
+int probe(const ProbeOptions& options) {
   if (options.save) check_destination(*options.save);
   ModelBundle model = options.choice.load();
   const auto [train_folder, val_folder] = chosen_folders(options);
-  const ImageFolder folder(train_folder, model.preprocess);
+  const ImageFolder folder(train_folder, model.preprocess, {.max_pixels = options.max_pixels});
   for (const std::string& line : left_out_of(folder)) say_line("minivit probe", line);
   const auto K = static_cast<std::int64_t>(folder.classes().size());
   std::optional<ImageFolder> other;
   std::vector<std::size_t> train_part, val_part;
   if (!val_folder.empty()) {
-    other.emplace(val_folder, model.preprocess, ImageFolderOptions{.classes = folder.classes()});
+    other.emplace(val_folder, model.preprocess,
+                  ImageFolderOptions{.classes = folder.classes(), .max_pixels = options.max_pixels});
     for (const std::string& line : left_out_of(*other)) say_line("minivit probe", line);
     train_part = everything(folder), val_part = everything(*other);
   } else {
@@ -165,8 +168,8 @@ int probe(const Options& options) {
   return 0;
 }
 
-std::function<int()> setup(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+std::function<int()> setup_probe(CLI::App& app) {
+  const auto options = std::make_shared<ProbeOptions>();
   options->choice.add_to(app, true);
   app.add_option("--train", options->train, "folder with a sub-folder of images for each class")->required();
   auto* val = app.add_option("--val", options->val, "another one with images to measure on");
@@ -184,6 +187,7 @@ std::function<int()> setup(CLI::App& app) {
   app.add_option("--batch", options->batch_size, "images at a time")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
+  add_max_pixels(app, options->max_pixels);
   app.add_flag("--json", options->json, "the result as one JSON object");
   return [options] { return probe(*options); };
 }
@@ -192,6 +196,6 @@ std::function<int()> setup(CLI::App& app) {
 
 extern constexpr Command probe_command{
     "probe", "Measures how well the features of a model tell the classes of a folder of images apart.",
-    setup};
+    setup_probe};
 
 }  // namespace minivit::cli

@@ -20,6 +20,32 @@
 
 namespace minivit::cli {
 
+namespace {
+
+/// The arguments as exec takes them. Refers to `command`.
+std::vector<char*> arguments_of(std::span<const std::string> command) {
+  std::vector<char*> argv;
+  for (const std::string& a : command) argv.push_back(const_cast<char*>(a.c_str()));
+  argv.push_back(nullptr);
+  return argv;
+}
+
+/// What is to be done with the descriptors of a new process, which reads nothing.
+class FileActions {
+ public:
+  FileActions() {
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  }
+  FileActions(const FileActions&) = delete;
+  FileActions& operator=(const FileActions&) = delete;
+  ~FileActions() { ::posix_spawn_file_actions_destroy(&actions); }
+
+  posix_spawn_file_actions_t actions;
+};
+
+}  // namespace
+
 ProcessResult run_process(std::span<const std::string> command, double seconds,
                           const std::filesystem::path& directory) {
   ProcessResult result;
@@ -32,22 +58,17 @@ ProcessResult run_process(std::span<const std::string> command, double seconds,
   const io::detail::FileDescriptor read_end(ends[0]);
   io::detail::FileDescriptor write_end(ends[1]);
 
-  std::vector<char*> argv;
-  for (const std::string& a : command) argv.push_back(const_cast<char*>(a.c_str()));
-  argv.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
-  if (!directory.empty()) ::posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
+  const std::vector<char*> argv = arguments_of(command);
+  FileActions files;
+  ::posix_spawn_file_actions_adddup2(&files.actions, ends[1], STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&files.actions, ends[1], STDERR_FILENO);
+  if (!directory.empty()) ::posix_spawn_file_actions_addchdir_np(&files.actions, directory.c_str());
   // In a process group of its own: Ctrl-C is for us, and what it starts can be killed with it.
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   pid_t child = 0;
-  const int error = ::posix_spawnp(&child, argv[0], &actions, &attributes, argv.data(), environ);
-  ::posix_spawn_file_actions_destroy(&actions);
+  const int error = ::posix_spawnp(&child, argv[0], &files.actions, &attributes, argv.data(), environ);
   ::posix_spawnattr_destroy(&attributes);
   if (error != 0)
     return {-1, {}, str_cat("cannot start ", command[0], ": ", std::generic_category().message(error))};
@@ -89,6 +110,20 @@ ProcessResult run_process(std::span<const std::string> command, double seconds,
   else
     result.error = str_cat(command[0], " was killed by signal ", WTERMSIG(status));
   return result;
+}
+
+int run_in_sight(std::span<const std::string> command) {
+  const std::vector<char*> argv = arguments_of(command);
+  FileActions files;
+  ::posix_spawn_file_actions_adddup2(&files.actions, STDERR_FILENO, STDOUT_FILENO);
+  pid_t child = 0;
+  const int error = ::posix_spawnp(&child, argv[0], &files.actions, nullptr, argv.data(), environ);
+  check<FileError>(error != ENOENT, command[0], " is not installed; on Debian: apt install ", command[0]);
+  check<FileError>(error == 0, "cannot start ", command[0], ": ", io::detail::reason(error));
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0)
+    check<FileError>(errno == EINTR, "cannot wait for ", command[0], ": ", io::detail::reason(errno));
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 }  // namespace minivit::cli

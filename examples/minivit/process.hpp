@@ -19,4 +19,8 @@ struct ProcessResult {
 ProcessResult run_process(std::span<const std::string> command, double seconds,
                           const std::filesystem::path& directory = {});
 
+/// Runs a program, found in PATH, without a shell, whose messages and progress go to our standard error.
+/// Returns its exit code; 128 and the signal if that ended it. Throws FileError if it cannot be started.
+int run_in_sight(std::span<const std::string> command);
+
 }  // namespace minivit::cli

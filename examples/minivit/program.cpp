@@ -14,6 +14,7 @@
 #include "printable.hpp"
 #include "settings.hpp"
 #include "threads.hpp"
+#include "user_path.hpp"
 #include "version.hpp"
 
 namespace minivit::cli {
@@ -69,12 +70,28 @@ std::string usage_problem(const Command& command, const CLI::App& app, const CLI
   return meant.empty() ? problem : str_cat(problem, "; did you mean ", meant, "?");
 }
 
+/// Arguments with the home folder in the place of ~ in ~/photos and --out=~/photos, which the shell leaves as
+/// they are. In `~training.lr` it means something else.
+std::vector<std::string> with_home(std::span<const char* const> arguments) {
+  std::vector<std::string> out;
+  for (const std::string_view argument : arguments) {
+    const std::size_t value = argument.starts_with("--") ? argument.find('=') + 1 : 0;
+    const bool at_home = argument.substr(value).starts_with("~/");
+    out.push_back(at_home ? str_cat(argument.substr(0, value), expand_home(argument.substr(value)))
+                          : std::string(argument));
+  }
+  return out;
+}
+
 int run_command(const Command& command, int argc, const char* const* argv) {
   const std::string name = str_cat("minivit ", command.name);
   CLI::App app(command.summary, name);
   const std::function<int()> body = command.setup(app);
+  const std::vector<std::string> arguments = with_home({argv, argv + argc});
+  std::vector<const char*> pointers;
+  for (const std::string& argument : arguments) pointers.push_back(argument.c_str());
   try {
-    app.parse(argc, argv);
+    app.parse(argc, pointers.data());
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help
     std::fprintf(stderr, "%s: %s\n%s --help says what there is\n", name.c_str(),

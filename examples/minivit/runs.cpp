@@ -44,7 +44,7 @@ struct Filter {
   }
 };
 
-struct Options {
+struct RunsOptions {
   RunRoots roots;
   Filter filter;
   std::string sort = "date", a, b;
@@ -63,7 +63,7 @@ void print_best(std::span<const RunInfo> runs) {
                 printable(best_run(group.runs)->path.string()).c_str());
 }
 
-int list(const Options& options) {
+int list(const RunsOptions& options) {
   for (const std::string& text : options.filter.where)
     check<ConfigError>(text.find('=') != std::string::npos && text.find('=') > 0, "--where is ", text,
                        ", expected a setting and its value, as training.lr=0.001");
@@ -112,7 +112,7 @@ RunInfo named(const std::string& name, std::span<const RunInfo> runs, const RunR
   return read_run(name);
 }
 
-int diff(const Options& options) {
+int diff(const RunsOptions& options) {
   const std::vector<RunInfo> runs = options.roots.find();
   const RunInfo a = named(options.a, runs, options.roots), b = named(options.b, runs, options.roots);
   for (const RunInfo* run : {&a, &b})
@@ -123,7 +123,7 @@ int diff(const Options& options) {
   return 0;
 }
 
-int move_runs_to_bin(const Options& options) {
+int move_runs_to_bin(const RunsOptions& options) {
   const std::vector<RunInfo> runs = options.roots.find();
   std::vector<std::filesystem::path>
       folders;  // all of them are found before one is moved: numbers change then
@@ -140,8 +140,8 @@ int move_runs_to_bin(const Options& options) {
   return 0;
 }
 
-std::function<int()> setup(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+std::function<int()> setup_runs(CLI::App& app) {
+  const auto options = std::make_shared<RunsOptions>();
   app.fallthrough();  // options may follow `diff`
   options->roots.add_to(app);
   app.add_option("--sort", options->sort, "date, or accuracy: the best last")
@@ -169,6 +169,7 @@ std::function<int()> setup(CLI::App& app) {
 }  // namespace
 
 extern constexpr Command runs_command{
-    "runs", "Lists the runs of `minivit train`, the newest last, compares two, deletes some.", setup, false};
+    "runs", "Lists the runs of `minivit train`, the newest last, compares two, deletes some.", setup_runs,
+    false};
 
 }  // namespace minivit::cli

@@ -17,7 +17,7 @@ static_assert(std::atomic<int>::is_always_lock_free);
 // True if it came from a terminal, which tells every process in front of it.
 std::atomic<bool> stop_signal_from_terminal{false};
 
-// Whether somebody has asked before.
+// True once somebody has asked.
 std::atomic<bool> asked{false};
 
 extern "C" void minivit_on_stop_signal(int signal, siginfo_t* info, void*) {

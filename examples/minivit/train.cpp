@@ -17,7 +17,7 @@ namespace {
 constexpr const char* kSummary =
     "Trains a Vision Transformer on a folder of images with a sub-folder for each class.";
 
-struct Options {
+struct TrainOptions {
   ConfigurationChoice configuration;
   bool print = false;  // the configuration only
   bool list_settings = false;
@@ -56,7 +56,7 @@ bool is_of_the_model(const std::string& name) {
 }
 
 /// The file's settings, then the command line's.
-std::vector<Assignment> assignments_of(const Options& options, std::span<const std::string> overrides) {
+std::vector<Assignment> assignments_of(const TrainOptions& options, std::span<const std::string> overrides) {
   const ConfigurationChoice& chosen = options.configuration;
   const std::filesystem::path file = find_configuration(chosen);
   TrainConfig names;
@@ -72,7 +72,7 @@ std::vector<Assignment> assignments_of(const Options& options, std::span<const s
   return all;
 }
 
-int train(const Options& options) {
+int train(const TrainOptions& options) {
   if (options.list_settings) {
     std::fputs(TrainConfig().settings().markdown().c_str(), stdout);
     return 0;
@@ -102,8 +102,8 @@ int train(const Options& options) {
   return start_run(config, options.overrides, options.until_epoch);
 }
 
-std::function<int()> setup(CLI::App& app) {
-  const auto options = std::make_shared<Options>();
+std::function<int()> setup_train(CLI::App& app) {
+  const auto options = std::make_shared<TrainOptions>();
   app.add_option("settings", options->overrides,
                  "settings to change, as data.train=photos training.lr=0.001");
   app.add_option("--config", options->configuration.file, "YAML file to begin with");
@@ -146,6 +146,6 @@ std::string instead_of(std::string_view option, std::string_view next) {
 
 }  // namespace
 
-extern constexpr Command train_command{"train", kSummary, setup, true, instead_of};
+extern constexpr Command train_command{"train", kSummary, setup_train, true, instead_of};
 
 }  // namespace minivit::cli

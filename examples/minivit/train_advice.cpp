@@ -1,4 +1,4 @@
-// What does not fit: images and model, classes and counts.
+// Advice before a training: images and model, classes and counts that do not fit each other.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>

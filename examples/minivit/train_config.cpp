@@ -45,6 +45,9 @@ Settings TrainConfig::settings() {
   s.group("Loading");
   s.add("data.fast_decode", data.fast_decode,
         "decode large JPEGs at 1/2, 1/4 or 1/8 size for training (validation is always exact)");
+  s.add("data.max_pixels", data.max_pixels,
+        "largest image that is decoded, in pixels; a larger JPEG is decoded at a part of its size",
+        std::int64_t{1}, image::kLargestImage);
   s.add("data.cache_mb", data.cache_mb, "memory for decoded images, in MiB; 0: none", std::int64_t{0},
         std::int64_t{1} << 20);
   s.add("data.workers", data.workers, "threads that load images; 0: none", 0, 64);

@@ -30,6 +30,7 @@ struct TrainConfig {
     double hflip = 0.5;
     bool trivial_augment = false;
     bool fast_decode = true;
+    std::int64_t max_pixels = image::kDefaultMaxPixels;
     std::int64_t cache_mb = 512;
     int workers = 1;
     std::string sampler = "shuffle";

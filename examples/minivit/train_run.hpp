@@ -12,9 +12,6 @@
 
 namespace minivit::cli {
 
-/// Exit code of a training whose loss is not finite any more.
-inline constexpr int kNotFinite = 3;
-
 /// The files that a run folder begins with: the settings with paths from the root on, and what was typed.
 std::vector<NewFile> files_of(const TrainConfig& config, std::span<const std::string> overrides);
 

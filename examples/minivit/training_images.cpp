@@ -23,20 +23,22 @@ std::vector<std::size_t> all_of(const ImageFolder& folder) {
 /// The folders, not looked at yet.
 TrainingImages open_folders(const TrainConfig& c) {
   const auto cache = static_cast<std::size_t>(c.data.cache_mb) << 20;
-  ImageFolder train(c.data.train, c.train_transform(),
-                    {.cache_bytes = cache, .fast_decode = c.data.fast_decode});
+  ImageFolder train(
+      c.data.train, c.train_transform(),
+      {.cache_bytes = cache, .fast_decode = c.data.fast_decode, .max_pixels = c.data.max_pixels});
   for (const std::string& name : train.classes())
     check<FileError>(detail::is_utf8(name), (train.root() / name).native(),
                      ": the name of this class is not UTF-8, as the files of a model are; rename the folder");
   if (!c.data.val.empty()) {
-    ImageFolder val(c.data.val, c.preprocess(), {.classes = train.classes(), .cache_bytes = cache / 4});
+    ImageFolder val(c.data.val, c.preprocess(),
+                    {.classes = train.classes(), .cache_bytes = cache / 4, .max_pixels = c.data.max_pixels});
     std::vector<std::size_t> all_train = all_of(train), all_val = all_of(val);
     return {std::move(train), std::move(val), std::move(all_train), std::move(all_val)};
   }
   auto [train_part, val_part] = stratified_split(train.labels(), c.data.val_fraction, c.training.seed);
   check<ConfigError>(!val_part.empty(), c.data.train,
                      ": too few images to set some aside for validation; give data.val");
-  ImageFolder val(c.data.train, c.preprocess(), {.cache_bytes = cache / 4});
+  ImageFolder val(c.data.train, c.preprocess(), {.cache_bytes = cache / 4, .max_pixels = c.data.max_pixels});
   return {std::move(train), std::move(val), std::move(train_part), std::move(val_part)};
 }
 
@@ -63,7 +65,8 @@ std::vector<std::size_t> count(DataPart& part, const ImageFolder& folder,
 TrainingImages TrainingImages::open(const TrainConfig& c) {
   TrainingImages images = open_folders(c);
   if (!c.data.test.empty())
-    images.test.emplace(c.data.test, c.preprocess(), ImageFolderOptions{.classes = images.classes()});
+    images.test.emplace(c.data.test, c.preprocess(),
+                        ImageFolderOptions{.classes = images.classes(), .max_pixels = c.data.max_pixels});
   DataScan scan;
   DataReport& report = scan.report;
   report.classes = images.classes();
@@ -87,6 +90,12 @@ TrainingImages TrainingImages::open(const TrainConfig& c) {
   if (images.report.val.images() == 0) refuse(images.val.root(), "for validation");
   if (images.test && images.report.test.images() == 0) refuse(images.test->root(), "for the test");
   return images;
+}
+
+std::vector<int> TrainingImages::train_labels() const {
+  std::vector<int> labels;
+  for (const std::size_t i : train_part) labels.push_back(train.labels()[i]);
+  return labels;
 }
 
 std::string TrainingImages::digest() const {

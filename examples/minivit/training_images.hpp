@@ -31,6 +31,9 @@ struct TrainingImages {
 
   const std::vector<std::string>& classes() const { return train.classes(); }
 
+  /// Of the images that are trained on, in the order of train_part.
+  std::vector<int> train_labels() const;
+
   /// What a resumed run must find again.
   std::string digest() const;
 };

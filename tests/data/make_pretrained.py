@@ -20,6 +20,8 @@ import torch
 import transformers
 from safetensors.torch import save_file
 
+from reference import randomize
+
 warnings.filterwarnings("ignore")
 transformers.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
@@ -27,18 +29,6 @@ transformers.utils.logging.disable_progress_bar()
 OUT = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "fixtures/pretrained"
 SIZE, CLASSES = 16, 5
 LABELS = [f"kind {i}" for i in range(CLASSES)]
-
-
-def randomize(model, seed):
-    """Every weight matters: norms, biases, LayerScales and tokens too."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, p in model.named_parameters():
-            noise = torch.randn(p.shape, generator=generator)
-            one = ("norm" in name and name.endswith("weight")) or "gamma" in name or "lambda1" in name
-            matrix = p.dim() >= 2 and "token" not in name and "pos" not in name
-            p.copy_(1 + 0.3 * noise if one else noise / p[0].numel() ** 0.5 if matrix else 0.3 * noise)
-    return model.eval()
 
 
 def expect(folder, model, logits_of=lambda y: y):

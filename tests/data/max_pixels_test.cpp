@@ -9,28 +9,17 @@
 #include "minivit/core/check.hpp"
 #include "minivit/data/image.hpp"
 #include "minivit/data/image_folder.hpp"
+#include "reducing.hpp"
 
 using namespace minivit;
 using namespace minivit::image;
+using fixture::always, fixture::kReduces;
 
 namespace {
-
-#if defined(MINIVIT_WITH_LIBJPEG)
-constexpr bool kReduces = true;
-#else
-constexpr bool kReduces = false;
-#endif
 
 // All are 23 x 17: 391 pixels.
 std::string message(const std::string& name, const DecodeOptions& options) {
   return message_of<FileError>([&] { return decode_image(fixture::path("data_decode/" + name), options); });
-}
-
-ChooseReduction always(int reduction, int* asked = nullptr) {
-  return [=](int, int) {
-    if (asked) ++*asked;
-    return reduction;
-  };
 }
 
 }  // namespace

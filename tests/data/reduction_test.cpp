@@ -10,22 +10,14 @@
 #include "minivit/data/image_cache.hpp"
 #include "minivit/data/image_folder.hpp"
 #include "minivit/data/loader.hpp"
+#include "reducing.hpp"
 
 using namespace minivit;
 using namespace minivit::image;
+using fixture::always, fixture::kReduces;
 namespace fs = std::filesystem;
 
 namespace {
-
-#if defined(MINIVIT_WITH_LIBJPEG)
-constexpr bool kReduces = true;
-#else
-constexpr bool kReduces = false;
-#endif
-
-ChooseReduction always(int reduction) {
-  return [reduction](int, int) { return reduction; };
-}
 
 Decoded decode(const std::string& name, int reduction) {
   return decode_image(fixture::path("data_decode/" + name), always(reduction));

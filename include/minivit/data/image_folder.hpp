@@ -65,6 +65,9 @@ class ImageFolder {
   [[nodiscard]] const std::vector<std::filesystem::path>& paths() const noexcept { return paths_; }
   [[nodiscard]] std::string name(std::size_t index) const { return paths_.at(index).native(); }
 
+  /// Largest image that is decoded, in pixels.
+  [[nodiscard]] std::int64_t max_pixels() const noexcept { return max_pixels_; }
+
   /// Image files of formats that are not read, in all classes.
   [[nodiscard]] const image::SuffixCounts& not_read() const noexcept { return not_read_; }
   /// Images beside the folders of the classes: they belong to none.

@@ -35,14 +35,16 @@ struct ScannedFile {
 
 /// Looks at the header of an image file, and at its end: a file that does not end as its format does is
 /// decoded, since it may have been cut off. Throws AccessError if the system does not read the file, which
-/// says nothing about the image.
-[[nodiscard]] ScannedFile scan_image(const std::filesystem::path& path);
+/// says nothing about the image. max_pixels: as ImageFolderOptions has it.
+[[nodiscard]] ScannedFile scan_image(const std::filesystem::path& path,
+                                     std::int64_t max_pixels = kDefaultMaxPixels);
 
 /// Looks at all files, with so many threads, and calls `on_progress(done)` from this thread now and then.
 /// Throws as `scan_image`, for the first of the files in their order as far as it went, and what
 /// `on_progress` throws.
 [[nodiscard]] std::vector<ScannedFile> scan_images(std::span<const std::filesystem::path> paths, int threads,
-                                                   const std::function<void(std::size_t)>& on_progress = {});
+                                                   const std::function<void(std::size_t)>& on_progress = {},
+                                                   std::int64_t max_pixels = kDefaultMaxPixels);
 
 }  // namespace minivit::inline MINIVIT_ABI::image
 
@@ -85,7 +87,7 @@ namespace minivit::inline MINIVIT_ABI::image {
 namespace detail {
 
 /// Throws FileError if the file cannot be an image; returns what its header says.
-inline ImageInfo scan_file(const io::InputFile& file, ScannedFile& scanned) {
+inline ImageInfo scan_file(const io::InputFile& file, ScannedFile& scanned, std::int64_t max_pixels) {
   constexpr std::size_t kBeginning = std::size_t{256} << 10;  // the size stands in it, almost always
   const std::string& name = file.path().native();
   const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), kMaxImageFile));
@@ -96,8 +98,8 @@ inline ImageInfo scan_file(const io::InputFile& file, ScannedFile& scanned) {
   std::string bytes(std::min(size, kBeginning), '\0');
   file.read_at(0, bytes.data(), bytes.size());
   if (!find_image_format(as_bytes(bytes))) scanned.problem = FileProblem::unknown;
-  const DecodeOptions options{
-      .choose_if_too_large = [](int, int) { return 8; }};  // as ImageFolder reads them
+  const DecodeOptions options{.choose_if_too_large = [](int, int) { return 8; },  // as ImageFolder reads them
+                              .max_pixels = max_pixels};
   const bool whole = has_its_end(file, format_of(as_bytes(bytes), name, {}));
   if (whole) try {
       return image_info(as_bytes(bytes), name, options);
@@ -114,12 +116,12 @@ inline ImageInfo scan_file(const io::InputFile& file, ScannedFile& scanned) {
 
 }  // namespace detail
 
-MINIVIT_INLINE ScannedFile scan_image(const std::filesystem::path& path) {
+MINIVIT_INLINE ScannedFile scan_image(const std::filesystem::path& path, std::int64_t max_pixels) {
   ScannedFile scanned;
   try {
     scanned.problem = FileProblem::missing;
     const io::InputFile file(path);
-    const ImageInfo info = detail::scan_file(file, scanned);
+    const ImageInfo info = detail::scan_file(file, scanned, max_pixels);
     scanned.size = {info.width, info.height};
     scanned.orientation = info.orientation;
     scanned.problem = FileProblem::none;
@@ -135,7 +137,8 @@ MINIVIT_INLINE ScannedFile scan_image(const std::filesystem::path& path) {
 }
 
 MINIVIT_INLINE std::vector<ScannedFile> scan_images(std::span<const std::filesystem::path> paths, int threads,
-                                                    const std::function<void(std::size_t)>& on_progress) {
+                                                    const std::function<void(std::size_t)>& on_progress,
+                                                    std::int64_t max_pixels) {
   std::vector<ScannedFile> files(paths.size());
   std::atomic<std::size_t> next = 0, done = 0;
   std::mutex mutex;
@@ -144,7 +147,7 @@ MINIVIT_INLINE std::vector<ScannedFile> scan_images(std::span<const std::filesys
   std::exception_ptr failure;
   const auto work = [&] {
     for (std::size_t i; (i = next++) < paths.size(); ++done) try {
-        files[i] = scan_image(paths[i]);
+        files[i] = scan_image(paths[i], max_pixels);
       } catch (...) {
         const std::lock_guard lock(mutex);
         if (i < failed_at) failed_at = i, failure = std::current_exception();

@@ -1,4 +1,4 @@
-// What configuration files say about a model before its weights are looked at.
+// Hints of configuration files about a model, before its weights are looked at.
 #pragma once
 
 #include <string>

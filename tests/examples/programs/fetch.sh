@@ -25,6 +25,8 @@ test_fetch() {
   ! grep -q preprocessor "$scratch/err" || fail "timm has no preprocessor_config.json" "$scratch/err"
   refused 1 "minivit fetch timm/vit_tiny_patch16_224.augreg_in21k" embed --model hf-hub:timm/vit_tiny_patch16_224.augreg_in21k x.png
   refused 1 "minivit fetch timm/vit_tiny_patch16_224.augreg_in21k" evaluate --model vit_tiny_patch16_224.augreg_in21k x
+  run 1 inspect timm/vit_tiny_patch16_224.augreg_in21k
+  says "$scratch/out" "minivit fetch timm/vit_tiny_patch16_224.augreg_in21k"
   refused 1 "google/vit-base-patch16-224/resolve/main/preprocessor_config.json" train data.train=x model.pretrained=google/vit-base-patch16-224
   mkdir -p "$scratch/photos"
   pushd "$scratch" >/dev/null

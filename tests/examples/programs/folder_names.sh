@@ -63,6 +63,10 @@ test_folder_names() {
   HOME=$scratch/home run 0 predict --model "$run_dir/best" '~/photos, mine'
   HOME=$scratch/home run 0 evaluate --model "$run_dir/best" '~/photos, mine'
   HOME=$scratch/home run 0 embed --model "$run_dir/best" --out "$scratch/f.csv" '~/photos, mine'
+  HOME=$scratch/home run 0 embed --model "~/runs/${run_dir#"$scratch/home/runs/"}" --out='~/f.csv' '~/photos, mine'
+  exists "$scratch/home/f.csv"
+  HOME=$scratch/home run 0 runs --root '~/runs'
+  says "$scratch/out" "finished"
   HOME=$scratch/home run 0 probe --model "$run_dir/best" --knn 1 --no-linear --train '~/photos, mine'
   for name in '"' "'"; do
     rm -rf "$scratch/quoted" "$scratch/quoted_sweep"

@@ -1,0 +1,413 @@
+// One session of a training: its loop, its checkpoints, and the ways in which it ends.
+#include "training_session.hpp"
+
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "class_weights.hpp"
+#include "minivit/core/atomic_file.hpp"
+#include "minivit/vit.hpp"
+#include "printable.hpp"
+#include "program.hpp"
+#include "recorder.hpp"
+#include "run_classes.hpp"
+#include "stop_signal.hpp"
+#include "test_best.hpp"
+#include "train_closing.hpp"
+#include "train_opening.hpp"
+#include "train_progress.hpp"
+#include "training_state.hpp"
+
+namespace minivit::cli {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// What train_epoch tells, and who wants to know.
+template <class OnGradients, class OnStep>
+struct Observer {
+  OnGradients before_step;
+  OnStep on_step;
+  bool operator()(const StepReport& report) const { return on_step(report); }
+};
+
+template <class OnGradients, class OnStep>
+Observer(OnGradients, OnStep) -> Observer<OnGradients, OnStep>;  // clang 14 does not see it by itself
+
+/// Who is asked and told while a model is evaluated.
+template <class GoOn, class OnAnswers>
+struct Watched {
+  GoOn go_on;
+  OnAnswers answered;
+  bool operator()() const { return go_on(); }
+};
+
+template <class GoOn, class OnAnswers>
+Watched(GoOn, OnAnswers) -> Watched<GoOn, OnAnswers>;
+
+/// The order of the samples that data.sampler asks for; none: they are shuffled.
+std::function<std::vector<std::size_t>(std::uint64_t)> order_of(const std::string& sampler,
+                                                                const std::vector<int>& labels,
+                                                                std::uint64_t seed) {
+  if (sampler == "balanced") return BalancedSampler(labels, seed);
+  return {};
+}
+
+template <class Optimizer>
+class Session {
+ public:
+  Session(const fs::path& run, const TrainConfig& config, const TrainingImages& images,
+          VisionTransformer& model, ParameterArena& parameters, Optimizer optimizer, std::int64_t until_epoch,
+          const ResumedRun* resumed)
+      : run_(run),
+        c_(config),
+        images_(images),
+        model_(model),
+        parameters_(parameters),
+        optimizer_(std::move(optimizer)),
+        until_epoch_(until_epoch),
+        log_(run / "train.log"),
+        labels_(images.train_labels()),
+        class_weights_(class_weights(config.training.class_weights, labels_, images.classes())),
+        train_images_(images.train, images.train_part),
+        val_images_(images.val, images.val_part),
+        train_loader_(train_images_, train_options()),
+        val_loader_(val_images_, val_options()),
+        state_(start(resumed)),
+        recorder_(run, config, log_, state_, batches()),
+        progress_(log_, config.training.epochs, until_epoch, config.training.time_limit, batches(),
+                  static_cast<std::int64_t>(val_loader_.batches_per_epoch())) {}
+
+  Session(const Session&) = delete;  // the loaders call back
+  Session& operator=(const Session&) = delete;
+
+  /// Returns the exit code.
+  int run() {
+    announce();
+    const auto& t = c_.training;
+    try {
+      while (state_.epoch < t.epochs) {
+        if (t.patience > 0 && state_.best_epoch > 0 && state_.epoch - state_.improved_epoch >= t.patience) {
+          log_.line(str_cat("no better ",
+                            t.patience == 1 ? "epoch" : str_cat("one in ", t.patience, " epochs"),
+                            ": stopped early; to go on all the same: minivit train --resume ", run_.string(),
+                            " training.patience=0"));
+          return finish("early stop");
+        }
+        if (until_epoch_ > 0 && state_.epoch >= until_epoch_) return end("paused", 0);
+        train_epoch_on();
+        if (!validate()) return stop();
+      }
+      return finish("finished");
+    } catch (const NotFinite& e) {
+      log_.warning(e.what());
+      if (state_.best_epoch > 0)
+        log_.line(str_cat("the best model, of epoch ", state_.best_epoch, ", is kept"));
+      recorder_.end("not finite", state_, e.what());
+      return kNotFinite;
+    } catch (const std::exception& e) {
+      recorder_.end("failed", state_, error_text(e));
+      throw;
+    }
+  }
+
+ private:
+  // ---- how it begins ----
+
+  LoaderOptions train_options() {
+    const auto batch_size = static_cast<std::size_t>(c_.training.batch_size);
+    return {.batch_size = batch_size,
+            .shuffle = true,
+            .order = order_of(c_.data.sampler, labels_, c_.training.seed),
+            .drop_last = train_images_.size() > batch_size,
+            .seed = c_.training.seed,
+            .workers = c_.data.workers,
+            .max_bad_fraction = c_.data.bad_fraction,
+            .known_bad = images_.train_bad,
+            .on_skip = on_skip()};
+  }
+
+  /// However many cannot be read, an epoch that is trained is not lost.
+  LoaderOptions val_options() {
+    return {.batch_size = static_cast<std::size_t>(c_.training.batch_size),
+            .workers = c_.data.workers,
+            .max_bad_fraction = 1.0,
+            .known_bad = images_.val_bad,
+            .on_skip = on_skip()};
+  }
+
+  std::function<void(const std::string&)> on_skip() {
+    return [this](const std::string& why) {
+      ++skipped_;
+      log_.warning(str_cat("skipped: ", why));
+    };
+  }
+
+  std::int64_t batches() const { return static_cast<std::int64_t>(train_loader_.batches_per_epoch()); }
+
+  CosineSchedule schedule_of(std::int64_t epochs) const {
+    const auto& t = c_.training;
+    const std::int64_t steps = ((batches() - 1) / t.accumulate + 1) * epochs;
+    return {.peak = t.lr,
+            .warmup = static_cast<std::int64_t>(t.warmup * static_cast<double>(steps)),
+            .total = steps,
+            .last = t.min_lr};
+  }
+
+  /// The state to begin with: that of the checkpoint, if there is one. A run without one has not come far
+  /// enough to have it, and begins anew.
+  TrainingState start(const ResumedRun* resumed) {
+    if (c_.training.ema > 0) ema_.emplace(parameters_, c_.training.ema);
+    TrainingState state{.data = images_.digest()};
+    if (fs::exists(run_ / "last")) {
+      check_classes(run_, images_.classes());
+      const std::string expected = state.data;
+      state = TrainingState::from(load_checkpoint(run_ / "last", model_, parameters_, optimizer_, ema_),
+                                  run_ / "last");
+      check<FileError>(state.data == expected, run_.string(), ": was trained on ", state.data,
+                       ", now there are ", expected, "; a run goes on with the images it began with");
+      // It may have been killed between the two.
+      if (state.batch == 0 && state.best_epoch == state.epoch) save_best();
+    } else {
+      check<FileError>(!fs::exists(run_ / "best"), run_.string(),
+                       ": has no checkpoint (last/), so it cannot go on. Start again with --config ",
+                       (run_ / "config.yaml").string());
+    }
+    if (resumed && resumed->epochs_before != c_.training.epochs) lengthen(*resumed, state);
+    write_class_mapping(run_, images_.classes());
+    return state;
+  }
+
+  void lengthen(const ResumedRun& resumed, const TrainingState& state) {
+    const std::int64_t epochs = c_.training.epochs;
+    check<ConfigError>(epochs > state.epoch, "training.epochs is ", epochs, ", the run has done ",
+                       state.epoch, "; expected more");
+    for (const std::string& line :
+         explain_length(run_, schedule_of(resumed.epochs_before), schedule_of(epochs), resumed.epochs_before,
+                        epochs, state.step))
+      log_.line(line);
+    resumed.write(run_);
+  }
+
+  void announce() {
+    for (const std::string& line : images_.report.remarks()) log_.note(line);
+    const DataFacts facts = DataFacts::of(c_, images_);
+    say(opening_lines(
+        c_, facts,
+        {.batches = batches(), .parameters = parameter_count(model_), .trained = parameters_.size()}));
+    if (state_.step == 0) say(advice_lines(c_, facts));
+    log_.line(str_cat("run       ", printable(short_path(run_).native())));
+    recorder_.describe(model_, state_);
+  }
+
+  void say(const std::vector<std::string>& lines) {
+    for (const std::string& line : lines) log_.line(printable(line));
+  }
+
+  // ---- an epoch ----
+
+  void train_epoch_on() {
+    const auto& t = c_.training;
+    const double epoch_begin = now() - state_.epoch_seconds;
+    progress_.begin_epoch();
+    const Observer observer{[&](std::int64_t) { recorder_.gradients(parameters_, state_); },
+                            [&](const StepReport& report) {
+                              state_.batch = report.batches, state_.step = report.step + 1,
+                              state_.trained = *report.metrics;
+                              state_.epoch_seconds = now() - epoch_begin, state_.seconds = now() - begun_;
+                              recorder_.step(report);
+                              progress_.step(state_);
+                              if (signals_.received() || time_is_up()) return false;
+                              if (now() - saved_ >= t.save_seconds) save();
+                              return true;
+                            }};
+    train_epoch(
+        model_,
+        train_loader_.epoch(static_cast<std::uint64_t>(state_.epoch), static_cast<std::size_t>(state_.batch)),
+        parameters_, optimizer_, schedule_, ema_,
+        {.label_smoothing = t.label_smoothing,
+         .clip_norm = t.clip_norm,
+         .accumulate = t.accumulate,
+         .seed = t.seed,
+         .class_weights = class_weights_,
+         .batches_done = state_.batch,
+         .metrics_done = state_.trained},
+        observer);
+  }
+
+  /// Evaluates the epoch, counts it and saves. False if the session is to stop: then the evaluation counts
+  /// for nothing and is repeated when the run goes on.
+  bool validate() {
+    ClassResults results(images_.classes().size());
+    Metrics val;
+    bool better = false;
+    {
+      const UseAverage average(ema_);  // it is what is evaluated
+      std::int64_t done = 0;
+      Metrics so_far;
+      progress_.validation(state_, done, so_far);
+      const Watched watched{[&] { return !signals_.received(); },
+                            [&](const Tensor& logits, std::span<const int> labels) {
+                              results.add(logits, labels);
+                              so_far.add(logits, labels);
+                              progress_.validation(state_, ++done, so_far);
+                            }};
+      val = evaluate(model_, val_loader_.epoch(0), watched);
+      check_finite(val);
+      if (signals_.received() || time_is_up()) return false;
+      // Of few images the same number is right often: then the loss decides.
+      better = val.top1() > state_.best_val_acc ||
+               (val.top1() == state_.best_val_acc && val.loss() < state_.best_val_loss);
+      recorder_.epoch(state_, val, better, schedule_(state_.step - 1), model_, parameters_, images_.val,
+                      images_.val_part);
+    }
+    ++state_.epoch, ++state_.history_rows;
+    state_.batch = 0, state_.trained = {}, state_.epoch_seconds = 0;
+    if (val.top1() > state_.best_val_acc) state_.improved_epoch = state_.epoch;
+    if (better) {
+      state_.best_val_acc = val.top1(), state_.best_val_loss = val.loss(), state_.best_epoch = state_.epoch;
+      // Before the checkpoint, after which this epoch is not repeated.
+      io::write_file_atomically(run_ / "per_class.csv", results.csv(images_.classes()));
+      best_ = std::move(results);
+    }
+    save();
+    if (better) save_best();
+    return true;
+  }
+
+  /// Throws NotFinite, naming the first tensor that is not finite, if the validation loss is no number:
+  /// weights that the last step of an epoch made too large are seen here first.
+  void check_finite(const Metrics& val) {
+    if (std::isfinite(val.loss())) return;
+    const NoGrad values_only;
+    const Training off(false);
+    for (const Batch& batch : val_loader_.epoch(0)) {
+      Metrics part;
+      part.add(model_(batch.images).value(), batch.labels);
+      if (!std::isfinite(part.loss()))
+        throw NotFinite(str_cat("step ", state_.step, ": the validation loss is ", part.loss(), "; ",
+                                not_finite_in_forward(model_, batch.images, parameters_),
+                                "; lower the learning rate, or look for broken images"));
+    }
+  }
+
+  bool time_is_up() const { return c_.training.time_limit > 0 && now() - session_ >= c_.training.time_limit; }
+
+  void save() {
+    recorder_.sync(state_);
+    save_checkpoint(run_ / "last", model_, images_.classes(), c_.preprocess(), state_.position(), parameters_,
+                    optimizer_, ema_);
+    saved_ = now();
+  }
+
+  void save_best() {
+    const UseAverage average(ema_);  // it is what was evaluated
+    if (!has_lora(model_)) return save_model(run_ / "best", model_, images_.classes(), c_.preprocess());
+    VisionTransformer merged = model_;  // an ordinary model for everybody else
+    merge_lora(merged);
+    save_model(run_ / "best", merged, images_.classes(), c_.preprocess());
+  }
+
+  // ---- how it ends ----
+
+  /// After an evaluation that was cut short.
+  int stop() {
+    save();
+    const int signal = signals_.received();
+    log_.line(signal ? std::string("interrupted")
+                     : str_cat("the time is up: ", c_.training.time_limit, " s of this session"));
+    log_.line(str_cat("to go on: minivit train --resume ", run_.string()));
+    return signal ? end("interrupted", 128 + signal) : end("time limit", 0);
+  }
+
+  /// The last step of a run that is done.
+  int finish(const char* status) {
+    if (images_.test && state_.best_epoch > 0) {
+      const Metrics test = test_best(
+          run_, images_, static_cast<std::size_t>(c_.training.batch_size), c_.data.workers,
+          [&] { return !signals_.received(); }, on_skip());
+      if (const int signal = signals_.received()) {
+        log_.line(str_cat("interrupted in the test; to go on: minivit train --resume ", run_.string()));
+        return end("interrupted", 128 + signal);
+      }
+      recorder_.test(test);
+    }
+    return end(status, 0);
+  }
+
+  int end(std::string_view status, int code) {
+    if (skipped_ > 0) log_.warning(str_cat(skipped_, " images could not be read and were skipped"));
+    const bool over = state_.epoch >= c_.training.epochs || status == "early stop";
+    if (!best_ && over && state_.best_epoch > 0) best_ = measured_best();
+    if (best_ && best_->images() > 0) say(result_lines(*best_, images_.classes()));
+    const bool written = recorder_.end(std::string(status), state_, {});
+    if (state_.best_epoch > 0 && code == 0) say(next_lines(run_));
+    return code == 0 && !written ? 1 : code;
+  }
+
+  /// The answers of a best epoch that was in an earlier session.
+  ClassResults measured_best() {
+    ClassResults results(images_.classes().size());
+    const ModelBundle bundle = load_bundle(run_ / "best");
+    evaluate(
+        bundle.net, val_loader_.epoch(0),
+        Watched{[&] { return !signals_.received(); },
+                [&](const Tensor& logits, std::span<const int> labels) { results.add(logits, labels); }});
+    return results;
+  }
+
+  const fs::path& run_;
+  const TrainConfig& c_;
+  const TrainingImages& images_;
+  VisionTransformer& model_;
+  ParameterArena& parameters_;
+  Optimizer optimizer_;
+  const std::int64_t until_epoch_;
+
+  const StopSignals signals_;
+  RunLog log_;
+  std::size_t skipped_ = 0;
+  const std::vector<int> labels_;
+  const std::vector<float> class_weights_;
+  const Subset<ImageFolder> train_images_, val_images_;
+  DataLoader<Subset<ImageFolder>> train_loader_, val_loader_;
+  const CosineSchedule schedule_ = schedule_of(c_.training.epochs);
+  std::optional<Ema> ema_;
+  TrainingState state_;
+  Recorder recorder_;
+  TrainProgress progress_;
+  std::optional<ClassResults> best_;  // of the best epoch, if that was in this session
+  const double session_ = now(), begun_ = session_ - state_.seconds;
+  double saved_ = session_;
+};
+
+}  // namespace
+
+int train_session(const fs::path& run, const TrainConfig& config, const TrainingImages& images,
+                  VisionTransformer model, std::int64_t until_epoch, const ResumedRun* resumed) {
+  const auto& t = config.training;
+  model.encoder.recompute = t.recompute;
+  ParameterArena parameters = flatten(model);
+  const auto run_with = [&](auto optimizer) {
+    return Session(run, config, images, model, parameters, std::move(optimizer), until_epoch, resumed).run();
+  };
+  if (t.optimizer == "adamw")
+    return run_with(
+        AdamW(parameters, {.beta1 = t.momentum, .beta2 = t.beta2, .weight_decay = t.weight_decay}));
+  return run_with(Sgd(parameters, {.momentum = t.momentum, .weight_decay = t.weight_decay}));
+}
+
+}  // namespace minivit::cli
