@@ -14,7 +14,7 @@ using namespace minivit::kernels;
 
 namespace {
 
-Tensor random(const Shape& shape, std::uint64_t seed) {
+Tensor random_tensor(const Shape& shape, std::uint64_t seed) {
   Tensor x = Tensor::empty(shape);
   Rng rng(seed);
   for (std::int64_t i = 0; i < x.numel(); ++i) x.data()[i] = rng.uniform(-1, 1);
@@ -55,7 +55,8 @@ TEST_CASE("map_to writes the same either way, and nothing behind it") {
 TEST_CASE("products written past the caches have the same bits") {
   const std::int64_t M = 2003, N = 528, K = 37, all = M * N;
   REQUIRE(all >= kNonTemporalFloats);
-  const Tensor a = random({M, K}, 1), b = random({K, N}, 2), bias = random({N}, 3), plus = random({M, N}, 4);
+  const Tensor a = random_tensor({M, K}, 1), b = random_tensor({K, N}, 2), bias = random_tensor({N}, 3),
+               plus = random_tensor({M, N}, 4);
   Tensor past = Tensor::empty({M, N}), set = Tensor::empty({all + 1});
   REQUIRE(write_mode(false, all, past.data(), N) == Write::non_temporal);
   const TileMap twice{[](const void*, const TileMap::Piece& p) {
@@ -81,9 +82,9 @@ TEST_CASE("attention written past the caches has the same bits") {
   const std::int64_t T = 33, H = 2, D = 32, C = H * D, B = kNonTemporalFloats / (T * C) + 1;
   // Of an operation's result: its gradient is written, that of a leaf added to.
   Tensor seen;
-  const Var leaf = variable(random({B, T, 3 * C}, 1)),
+  const Var leaf = variable(random_tensor({B, T, 3 * C}, 1)),
             qkv = Tape::local().record(leaf.value(), {&leaf}, [&](Tape&, const Tensor&d) { seen = d; });
-  const Tensor dy = random({B, T, C}, 2);
+  const Tensor dy = random_tensor({B, T, C}, 2);
   const Var y = attention(qkv, H);
   REQUIRE(write_mode(false, y.numel(), y.data(), D) == Write::non_temporal);
   const Tensor result = y.value();

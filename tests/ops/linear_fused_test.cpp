@@ -24,8 +24,7 @@ Array gelu_reference(Array x) {
 }
 
 /// x (..., C) · Wᵀ + b [+ residual]
-Array linear_reference(const Array& x, const Array& w, const Array* b = nullptr,
-                       const Array* residual = nullptr) {
+Array affine_map(const Array& x, const Array& w, const Array* b = nullptr, const Array* residual = nullptr) {
   Array flat = x;
   const std::int64_t C = x.shape.back(), N = w.shape[0];
   reference::Extents rows = x.shape;
@@ -47,7 +46,7 @@ void check_norm_linear(const Shape& shape, std::int64_t N) {
             {in(shape), in({C}, 0.5f, 1.5f), in({C}), in({N, C}), in({N})},
             [](const std::vector<Var>& x) { return norm_linear(x[0], x[1], x[2], 0.1f, x[3], x[4]); },
             [](const std::vector<Array>& x) {
-              return linear_reference(reference::layer_norm(x[0], x[1], x[2], 0.1f), x[3], &x[4]);
+              return affine_map(reference::layer_norm(x[0], x[1], x[2], 0.1f), x[3], &x[4]);
             },
             1e-5,
             1e-4,
@@ -57,14 +56,13 @@ void check_norm_linear(const Shape& shape, std::int64_t N) {
 void check_gelu_linear(const Shape& shape, std::int64_t N) {
   const std::int64_t C = shape[-1];
   const Shape result = shape.with(-1, N);
-  check_op(
-      {str_cat("gelu_linear ", shape, " to ", N),
-       {in(shape, -3, 3), in({N, C}), in({N}), in(result)},
-       [](const std::vector<Var>& x) { return gelu_linear(x[0], x[1], x[2], x[3]); },
-       [](const std::vector<Array>& x) { return linear_reference(gelu_reference(x[0]), x[1], &x[2], &x[3]); },
-       1e-5,
-       1e-4,
-       {2, 3}});
+  check_op({str_cat("gelu_linear ", shape, " to ", N),
+            {in(shape, -3, 3), in({N, C}), in({N}), in(result)},
+            [](const std::vector<Var>& x) { return gelu_linear(x[0], x[1], x[2], x[3]); },
+            [](const std::vector<Array>& x) { return affine_map(gelu_reference(x[0]), x[1], &x[2], &x[3]); },
+            1e-5,
+            1e-4,
+            {2, 3}});
 }
 
 void check_patch_linear(const Shape& images, std::int64_t P, std::int64_t C) {
@@ -100,7 +98,7 @@ TEST_CASE("linear adds a residual") {
     check_op({str_cat("linear with residual, width ", n),
               {in({2, 3, 5}), in({n, 5}), in({n}), in({2, 3, n})},
               [](const std::vector<Var>& x) { return linear(x[0], x[1], x[2], x[3]); },
-              [](const std::vector<Array>& x) { return linear_reference(x[0], x[1], &x[2], &x[3]); },
+              [](const std::vector<Array>& x) { return affine_map(x[0], x[1], &x[2], &x[3]); },
               1e-5,
               1e-4,
               {2, 3}});
@@ -110,7 +108,7 @@ TEST_CASE("a residual that is the input gets both gradients") {
   check_op({"x Wᵀ + x",
             {in({4, 6}), in({6, 6})},
             [](const std::vector<Var>& x) { return linear(x[0], x[1], {}, x[0]); },
-            [](const std::vector<Array>& x) { return linear_reference(x[0], x[1], nullptr, &x[0]); }});
+            [](const std::vector<Array>& x) { return affine_map(x[0], x[1], nullptr, &x[0]); }});
 }
 
 TEST_CASE("norm_linear") {

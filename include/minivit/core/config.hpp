@@ -43,6 +43,14 @@
 #define MINIVIT_WORD_LANES 4
 #endif
 
+// With MINIVIT_WITH_OPENMP loops run in a team of OpenMP, for programs that have one, in place of the
+// library's own threads.
+#if defined(MINIVIT_WITH_OPENMP)
+#define MINIVIT_THREADING omp
+#else
+#define MINIVIT_THREADING threads
+#endif
+
 // The optional image libraries, which CMake finds: MINIVIT_WITH_LIBJPEG, MINIVIT_WITH_LIBPNG (stb_image where
 // one of these is missing), MINIVIT_WITH_LIBWEBP, MINIVIT_WITH_GIFLIB, MINIVIT_WITH_LIBTIFF,
 // MINIVIT_WITH_LIBAVIF, MINIVIT_WITH_LIBHEIF.
@@ -105,15 +113,15 @@
 #define MINIVIT_POOL malloc
 #endif
 
-#define MINIVIT_JOIN_(a, b, c, d) a##_##b##_##c##_##d
-#define MINIVIT_JOIN(a, b, c, d) MINIVIT_JOIN_(a, b, c, d)
+#define MINIVIT_JOIN_(a, b, c, d, e) a##_##b##_##c##_##d##_##e
+#define MINIVIT_JOIN(a, b, c, d, e) MINIVIT_JOIN_(a, b, c, d, e)
 #define MINIVIT_STRING_(x) #x
 #define MINIVIT_STRING(x) MINIVIT_STRING_(x)
 
-/// The inline namespace, for example `v0_avx2_jpeg_png_pool`. It names everything that decides what a
+/// The inline namespace, for example `v0_avx2_threads_jpeg_png_pool`. It names everything that decides what a
 /// function does or how a type is laid out, so that two files compiled in different ways cannot silently
 /// share one inline function: the linker sees two names.
-#define MINIVIT_ABI MINIVIT_JOIN(v0, MINIVIT_ISA, MINIVIT_CODECS, MINIVIT_POOL)
+#define MINIVIT_ABI MINIVIT_JOIN(v0, MINIVIT_ISA, MINIVIT_THREADING, MINIVIT_CODECS, MINIVIT_POOL)
 
 // Header-only is the default. With MINIVIT_SEPARATE_COMPILATION the headers only declare what is no template,
 // and one source file of the program, which includes minivit/source.hpp, holds the definitions. CMake's

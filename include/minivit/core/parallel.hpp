@@ -7,6 +7,13 @@
 #include <algorithm>
 #include <cstdint>
 
+#if defined(MINIVIT_WITH_OPENMP)
+#if !defined(_OPENMP)
+#error "MINIVIT_WITH_OPENMP needs OpenMP: compile with -fopenmp, or leave the macro out"
+#endif
+#include <omp.h>
+#endif
+
 #include "minivit/core/config.hpp"
 #include "minivit/core/thread_pool.hpp"
 
@@ -116,8 +123,13 @@ class SharedLoop {
   }
 
   void run() {
+#if defined(MINIVIT_WITH_OPENMP)
+#pragma omp parallel num_threads(threads_)
+    work(omp_get_thread_num());
+#else
     ThreadPool::instance().run(
         threads_, [](void* loop, int self) { static_cast<SharedLoop*>(loop)->work(self); }, this);
+#endif
     exception_.rethrow();
   }
 
