@@ -4,13 +4,13 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "fuzz/require.hpp"
 #include "minivit/data/augment.hpp"
 #include "minivit/data/resize.hpp"
 #include "minivit/data/transform.hpp"
@@ -19,10 +19,6 @@ namespace {
 
 using namespace minivit;
 using namespace minivit::image;
-
-void require(bool ok) {
-  if (!ok) std::abort();
-}
 
 /// Numbers out of the input; zeros behind its end.
 class Input {

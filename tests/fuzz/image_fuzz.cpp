@@ -4,11 +4,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <string_view>
 
+#include "fuzz/require.hpp"
+#include "minivit/core/check.hpp"
 #include "minivit/data/image.hpp"
 #include "minivit/data/image_formats.hpp"
 
@@ -18,10 +19,6 @@ extern "C" const char* __lsan_default_suppressions() { return "leak:libdav1d"; }
 namespace {
 
 constexpr std::int64_t kMaxPixels = 1 << 22;
-
-void require(bool ok) {
-  if (!ok) std::abort();
-}
 
 /// What is accepted has the size that the header states.
 void decode(std::span<const std::uint8_t> file, const minivit::DecodeOptions& options) {

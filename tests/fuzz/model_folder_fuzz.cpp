@@ -7,21 +7,17 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "fuzz/require.hpp"
 #include "minivit/io/model_folder.hpp"
 #include "minivit/io/pretrained.hpp"
 
 namespace {
-
-void require(bool ok) {
-  if (!ok) std::abort();
-}
 
 /// A folder in the current one, which tests/fuzz/run.sh removes.
 const std::filesystem::path& folder() {

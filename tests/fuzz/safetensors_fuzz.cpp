@@ -4,21 +4,17 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "fuzz/require.hpp"
 #include "minivit/io/json.hpp"
 #include "minivit/io/safetensors_header.hpp"
 
 namespace {
 
 constexpr std::size_t kPrefix = 8;  // bytes that hold the header's length
-
-void require(bool ok) {
-  if (!ok) std::abort();
-}
 
 void fuzz_safetensors(std::span<const unsigned char> file) {
   const minivit::io::SafetensorsLimits limits;

@@ -2,11 +2,11 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "csv.hpp"
+#include "fuzz/require.hpp"
 #include "minivit/core/check.hpp"
 #include "minivit/io/json.hpp"
 #include "run_files.hpp"
@@ -15,10 +15,6 @@ namespace {
 
 using namespace minivit;
 using namespace minivit::cli;
-
-void require(bool ok) {
-  if (!ok) std::abort();
-}
 
 template <class Read>
 void read_or_refuse(const Read& read) {

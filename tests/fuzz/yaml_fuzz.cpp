@@ -1,11 +1,11 @@
 // Fuzzes what says how to train: YAML, lists, overrides of the command line, sweeps.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "fuzz/require.hpp"
 #include "minivit/core/check.hpp"
 #include "overrides.hpp"
 #include "sweep_text.hpp"
@@ -16,10 +16,6 @@ namespace {
 
 using namespace minivit;
 using namespace minivit::cli;
-
-void require(bool ok) {
-  if (!ok) std::abort();
-}
 
 /// Anything may be refused, with a message.
 template <class Read>

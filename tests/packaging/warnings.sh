@@ -1,17 +1,26 @@
 #!/usr/bin/env bash
-# Warnings that users of the headers ask for:   bash warnings.sh COMPILER INCLUDE [FLAG…]
+# Warnings, each an error:   bash warnings.sh headers|programs COMPILER PROJECT [FLAG…]
 #
-# Compiles every header as a user does who includes them with -I and treats warnings as errors. FLAGs name what the library itself
-# needs, its dependencies as -isystem.
+# headers: all that users ask for who include the headers with -I.
+# programs: the examples and benchmarks, which are looked at without being built.
+# FLAGs name what the library itself needs, its dependencies as -isystem.
 set -euo pipefail
-compiler=$1
-include=$2
-shift 2
-flags=()
+what=$1
+compiler=$2
+project=$3
+shift 3
+flags=(-std=c++20 -fsyntax-only -Wall -Wextra -Werror -I"$project/include")
 for flag in "$@"; do  # the compiler's own folder named again would hide the C headers behind those of C++
   [[ $flag == -isystem/usr/include ]] || flags+=("$flag")
 done
 
-all=$(cd "$include" && find minivit -name '*.hpp' ! -name source.hpp | LC_ALL=C sort | sed 's/.*/#include <&>/')
+if [[ $what == programs ]]; then
+  files=("$project"/examples/*.cpp "$project"/benchmarks/*.cpp)
+  ((${#files[@]} > 10)) || { echo "only these files were found: ${files[*]}" >&2; exit 1; }
+  for file in "${files[@]}"; do "$compiler" "${flags[@]}" "$file"; done
+  exit
+fi
+
+all=$(cd "$project/include" && find minivit -name '*.hpp' ! -name source.hpp | LC_ALL=C sort | sed 's/.*/#include <&>/')
 (($(wc -l <<<"$all") > 100)) || { echo "only these headers were found: $all" >&2; exit 1; }
-"$compiler" -std=c++20 -fsyntax-only -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wpedantic -Werror -I"$include" "${flags[@]}" -x c++ - <<<"$all"
+"$compiler" "${flags[@]}" -Wconversion -Wsign-conversion -Wshadow -Wpedantic -x c++ - <<<"$all"
