@@ -135,6 +135,7 @@ std::filesystem::path ModelChoice::ask_for_folder(std::FILE* out) const {
 
 std::vector<RunInfo> ModelChoice::trained_runs(bool unfinished) const {
   auto runs = roots.find();
+  check_in_reach(runs);
   const std::size_t all = runs.size();
   std::erase_if(runs, [&](const RunInfo& r) {
     return !r.has_model && !(unfinished && is_model_folder(r.path / "last"));

@@ -28,6 +28,7 @@ std::vector<std::pair<std::string, std::string>> results_of(const fs::path& mode
   const fs::path run = fs::absolute(model, error).lexically_normal().parent_path();
   if (model.filename() != "best" || !fs::exists(run / "result.json", error)) return {};
   const RunInfo info = read_run(run);
+  check<AccessError>(!info.out_of_reach, info.problem);
   std::vector<std::pair<std::string, std::string>> results;
   if (info.best_val_acc)
     results.emplace_back("validation accuracy", format("%.4f, epoch %lld of %lld", *info.best_val_acc,

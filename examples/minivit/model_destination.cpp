@@ -18,14 +18,18 @@ namespace {
 bool card_is_ours(const fs::path& path) {
   try {
     return minivit::detail::is_marked_card(io::read_file(path, std::size_t{1} << 24));
-  } catch (const FileError&) { return false; }
+  } catch (const AccessError&) { throw; } catch (const FileError&) {
+    return false;
+  }
 }
 
 bool configuration_is_ours(const fs::path& path) {
   try {
     const io::Json json = io::read_json_file(path);
     return json.is_object() && json.contains("minivit");
-  } catch (const FileError&) { return false; }
+  } catch (const AccessError&) { throw; } catch (const FileError&) {
+    return false;
+  }
 }
 
 }  // namespace

@@ -38,6 +38,8 @@ std::string help() {
 /// The word that was probably meant by `text`; empty if none is near.
 std::string nearest(const std::string& text, const std::vector<std::string>& words) {
   std::string best;
+  constexpr std::size_t kLongest = 80;  // what is longer is no misspelled word, and comparing takes time
+  if (text.size() > kLongest) return best;
   std::size_t least = std::max<std::size_t>(text.size() / 2, 1) + 1;
   for (const std::string& word : words)
     if (const std::size_t distance = edit_distance(text, word); distance < least)
@@ -162,7 +164,8 @@ bool replaceable(const std::filesystem::path& folder, std::initializer_list<std:
   if (!fs::exists(folder, error)) return true;
   for (const auto& entry : fs::directory_iterator(folder, error))
     if (std::ranges::find(files, entry.path().filename().string()) == files.end()) return false;
-  return !error;
+  check<FileError>(!error, "cannot read ", folder.native(), ": ", error.message());
+  return true;
 }
 
 }  // namespace minivit::cli

@@ -163,18 +163,19 @@ bool Recorder::end(const std::string& status, const TrainingState& state, const 
     }
   };
   attempt([&] {
-    note_state(state);
-    result_.status = status, result_.error = error;
-    result_.ended = local_time("%Y-%m-%d %H:%M:%S");
-    write_result(run_, result_);
-  });
-  attempt([&] {
     if (board_ && status != "paused") board_->end_hparams(status != "failed" && status != "not finite");
   });
   attempt([&] {
     if (!config_.log.curves) return;
     if (const Drawn drawn = draw_training_curves(run_); !drawn.drawn)
       log_.note(str_cat("curves not drawn: ", drawn.why));
+  });
+  // After all that a run which goes on would not make up for: "finished" says that nothing is left.
+  attempt([&] {
+    note_state(state);
+    result_.status = status, result_.error = error;
+    result_.ended = local_time("%Y-%m-%d %H:%M:%S");
+    write_result(run_, result_);
   });
   attempt([&] {
     if (state.best_epoch > 0)

@@ -47,6 +47,8 @@ void copy_and_remove(const fs::path& from, const fs::path& to) {
     fs::remove_all(to, ignored);
     throw FileError(str_cat("cannot copy ", from.native(), " to ", to.native(), ": ", error.message()));
   }
+  for (const auto& entry : fs::recursive_directory_iterator(to, error))
+    if (entry.path().filename() == kLockFile) fs::remove(entry.path(), error);
   fs::remove_all(from, error);
   check<FileError>(!error, "copied ", from.native(), " to ", to.native(),
                    ", but cannot remove it: ", error.message());

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <ctime>
 #include <set>
@@ -57,29 +58,43 @@ bool readable(RunInfo& run, const Read& read) {
     read();
     return true;
   } catch (const Error& e) {
+    run.out_of_reach = run.out_of_reach || dynamic_cast<const AccessError*>(&e) != nullptr;
     run.problem += str_cat(run.problem.empty() ? "" : "; ", e.what());
     return false;
   }
 }
 
-/// Adds the folders at `folder` and so many levels below it that have a config.yaml. `seen`: what has been
-/// looked at, by device and number, so that links in a circle end and nothing is found twice.
+/// A folder that was looked through: a run, or one that the system does not let be read.
+struct Found {
+  std::filesystem::path path;
+  std::string problem;
+};
+
+/// Adds the folders at `folder` and so many levels below it that have a config.yaml or cannot be read.
+/// `seen`: what has been looked at, by device and number, so that links in a circle end and nothing is found
+/// twice.
 void find_run_folders(const std::filesystem::path& folder, int levels,
-                      std::set<std::pair<std::uint64_t, std::uint64_t>>& seen,
-                      std::vector<std::filesystem::path>& found) {
+                      std::set<std::pair<std::uint64_t, std::uint64_t>>& seen, std::vector<Found>& found) {
+  const auto unreadable = [&](const std::string& reason) {
+    found.push_back({folder, str_cat("cannot read ", folder.native(), ": ", reason)});
+  };
   struct stat status {};
-  if (::stat(folder.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) return;
-  if (!seen.emplace(status.st_dev, status.st_ino).second) return;
+  if (::stat(folder.c_str(), &status) != 0) {
+    if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) unreadable(io::detail::reason(errno));
+    return;
+  }
+  if (!S_ISDIR(status.st_mode) || !seen.emplace(status.st_dev, status.st_ino).second) return;
   std::error_code error;
-  if (std::filesystem::exists(folder / "config.yaml", error)) found.push_back(folder);
-  if (levels == 0) return;
+  if (std::filesystem::exists(folder / "config.yaml", error)) found.push_back({folder, {}});
+  if (error) return unreadable(error.message());
   std::vector<std::filesystem::path> inside;
   std::filesystem::directory_iterator entry(folder, error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+  for (; !error && levels > 0 && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     std::error_code ignored;
     if (!name.starts_with('.') && entry->is_directory(ignored)) inside.push_back(entry->path());
   }
+  if (error) unreadable(error.message());
   std::sort(inside.begin(), inside.end());  // a run with two names always has the same
   for (const auto& path : inside) find_run_folders(path, levels - 1, seen, found);
 }
@@ -154,10 +169,20 @@ RunInfo read_run(const std::filesystem::path& path) {
 
 std::vector<RunInfo> find_runs(std::span<const std::filesystem::path> roots) {
   std::set<std::pair<std::uint64_t, std::uint64_t>> seen;
-  std::vector<std::filesystem::path> folders;
+  std::vector<Found> folders;
   for (const auto& root : roots) find_run_folders(root, 3, seen, folders);
   std::vector<RunInfo> found;
-  for (const auto& folder : folders) found.push_back(read_run(folder));
+  for (Found& folder : folders) {
+    if (folder.problem.empty()) {
+      found.push_back(read_run(folder.path));
+      continue;
+    }
+    RunInfo run;
+    run.path = std::move(folder.path), run.problem = std::move(folder.problem);
+    run.status = "unreadable", run.out_of_reach = true;
+    run.date = RunPlace::of(run.path).date;
+    found.push_back(std::move(run));
+  }
   std::vector<std::pair<std::tuple<std::string, int, int, std::string>, std::size_t>> order;
   for (std::size_t i = 0; i < found.size(); ++i) {
     const auto place = RunPlace::of(found[i].path);
@@ -170,6 +195,12 @@ std::vector<RunInfo> find_runs(std::span<const std::filesystem::path> roots) {
     runs.back().number = static_cast<int>(runs.size());
   }
   return runs;
+}
+
+void check_in_reach(std::span<const RunInfo> runs) {
+  for (const RunInfo& run : runs)
+    check<AccessError>(!run.out_of_reach, run.problem,
+                       "; until it can be read, name runs by their folders, as --run FOLDER");
 }
 
 const RunInfo* latest_run(std::span<const RunInfo> runs) {

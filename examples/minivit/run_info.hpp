@@ -19,11 +19,12 @@ namespace minivit::cli {
 /// A run as far as its folder tells. What is not known is empty.
 struct RunInfo {
   std::filesystem::path path;
-  int number = 0;       ///< in the order of find_runs, from 1 on; 0 if it was not found by that
-  std::string date;     ///< when it began, `2026-11-25 17:46:12`, local time
-  std::string status;   ///< that of result.json, but "stopped" if it is not running any more; "waiting"
-                        ///< without one, "unknown" with a bad one, "unreadable" without good settings
-  std::string problem;  ///< why something could not be read
+  int number = 0;             ///< in the order of find_runs, from 1 on; 0 if it was not found by that
+  std::string date;           ///< when it began, `2026-11-25 17:46:12`, local time
+  std::string status;         ///< that of result.json, but "stopped" if it is not running any more; "waiting"
+                              ///< without one, "unknown" with a bad one, "unreadable" without good settings
+  std::string problem;        ///< why something could not be read
+  bool out_of_reach = false;  ///< the reason is not in the files: the system did not let them be read
   std::optional<std::int64_t> epochs_done, epochs, best_epoch, parameters;
   std::optional<double> best_val_acc;  ///< from 0 to 1
   std::optional<double> best_val_loss, seconds, images_per_s, peak_mb;
@@ -54,8 +55,13 @@ struct RunPlace {
 RunInfo read_run(const std::filesystem::path& path);
 
 /// The runs in and below the folders, three levels deep, the oldest first, numbered from 1 on. Links are
-/// followed, hidden folders, those without a config.yaml and those that cannot be opened are not runs.
+/// followed; hidden folders and those without a config.yaml are not runs. A folder that the system does not
+/// let be read may hold some: it is listed as an "unreadable" run that is out of reach.
 std::vector<RunInfo> find_runs(std::span<const std::filesystem::path> roots);
+
+/// Throws AccessError if one of the runs is out of reach: then nobody knows which is the newest, the best, or
+/// the third.
+void check_in_reach(std::span<const RunInfo> runs);
 
 /// The run with a model that began last; null pointer if there is none. `runs` as find_runs gives them.
 const RunInfo* latest_run(std::span<const RunInfo> runs);

@@ -20,8 +20,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kFileName = ".minivit-lock";
-
 enum class Flock { taken, refused, unsupported };
 
 /// Tries more than once: whoever lists the runs looks whether the lock is taken and takes it for a moment.
@@ -117,12 +115,12 @@ RunLock::RunLock(const fs::path& run) : fd_(::open(run.c_str(), O_RDONLY | O_DIR
   const Flock locked = try_flock(fd_.get(), LOCK_EX);
   check<FileError>(locked != Flock::refused, run.native(), ": another process is training there");
   if (locked == Flock::taken) return;
-  take(run / kFileName, run);
-  file_ = run / kFileName;
+  take(run / kLockFile, run);
+  by_file_ = true;
 }
 
 RunLock::~RunLock() {
-  if (!file_.empty()) ::unlink(file_.c_str());
+  if (by_file_) ::unlinkat(fd_.get(), kLockFile, 0);  // wherever the folder was moved to
 }
 
 bool in_use(const fs::path& run) {
@@ -131,7 +129,7 @@ bool in_use(const fs::path& run) {
   // A shared lock: of two who ask at the same time neither takes the other for the owner.
   if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return false;
   if (errno == EWOULDBLOCK) return true;
-  const std::string found = read(run / kFileName);
+  const std::string found = read(run / kLockFile);
   return !found.empty() && state_of(found) != Owner::dead;
 }
 

@@ -69,7 +69,13 @@ int list(const RunsOptions& options) {
                        ", expected a setting and its value, as training.lr=0.001");
   std::vector<RunInfo> runs = options.roots.find();
   const std::size_t all = runs.size();
-  std::erase_if(runs, [&](const RunInfo& run) { return !options.filter.takes(run); });
+  bool complete = true;
+  for (const RunInfo& run : runs) {
+    if (!run.out_of_reach) continue;
+    complete = false;
+    std::fprintf(stderr, "minivit runs: %s\n", printable(run.problem).c_str());
+  }
+  std::erase_if(runs, [&](const RunInfo& run) { return !run.out_of_reach && !options.filter.takes(run); });
   if (const std::size_t limit = options.filter.limit; limit > 0 && runs.size() > limit)
     runs.erase(runs.begin(), runs.end() - static_cast<std::ptrdiff_t>(limit));
   std::FILE* const notes = options.json ? stderr : stdout;
@@ -89,18 +95,19 @@ int list(const RunsOptions& options) {
     io::Json array = io::Json::array();
     for (const RunInfo& run : runs) array.push_back(run_json(run));
     std::printf("%s\n", shown_json(io::json_text(array, 2)).c_str());
-    return 0;
+    return complete ? 0 : 1;
   }
   if (runs.empty()) return 0;
   std::fputs(run_table(runs, terminal_width(stdout)).c_str(), stdout);
   if (runs.size() < all) std::printf("%zu of %zu runs\n", runs.size(), all);
   print_best(by_date);
-  return 0;
+  return complete ? 0 : 1;
 }
 
 /// The run that a number of the table or a folder names.
 RunInfo named(const std::string& name, std::span<const RunInfo> runs, const RunRoots& roots) {
   if (const auto number = to_number<int>(name)) {
+    check_in_reach(runs);
     for (const RunInfo& run : runs)
       if (run.number == *number) return run;
     throw ConfigError(str_cat("there is no run ", *number, " in ", roots, ": it has ", runs.size(),

@@ -44,6 +44,8 @@ std::string Settings::meant(std::string_view name) const {
   for (const Entry& e : entries_)
     if (last_part(e.name) == last_part(plain)) return e.name;
   if (std::string meaning = synonym(last_part(plain)); !meaning.empty()) return meaning;
+  constexpr std::size_t kLongest = 80;  // what is longer is no misspelled name, and comparing takes time
+  if (plain.size() > kLongest) return {};
   const Entry* best = nullptr;
   std::size_t least = 0;
   for (const Entry& e : entries_) {
@@ -61,7 +63,8 @@ std::string Settings::meant_value(const Entry& entry, std::string_view value) {
   if (synonym.starts_with(str_cat(entry.name, '=')))
     return str_cat("; did you mean ", synonym.substr(entry.name.size() + 1), "?");
   for (const std::string& word : entry.words)
-    if (!plain.empty() && edit_distance(plain, word) <= most_changes(word))
+    if (!plain.empty() && plain.size() <= word.size() + most_changes(word) &&
+        edit_distance(plain, word) <= most_changes(word))
       return str_cat("; did you mean ", word, "?");
   return {};
 }

@@ -8,6 +8,7 @@
 
 #include "class_weights.hpp"
 #include "images.hpp"
+#include "minivit/core/atomic_directory.hpp"
 #include "minivit/core/atomic_file.hpp"
 #include "minivit/io/pretrained.hpp"
 #include "minivit/io/transfer.hpp"
@@ -77,6 +78,8 @@ int resume_run(const std::filesystem::path& folder, std::span<const std::string>
   ResumedRun resumed = resumed_run(run, overrides);
   const TrainConfig& config = resumed.config;
   const RunLock lock(run);
+  // A kill between two renames leaves them beside their place, see replace_directory.hpp.
+  for (const char* const name : {"last", "best"}) io::recover_directory(run / name);
   io::remove_stale_temporaries(run);
   const bool same_length = config.training.epochs == resumed.epochs_before;
   if (const std::string done = same_length ? nothing_left(run, config) : ""; !done.empty()) {

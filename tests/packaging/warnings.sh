@@ -17,7 +17,11 @@ done
 if [[ $what == programs ]]; then
   files=("$project"/examples/*.cpp "$project"/benchmarks/*.cpp)
   ((${#files[@]} > 10)) || { echo "only these files were found: ${files[*]}" >&2; exit 1; }
-  for file in "${files[@]}"; do "$compiler" "${flags[@]}" "$file"; done
+  for file in "${files[@]}"; do
+    separate=()  # benchmarks look inside, examples need declarations only
+    [[ $file == */benchmarks/* ]] || separate=(-DMINIVIT_SEPARATE_COMPILATION)
+    "$compiler" "${flags[@]}" ${separate[@]+"${separate[@]}"} "$file"
+  done
   exit
 fi
 

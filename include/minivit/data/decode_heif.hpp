@@ -34,11 +34,14 @@ inline constexpr ImageFormat kHeif{.name = "HEIC",
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include <libheif/heif.h>
 
 #include "minivit/core/check.hpp"
+#include "minivit/core/file.hpp"
 
 namespace minivit::inline MINIVIT_ABI::image {
 
@@ -52,6 +55,7 @@ class HeifReader {
         context_(heif_context_alloc(), heif_context_free),
         handle_(nullptr, heif_image_handle_release) {
     if (!context_) throw std::bad_alloc();
+    require_thread();
     heif_context_set_max_decoding_threads(context_.get(), 0);  // images are decoded side by side
     require(heif_context_read_from_memory_without_copy(context_.get(), bytes.data(), bytes.size(), nullptr));
     heif_image_handle* handle = nullptr;
@@ -91,6 +95,16 @@ class HeifReader {
         error.subcode != heif_suberror_Security_limit_exceeded)
       throw std::bad_alloc();
     check<FileError>(error.code == heif_error_Ok, name_, ": damaged HEIC: ", error.message);
+  }
+
+  /// libde265 decodes in a thread of its own, and waits for it even if it could not be started.
+  void require_thread() const {
+    try {
+      std::thread([] {}).join();
+    } catch (const std::system_error& error) {
+      throw AccessError(str_cat(
+          name_, ": a HEIC takes a thread to decode, which cannot be started: ", error.code().message()));
+    }
   }
 
   std::string_view name_;
