@@ -64,7 +64,12 @@ class Predictor {
       if (name == kStandardInput)
         paths.emplace_back(name);
       else
-        add(find_images({name}), paths);
+        try {
+          add(find_images({name}), paths);
+        } catch (const FileError& e) {  // a misspelled name does not keep the others from being predicted
+          fail(e.what());
+          output_.failed(name, e.what());
+        }
     std::size_t width = 0;
     for (const auto& path : paths) width = std::max(width, escaped(path.native()).size());
     output_.align(width);

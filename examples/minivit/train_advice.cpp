@@ -40,7 +40,7 @@ std::string few_for_validation(const TrainConfig& c, const DataFacts& f) {
   const std::size_t n = f.val_total();
   if (n == 0 || n >= 50) return {};
   return str_cat("the validation accuracy is of ", n, n == 1 ? " image" : " images", ", so one image is ",
-                 format("%.2g", 100.0 / static_cast<double>(n)),
+                 format("%.0f", 100.0 / static_cast<double>(n)),
                  " % and the best epoch is chosen by chance; ",
                  f.own_val ? "put more into data.val"
                            : format("raise data.val_fraction (now %g), or add images", c.data.val_fraction));

@@ -169,8 +169,9 @@ TrainConfig TrainConfig::from(std::span<const Assignment> given, bool complete) 
                                   : ViTConfig::mini();
   ViTConfig trained;
   const bool looks = !c.pretrained.empty() && !complete;
+  std::string chosen;  // of a run its best model
   if (looks) {
-    c.pretrained = find_model(c.pretrained, "model.pretrained").string();
+    c.pretrained = chosen = find_model(c.pretrained, "model.pretrained").string();
     PretrainedOptions options{.architecture = c.architecture};
     for (const Assignment& a : assignments)  // for weights whose files say nothing about them
       if (a.name == "model.num_heads") options.num_heads = to_number<std::int64_t>(a.value).value_or(0);
@@ -181,7 +182,7 @@ TrainConfig TrainConfig::from(std::span<const Assignment> given, bool complete) 
   assign(settings, assignments);
   for (const Assignment& a : assignments)
     if (a.name.starts_with(kNotes)) c.note(a.name.substr(kNotes.size()), a.value);
-  c.pretrained = expand_home(c.pretrained);
+  c.pretrained = looks ? chosen : expand_home(c.pretrained);
   c.resolve();
   if (looks) c.check_fits(trained);
   return c;
@@ -279,7 +280,7 @@ void TrainConfig::note(std::string name, std::string text) {
 void TrainConfig::resolve() {
   check<ConfigError>(!data.train.empty(),
                      "data.train is not set, expected a folder with a sub-folder of images for each "
-                     "class, as data.train=photos; to try it on handwritten digits: --config-name digits");
+                     "class, as data.train=photos; to try it on handwritten digits: bash examples/demo.sh");
   for (std::string* const path : {&data.train, &data.val, &data.test, &output, &multirun})
     *path = expand_home(*path);
   const std::size_t x = image_size.find('x');

@@ -62,7 +62,7 @@ std::vector<NewFile> files_of(const TrainConfig& config, std::span<const std::st
 }
 
 int start_run(TrainConfig config, std::span<const std::string> overrides, std::int64_t until_epoch) {
-  if (const std::string line = choose_splits(config); !line.empty()) say_line("minivit train", line);
+  for (const std::string& line : choose_splits(config)) say_line("minivit train", line);
   const TrainingImages images = TrainingImages::open(config);
   static_cast<void>(class_weights(config.training.class_weights, images.train_labels(),
                                   images.classes()));  // for what it throws
@@ -90,7 +90,7 @@ int resume_run(const std::filesystem::path& folder, std::span<const std::string>
   check<FileError>(std::filesystem::is_directory(config.data.train, error), config.data.train,
                    ": the images are not there any more; if they were moved: minivit train --resume ",
                    run.string(), " data.train=FOLDER");
-  choose_splits(resumed.config);
+  static_cast<void>(choose_splits(resumed.config));
   const TrainingImages images = TrainingImages::open(config);
   return train_session(run, config, images, make_model(config, images, std::filesystem::exists(run / "last")),
                        until_epoch, &resumed);

@@ -220,8 +220,8 @@ int run_sweep(const SweepOptions& options, std::span<const std::string> override
               const ResolveJob& resolve) {
   std::vector<Resolved> jobs = resolved_jobs(options, overrides, resolve);
   for (Resolved& one : jobs)
-    if (const std::string line = choose_splits(one.config); &one == &jobs.front() && !line.empty())
-      say_line("minivit train", line);
+    for (const std::string& line : choose_splits(one.config))
+      if (&one == &jobs.front()) say_line("minivit train", line);
   const TrainConfig& first = jobs.front().config;
   std::error_code error;
   check<FileError>(std::filesystem::is_directory(first.data.train, error), first.data.train,

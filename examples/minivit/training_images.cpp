@@ -8,6 +8,9 @@
 
 #include "images.hpp"
 #include "minivit/core/utf8.hpp"
+#include "minivit/data/folder_splits.hpp"
+#include "minivit/data/image_files.hpp"
+#include "synonyms.hpp"
 #include "training_state.hpp"
 
 namespace minivit::cli {
@@ -107,16 +110,48 @@ std::string TrainingImages::digest() const {
   });
 }
 
-std::string choose_splits(TrainConfig& c) {
+namespace {
+
+/// What to ask if `folder` holds a folder with the name of a split and with folders in it, beside others:
+/// they are taken for classes. Empty: nothing.
+std::string perhaps_a_split(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder, error)) return {};
+  const auto sub_folders = image::visible_folders(folder);
+  for (const auto& sub_folder : sub_folders) {
+    const std::string name = plain_spelling(sub_folder.filename().native());
+    if ((name != "train" && name != "training") || sub_folders.size() < 2 ||
+        image::visible_folders(sub_folder).empty())
+      continue;
+    return str_cat("note: ", folder.native(), " holds ", sub_folder.filename().native(),
+                   "/ with folders in it, and others beside it: all are taken for classes. If it is a split: "
+                   "data.train=",
+                   sub_folder.native());
+  }
+  return {};
+}
+
+/// What to say if two settings name one folder; empty: they do not.
+std::string same_folder(const std::string& a, const char* name_a, const std::string& b, const char* name_b) {
+  std::error_code error;
+  if (a.empty() || b.empty() || !std::filesystem::equivalent(a, b, error) || error) return {};
+  return str_cat("note: ", name_a, " and ", name_b, " are the same folder, ", a,
+                 ": the accuracy there says nothing of other images");
+}
+
+}  // namespace
+
+std::vector<std::string> choose_splits(TrainConfig& c) {
   const auto splits_in = [](const std::string& folder) {
     std::error_code error;
     return std::filesystem::is_directory(folder, error) ? find_splits(folder) : FolderSplits();
   };
+  std::vector<std::string> lines;
   std::string line;
   const auto take = [&](std::string& setting, const std::filesystem::path& split, const char* what) {
     if (split.empty()) return;
     setting = split.native();
-    line += str_cat(line.empty() ? "" : ", ", what, " ", setting);
+    line += str_cat(line.empty() ? "" : ", ", setting, what);
   };
   auto& data = c.data;
   const bool has_val = !data.val.empty(), has_test = !data.test.empty();
@@ -125,14 +160,21 @@ std::string choose_splits(TrainConfig& c) {
                      (splits.val.empty() ? splits.test : splits.val).filename().native(),
                      "/, but no train/ beside it");
     const std::string whole = data.train;
-    take(data.train, splits.train, "trained on");
-    if (!has_val) take(data.val, splits.val, "validated on");
-    if (!has_test) take(data.test, splits.test, "tested on");
+    take(data.train, splits.train, " for training");
+    if (!has_val) take(data.val, splits.val, " for validation");
+    if (!has_test) take(data.test, splits.test, " for the test");
     line = str_cat(whole, " holds splits: ", line);
+  } else if (std::string note = perhaps_a_split(data.train); !note.empty()) {
+    lines.push_back(std::move(note));
   }
-  if (has_val) take(data.val, splits_in(data.val).val, "validated on");
-  if (has_test) take(data.test, splits_in(data.test).test, "tested on");
-  return line;
+  if (has_val) take(data.val, splits_in(data.val).val, " for validation");
+  if (has_test) take(data.test, splits_in(data.test).test, " for the test");
+  if (!line.empty()) lines.push_back(std::move(line));
+  for (std::string note : {same_folder(data.train, "data.train", data.val, "data.val"),
+                           same_folder(data.train, "data.train", data.test, "data.test"),
+                           same_folder(data.val, "data.val", data.test, "data.test")})
+    if (!note.empty()) lines.push_back(std::move(note));
+  return lines;
 }
 
 }  // namespace minivit::cli

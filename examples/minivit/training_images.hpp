@@ -39,8 +39,8 @@ struct TrainingImages {
 };
 
 /// Where data.train, data.val or data.test is a folder of splits, puts the split in its place; data.train
-/// gives the other two where they are not set. Returns a line that says so; empty if there are no splits.
-/// Throws FileError.
-std::string choose_splits(TrainConfig& c);
+/// gives the other two where they are not set. Returns lines that say so, and name what is perhaps not meant:
+/// a split taken for a class, two settings that are the same folder. Throws FileError.
+std::vector<std::string> choose_splits(TrainConfig& c);
 
 }  // namespace minivit::cli

@@ -34,6 +34,9 @@ PYTHON
 
   run 2 predict --model "$model" --top 0 "${image[0]}"
   refused 1 "nowhere.png: no such file or folder" predict --model "$model" nowhere.png
+  run 1 predict --model "$model" --json nowhere.png "${image[0]}"
+  says "$scratch/out" '"image":"nowhere.png"'
+  [[ $(grep -c '"label"' "$scratch/out") == 1 ]] || fail "predict: a misspelled name keeps another image from being predicted" "$scratch/out"
   mkdir -p "$scratch/no_images"
   refused 1 "holds no images" predict --model "$model" "$scratch/no_images"
   refused 1 "config.json" predict --model "$scratch/no_images" "${image[0]}"

@@ -14,7 +14,7 @@ test_splits() {
   three_splits "$scratch/data"
   cd "$scratch"
   tiny data.train=data output.dir="$scratch/runs"
-  says "$scratch/err" "data holds splits: trained on data/train, validated on data/valid, tested on data/test"
+  says "$scratch/err" "data holds splits: data/train for training, data/valid for validation, data/test for the test"
   says "$scratch/out" "40 for training, 16 for validation"
   grep -qE '^test of the best model: accuracy [01]\.[0-9]{4} \([0-9]+/10\), ' "$scratch/out" || fail "train: no test at the end" "$scratch/out"
   run_folder "$scratch/runs"
@@ -40,6 +40,15 @@ test_splits() {
   run 0 probe --model "$model" --train data --knn 3
   says "$scratch/out" "40 images for training, 16 for validation, 2 classes"
   says "$scratch/err" "data holds splits: trained on data/train, measured on data/valid"
+
+  # What may be a mistake is said: a split beside others that is taken for a class, and a folder that is given twice.
+  mkdir -p "$scratch/odd/extra"
+  cp -r data/train "$scratch/odd/train"
+  cp -r data/test/. "$scratch/odd/extra"
+  tiny data.train=odd output.dir="$scratch/odd_runs"
+  says "$scratch/err" "note: odd holds train/ with folders in it, and others beside it: all are taken for classes. If it is a split: data.train=odd/train"
+  tiny data.train=data/train data.val=data/train output.dir="$scratch/same_runs"
+  says "$scratch/err" "note: data.train and data.val are the same folder, data/train"
 
   # A part alone: data.val beside it may be a folder of splits, too.
   two_classes "$scratch/plain"
