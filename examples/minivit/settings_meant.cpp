@@ -1,5 +1,6 @@
 // The setting that was probably meant by a name that is none.
 #include <algorithm>
+#include <optional>
 
 #include "settings.hpp"
 #include "synonyms.hpp"
@@ -12,6 +13,15 @@ std::string_view last_part(std::string_view name) { return name.substr(name.rfin
 
 /// So many changes still make it a misspelled word.
 std::size_t most_changes(std::string_view word) { return word.size() <= 4 ? 1 : word.size() <= 8 ? 2 : 3; }
+
+/// The edit distance of `text` from `word`, if that still makes it a misspelled one.
+std::optional<std::size_t> changes(std::string_view text, std::string_view word) {
+  const std::size_t most = most_changes(word);
+  // What is much longer or shorter needs no comparing, which takes time.
+  if (text.size() > word.size() + most || word.size() > text.size() + most) return std::nullopt;
+  const std::size_t distance = edit_distance(text, word);
+  return distance <= most ? std::optional(distance) : std::nullopt;
+}
 
 }  // namespace
 
@@ -44,15 +54,12 @@ std::string Settings::meant(std::string_view name) const {
   for (const Entry& e : entries_)
     if (last_part(e.name) == last_part(plain)) return e.name;
   if (std::string meaning = synonym(last_part(plain)); !meaning.empty()) return meaning;
-  constexpr std::size_t kLongest = 80;  // what is longer is no misspelled name, and comparing takes time
-  if (plain.size() > kLongest) return {};
   const Entry* best = nullptr;
   std::size_t least = 0;
   for (const Entry& e : entries_) {
-    const std::size_t whole = edit_distance(plain, e.name), last = edit_distance(plain, last_part(e.name));
-    if (whole > most_changes(e.name) && last > most_changes(last_part(e.name))) continue;
-    if (const std::size_t distance = std::min(whole, last); !best || distance < least)
-      best = &e, least = distance;
+    for (const std::string_view word : {std::string_view(e.name), last_part(e.name)})
+      if (const auto distance = changes(plain, word); distance && (!best || *distance < least))
+        best = &e, least = *distance;
   }
   return best && !plain.empty() ? best->name : std::string();
 }
@@ -63,9 +70,7 @@ std::string Settings::meant_value(const Entry& entry, std::string_view value) {
   if (synonym.starts_with(str_cat(entry.name, '=')))
     return str_cat("; did you mean ", synonym.substr(entry.name.size() + 1), "?");
   for (const std::string& word : entry.words)
-    if (!plain.empty() && plain.size() <= word.size() + most_changes(word) &&
-        edit_distance(plain, word) <= most_changes(word))
-      return str_cat("; did you mean ", word, "?");
+    if (!plain.empty() && changes(plain, word)) return str_cat("; did you mean ", word, "?");
   return {};
 }
 

@@ -3,8 +3,9 @@
 test_out_of_reach() {
   runs_to_choose_from
   pushd "$project" >/dev/null
-  local newest=outputs/2026-01-03 lockless='flock:ENOLCK:+:*' code image
-  image=$(find "$scratch/digits/test" -name '*.png' | head -n 1)
+  local newest=outputs/2026-01-03 lockless='flock:ENOLCK:+:*' code images image
+  images=("$scratch"/digits/test/*/*.png)
+  image=${images[0]}
 
   with_faults "open:EIO:+:*$newest" run 1 runs
   says "$scratch/err" "minivit runs: cannot read $newest: Input/output error"
