@@ -1,4 +1,4 @@
-// What a config.json of timm says about a model, or the name of its architecture alone.
+// The reading of what timm says about a model: its config.json, or the name of its architecture alone.
 #pragma once
 
 #include <algorithm>

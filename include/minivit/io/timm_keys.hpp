@@ -1,4 +1,4 @@
-// What timm calls the settings of a model and of its preprocessing: names and values, in both directions.
+// Names and values that timm gives the settings of a model and of its preprocessing, in both directions.
 #pragma once
 
 #include <algorithm>
