@@ -38,12 +38,13 @@ std::string help() {
 /// The word that was probably meant by `text`; empty if none is near.
 std::string nearest(const std::string& text, const std::vector<std::string>& words) {
   std::string best;
-  constexpr std::size_t kLongest = 80;  // what is longer is no misspelled word, and comparing takes time
-  if (text.size() > kLongest) return best;
   std::size_t least = std::max<std::size_t>(text.size() / 2, 1) + 1;
-  for (const std::string& word : words)
+  for (const std::string& word : words) {
+    // What is much longer or shorter needs no comparing, which takes time.
+    if (text.size() >= word.size() + least || word.size() >= text.size() + least) continue;
     if (const std::size_t distance = edit_distance(text, word); distance < least)
       least = distance, best = word;
+  }
   return best;
 }
 
