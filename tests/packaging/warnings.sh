@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Warnings, each an error:   bash warnings.sh headers|programs COMPILER PROJECT [FLAG…]
+# Warnings, each an error:   bash warnings.sh headers|alone|programs COMPILER PROJECT [FLAG…]
 #
 # headers: all that users ask for who include the headers with -I.
+# alone: each header without any other before it, two at a time; those that a test includes first are seen there.
 # programs: the examples and benchmarks, which are looked at without being built.
 # FLAGs name what the library itself needs, its dependencies as -isystem.
 set -euo pipefail
@@ -22,6 +23,17 @@ if [[ $what == programs ]]; then
     [[ $file == */benchmarks/* ]] || separate=(-DMINIVIT_SEPARATE_COMPILATION)
     "$compiler" "${flags[@]}" ${separate[@]+"${separate[@]}"} "$file"
   done
+  exit
+fi
+
+if [[ $what == alone ]]; then
+  cd "$project/tests"
+  # Tests that are compiled together prove it of the first of them alone, so these do not count.
+  first=$(grep -m 1 -h '^#include' {autograd,core,io,model,nn,ops,train}/*_test.cpp | grep -o 'minivit/[a-z0-9_/]*\.hpp' | sort -u)
+  cd "$project/include"
+  rest=$(find minivit -name '*.hpp' ! -name source.hpp | LC_ALL=C sort | grep -vxF "$first")
+  (($(wc -l <<<"$rest") > 80)) || { echo "only these headers were found: $rest" >&2; exit 1; }
+  xargs -P 2 -I '{}' "$compiler" "${flags[@]}" -include '{}' -x c++ /dev/null <<<"$rest"
   exit
 fi
 
