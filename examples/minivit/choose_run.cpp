@@ -7,6 +7,7 @@
 
 #include "minivit/core/number.hpp"
 #include "model_path.hpp"
+#include "option_checks.hpp"
 #include "printable.hpp"
 #include "run_data.hpp"
 #include "run_info.hpp"
@@ -70,7 +71,7 @@ void ModelChoice::add_to(CLI::App& app, bool required) {
   app.add_option("--architecture", architecture,
                  "timm's name of the model, as vit_small_patch16_224, if it has no config.json");
   app.add_option("--num-heads", num_heads, "attention heads, if neither files nor timm's names say them")
-      ->check(CLI::Range(1, 1024));
+      ->check(number_from(1, 1024));
   app.add_flag("--allow-not-finite", not_finite, "read weights that are infinite or no number");
   roots.add_to(app);
 }
@@ -86,7 +87,9 @@ ModelBundle ModelChoice::load(const std::filesystem::path& folder) const {
 std::filesystem::path ModelChoice::folder() const {
   if (model) return find_model(*model, "--model");
   if (run) return find_model(*run, "--run");
-  return latest ? latest_folder() : best_folder();
+  const std::filesystem::path found = latest ? latest_folder() : best_folder();
+  say(str_cat("model: ", found.native()));
+  return found;
 }
 
 std::filesystem::path ModelChoice::latest_folder() const {

@@ -14,6 +14,7 @@
 #include "features.hpp"
 #include "images.hpp"
 #include "minivit/io/json.hpp"
+#include "option_checks.hpp"
 #include "printable.hpp"
 #include "program.hpp"
 #include "read_image.hpp"
@@ -161,7 +162,7 @@ std::function<int()> setup_embed(CLI::App& app) {
   app.add_option("--out", options->out, "a .npy file, with the images' names in a .txt beside it, or a .csv")
       ->capture_default_str();
   app.add_option("--batch", options->batch_size, "images at a time")
-      ->check(CLI::Range(1, 65536))
+      ->check(number_from(1, 65536))
       ->capture_default_str();
   add_max_pixels(app, options->max_pixels);
   app.add_flag("--json", options->json, "what was written as one JSON object");

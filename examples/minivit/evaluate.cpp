@@ -9,8 +9,10 @@
 #include "escaped.hpp"
 #include "images.hpp"
 #include "minivit/io/json.hpp"
+#include "option_checks.hpp"
 #include "printable.hpp"
 #include "program.hpp"
+#include "progress.hpp"
 #include "read_image.hpp"
 #include "user_path.hpp"
 
@@ -75,8 +77,7 @@ int evaluate_folder(const EvaluateOptions& options) {
                                                            {"model", escaped_bytes(folder.native())}})))
                     .c_str());
   else
-    std::printf("accuracy %.4f (%lld/%lld), top-5 %.4f, loss %.4f\n", m.top1(),
-                static_cast<long long>(m.correct), static_cast<long long>(m.samples), m.top5(), m.loss());
+    std::printf("%s\n", accuracy_text(m, model.labels().size()).c_str());
   if (skipped > 0) std::fprintf(stderr, "minivit evaluate: %zu images were skipped\n", skipped);
   return skipped > 0 ? 1 : 0;
 }
@@ -85,7 +86,7 @@ std::function<int()> setup_evaluate(CLI::App& app) {
   const auto options = std::make_shared<EvaluateOptions>();
   options->choice.add_to(app, true);
   app.add_option("--batch", options->batch_size, "images at a time")
-      ->check(CLI::Range(1, 65536))
+      ->check(number_from(1, 65536))
       ->capture_default_str();
   add_max_pixels(app, options->max_pixels);
   app.add_flag("--json", options->json, "the result as one JSON object");

@@ -9,6 +9,7 @@
 #include "minivit/io/pretrained_source.hpp"
 #include "minivit/io/safetensors.hpp"
 #include "model_path.hpp"
+#include "option_checks.hpp"
 #include "program.hpp"
 #include "text_table.hpp"
 
@@ -126,7 +127,7 @@ std::function<int()> setup_inspect(CLI::App& app) {
                  "timm's name of the model, as vit_small_patch16_224, if it has no config.json");
   app.add_option("--num-heads", options->num_heads,
                  "attention heads, if neither files nor timm's names say them")
-      ->check(CLI::Range(1, 1024));
+      ->check(number_from(1, 1024));
   app.add_flag("--brief", options->brief, "no tensors");
   app.add_flag("--json", options->json, "one JSON object a line");
   app.add_option("paths", options->paths, "files or folders")->required();

@@ -108,11 +108,13 @@ draw = ")";
        "'white' }\n";
   s += "else { set terminal svg size 1350,405 font 'Sans,11' enhanced background rgb 'white' }\n";
   s += "set output '.training_curves.'.format.'.tmp'\n";
-  s += "set multiplot layout 1,3 margins 0.05,0.975,0.15,0.88 spacing 0.075,0\n";
+  s += "set multiplot layout 1,3 margins 0.06,0.975,0.15,0.88 spacing 0.075,0\n";
   s += epoch_axis;
   s += "set ylabel 'loss'\nset yrange [*:*]\nunset format\n";
   // Of nothing but missing numbers gnuplot finds no range.
-  const std::string empty = "set yrange [0:1]\nplot NaN notitle\n";
+  const std::string empty =
+      "set yrange [0:1]\nset label 1 'nothing is measured yet' at graph 0.5, 0.5 center "
+      "textcolor rgb '#707070'\nplot NaN notitle\nunset label 1\n";
   if (wide_range(history)) s += "set logscale y\nset format y '%g'\n";
   s += drawable(history, "train_loss") || drawable(history, "val_loss")
            ? "plot $train_loss using 1:2 with @draw ls 1 title 'training', "
@@ -120,14 +122,12 @@ draw = ")";
            : empty;
   s += "unset logscale y\nunset format\nset ylabel 'accuracy, %'\nset yrange [*:100<*]\n";
   if (epochs > 0) {
-    char text[64];
-    std::snprintf(text, sizeof text, "best: %.2f %% in epoch %.0f", 100 * history.rows[best][accuracy],
-                  history.rows[best][epoch]);
-    s += str_cat("set label 1 '", text, "' at graph 0.97, 0.06 right textcolor rgb '#404040'\n");
+    s += format("set xlabel 'epoch; best: %.2f %% in epoch %.0f'\n", 100 * history.rows[best][accuracy],
+                history.rows[best][epoch]);
     s += "plot $train_acc using 1:2 with @draw ls 1 title 'training', "
          "$val_acc using 1:2 with @draw ls 2 title 'validation', ";
     if (top5) s += "$val_top5 using 1:2 with @draw ls 3 title 'top 5', ";
-    s += "$best using 1:2 with points pt 6 ps 1.8 lw 2 lc rgb '#202020' notitle\nunset label 1\n";
+    s += "$best using 1:2 with points pt 6 ps 1.8 lw 2 lc rgb '#202020' notitle\n";
   } else {
     s += empty;
   }

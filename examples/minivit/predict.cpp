@@ -13,6 +13,7 @@
 #include "command.hpp"
 #include "escaped.hpp"
 #include "images.hpp"
+#include "option_checks.hpp"
 #include "prediction_output.hpp"
 #include "printable.hpp"
 #include "program.hpp"
@@ -191,12 +192,13 @@ int predict(const PredictOptions& options) {
   const fs::path folder = asked ? options.choice.ask_for_folder(out) : options.choice.folder();
   if (asked)
     std::fprintf(out, "%s\n", printable(folder.native()).c_str());
-  else
+  else if (!options.choice.latest && !options.choice.best)  // of these it is said where they are looked up
     std::fprintf(stderr, "minivit predict: model: %s\n", printable(folder.native()).c_str());
   const ImageClassifier model(options.choice.load(folder));
   check<ConfigError>(
       !model.labels().empty(), folder.native(),
       ": the model has no classes; minivit embed gives its features, minivit probe --save adds classes");
+  if (!options.sort_into.empty()) check_sort_into(options.sort_into, options.images);
   Predictor predictor(model, options, folder.native());
   const bool unread = options.images.empty() && ask_for_images(predictor, out);
   predictor.predict(options.images);
@@ -208,10 +210,10 @@ std::function<int()> setup_predict(CLI::App& app) {
   const auto options = std::make_shared<PredictOptions>();
   options->choice.add_to(app, false);
   app.add_option("--top", options->top, "classes to show")
-      ->check(CLI::Range(1, 1000000))
+      ->check(number_from(1, 1000000))
       ->capture_default_str();
   app.add_option("--threshold", options->threshold, "show only classes of at least this probability")
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(number_from(0.0, 1.0));
   auto* json = app.add_flag("--json", options->json, "one JSON object a line");
   app.add_flag("--csv", options->csv, "a table with a header")->excludes(json);
   auto* sort_into =

@@ -19,6 +19,7 @@
 #include "minivit/io/json.hpp"
 #include "minivit/train/knn.hpp"
 #include "model_destination.hpp"
+#include "option_checks.hpp"
 #include "printable.hpp"
 #include "program.hpp"
 #include "read_image.hpp"
@@ -175,17 +176,17 @@ std::function<int()> setup_probe(CLI::App& app) {
   auto* val = app.add_option("--val", options->val, "another one with images to measure on");
   app.add_option("--val-fraction", options->val_fraction, "without it: share of each class that is set aside")
       ->excludes(val)
-      ->check(CLI::Range(0.001, 0.999))
+      ->check(number_from(0.001, 0.999))
       ->capture_default_str();
   app.add_option("--seed", options->seed, "of what is set aside")->capture_default_str();
   app.add_option("--knn", options->knn, "neighbors that vote")
-      ->check(CLI::Range(1, 1000000))
+      ->check(number_from(1, 1000000))
       ->capture_default_str();
   auto* no_linear = app.add_flag("--no-linear", options->no_linear, "no linear classifier");
   app.add_option("--save", options->save, "model folder to write, with the linear classifier as its head")
       ->excludes(no_linear);
   app.add_option("--batch", options->batch_size, "images at a time")
-      ->check(CLI::Range(1, 65536))
+      ->check(number_from(1, 65536))
       ->capture_default_str();
   add_max_pixels(app, options->max_pixels);
   app.add_flag("--json", options->json, "the result as one JSON object");

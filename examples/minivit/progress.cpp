@@ -82,6 +82,12 @@ void Rate::add(double amount, double seconds) {
   seconds_ = seconds_ * keep + seconds;
 }
 
+std::string accuracy_text(const Metrics& m, std::size_t classes) {
+  return format("accuracy %.4f (%lld/%lld)%s, loss %.4f", m.top1(), static_cast<long long>(m.correct),
+                static_cast<long long>(m.samples),
+                classes > 5 ? format(", top-5 %.4f", m.top5()).c_str() : "", m.loss());
+}
+
 std::string epoch_header(bool top5) {
   return str_cat("epoch  train loss  acc      val loss  acc    ", top5 ? "  top-5 " : "",
                  "  lr        seconds  images/s");

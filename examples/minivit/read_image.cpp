@@ -14,6 +14,7 @@
 #include "minivit/core/check.hpp"
 #include "minivit/core/file.hpp"
 #include "minivit/data/image.hpp"
+#include "option_checks.hpp"
 
 namespace minivit::cli {
 
@@ -63,7 +64,7 @@ Image read_standard_input(const Preprocess& preprocess, std::int64_t max_pixels)
 void add_max_pixels(CLI::App& app, std::int64_t& max_pixels) {
   app.add_option("--max-pixels", max_pixels,
                  "largest image that is decoded; a larger JPEG is decoded at a part of its size")
-      ->check(CLI::Range(std::int64_t{1}, image::kLargestImage))
+      ->check(number_from(std::int64_t{1}, image::kLargestImage))
       ->capture_default_str();
 }
 

@@ -134,11 +134,7 @@ void Recorder::epoch(const TrainingState& state, const Metrics& val, bool best, 
 
 void Recorder::test(const Metrics& metrics) {
   result_.test_acc = metrics.top1(), result_.test_loss = metrics.loss();
-  char text[160];
-  std::snprintf(text, sizeof text, "test of the best model: accuracy %.4f (%lld/%lld), top-5 %.4f, loss %.4f",
-                metrics.top1(), static_cast<long long>(metrics.correct),
-                static_cast<long long>(metrics.samples), metrics.top5(), metrics.loss());
-  log_.line(text);
+  log_.line(str_cat("test of the best model: ", accuracy_text(metrics, top5_ ? 6 : 2)));
 }
 
 void Recorder::sync(TrainingState& state) {

@@ -2,6 +2,7 @@
 #include "resume.hpp"
 
 #include <algorithm>
+#include <array>
 #include <system_error>
 
 #include "minivit/core/atomic_file.hpp"
@@ -35,6 +36,11 @@ bool may_change(std::string_view name) {
 
 std::filesystem::path resumed_folder(const std::string& given, std::vector<std::string>& overrides) {
   std::error_code ignored;
+  const std::filesystem::path folder(given);
+  if (std::filesystem::exists(folder / "model.safetensors", ignored) &&
+      std::filesystem::exists(folder / ".." / "config.yaml",
+                              ignored))  // best/ or last/ of the run that is meant
+    return std::filesystem::absolute(folder / "..", ignored).lexically_normal();
   if (given != "latest" || std::filesystem::exists(std::filesystem::path(given) / "config.yaml", ignored) ||
       is_sweep(given))
     return given;
@@ -55,8 +61,13 @@ void ResumedRun::write(const std::filesystem::path& run) const {
 
 ResumedRun resumed_run(const std::filesystem::path& run, std::span<const std::string> overrides) {
   std::error_code error;
-  check<FileError>(std::filesystem::is_regular_file(run / "config.yaml", error), run.string(),
-                   ": is no run folder, there is no config.yaml in it");
+  if (!std::filesystem::is_regular_file(run / "config.yaml", error)) {
+    const std::vector<RunInfo> below = find_runs(std::array{run});
+    throw FileError(str_cat(run.string(), ": is no run folder, there is no config.yaml in it",
+                            below.empty() ? std::string()
+                                          : str_cat("; the newest of the ", below.size(), " in it is ",
+                                                    below.back().path.string())));
+  }
   TrainConfig names;
   const Settings schema = names.settings();
   std::vector<Assignment> assignments = respelled(read_yaml(run / "config.yaml"), schema);
@@ -112,11 +123,12 @@ std::vector<std::string> explain_length(const std::filesystem::path& run, const 
     return {str_cat(now,
                     "the learning rate so far is the same for both, so the run ends as one that began with ",
                     epochs, " epochs, to the bit")};
-  return {str_cat(now, "the learning rate goes on as that of a run of ", epochs, " epochs, at ", after(steps),
-                  " where the last step had ", before(steps - 1)),
-          str_cat("so far it was that of ", epochs_before,
-                  " epochs: the result is not that of a run that began with ", epochs,
-                  "; for that one: minivit train --config ", (run / "config.yaml").string())};
+  return {
+      str_cat(now, "the learning rate goes on as that of a run of ", epochs, " epochs, at ",
+              format("%.3g", after(steps)), " where the last step had ", format("%.3g", before(steps - 1))),
+      str_cat("so far it was that of ", epochs_before,
+              " epochs: the result is not that of a run that began with ", epochs,
+              "; for that one: minivit train --config ", (run / "config.yaml").string())};
 }
 
 }  // namespace minivit::cli

@@ -14,6 +14,7 @@
 #include "command.hpp"
 #include "escaped.hpp"
 #include "minivit/core/number.hpp"
+#include "option_checks.hpp"
 #include "printable.hpp"
 #include "program.hpp"
 #include "run_bin.hpp"
@@ -155,7 +156,7 @@ std::function<int()> setup_runs(CLI::App& app) {
       ->check(CLI::IsMember({"date", "accuracy"}))
       ->capture_default_str();
   app.add_option("--limit", options->filter.limit, "only the newest so many; 0: all")
-      ->check(CLI::NonNegativeNumber);
+      ->check(number_from<std::int64_t>(0));
   app.add_option("--status", options->filter.status, "only runs of this status, as finished");
   app.add_option("--data", options->filter.data,
                  "only runs whose data.train or data.val has this in its name");

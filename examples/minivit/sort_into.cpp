@@ -1,8 +1,6 @@
 // Copies of images and links to them, by class.
 #include "sort_into.hpp"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,11 +8,13 @@
 #include <cstring>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <set>
 #include <system_error>
 #include <utility>
 
 #include "escaped.hpp"
+#include "minivit/core/atomic_file.hpp"
 #include "minivit/core/check.hpp"
 #include "minivit/core/file.hpp"
 #include "minivit/core/utf8.hpp"
@@ -57,39 +57,16 @@ bool same_content(const fs::path& a, const fs::path& b) {
   return one.eof() && two.eof();
 }
 
-[[noreturn]] void fail(const fs::path& path, int error) {
-  throw FileError(str_cat("cannot write ", path.native(), ": ", io::detail::reason(error)));
+/// The content of a file, some of it at a time.
+void copy(const fs::path& source, io::AtomicFile& out) {
+  std::ifstream in(source, std::ios::binary);
+  std::string piece(65536, '\0');
+  while (in) {
+    in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    out.write(piece.data(), static_cast<std::size_t>(in.gcount()));
+  }
+  check<FileError>(in.eof(), "cannot read ", source.native());
 }
-
-/// Renames a file unless something has the new name; returns whether it did.
-bool rename_to_new(const fs::path& from, const fs::path& to) {
-#if defined(RENAME_NOREPLACE)
-  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
-  if (errno == EEXIST) return false;
-  if (errno != EINVAL && errno != ENOSYS) fail(to, errno);
-#endif
-  // Some network file systems. A new empty file is ours alone, and ours may take its place.
-  const io::detail::FileDescriptor fresh(::open(to.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666));
-  if (!fresh) {
-    if (errno == EEXIST) return false;
-    fail(to, errno);
-  }
-  if (::rename(from.c_str(), to.c_str()) != 0) {
-    const int error = errno;
-    ::unlink(to.c_str());
-    fail(to, error);
-  }
-  return true;
-}
-
-/// A file that is removed at the end unless it was renamed.
-struct Temporary {
-  fs::path path;
-  ~Temporary() {
-    std::error_code ignored;
-    fs::remove(path, ignored);
-  }
-};
 
 }  // namespace
 
@@ -106,6 +83,23 @@ ImageSorter::ImageSorter(fs::path folder, const std::vector<std::string>& labels
   }
 }
 
+void check_sort_into(const fs::path& into, std::span<const std::string> names) {
+  std::error_code error;
+  check<ConfigError>(!fs::exists(into, error) || fs::is_directory(into, error), "--sort-into ", into.native(),
+                     ": is a file, expected a folder, which may be new");
+  const fs::path target = fs::weakly_canonical(into, error);
+  for (const std::string& name : names) {
+    if (!fs::is_directory(name, error)) continue;
+    const fs::path source = fs::weakly_canonical(name, error);
+    const fs::path below = target.lexically_relative(source);
+    check<ConfigError>(
+        error || below.empty() || *below.begin() == "..", "--sort-into ", into.native(),
+        ": is in the folder ", name,
+        " whose images are sorted, so the next time they would be found twice; choose a folder "
+        "beside it");
+  }
+}
+
 void ImageSorter::put(const fs::path& image, std::size_t label) {
   const fs::path into = folder_ / names_.at(label);
   std::error_code error;
@@ -113,19 +107,16 @@ void ImageSorter::put(const fs::path& image, std::size_t label) {
   check<FileError>(!error, "cannot make the folder ", into.native(), ": ", error.message());
   const fs::path source = fs::absolute(image, error).lexically_normal();
   check<FileError>(!error, image.native(), ": ", error.message());
-  const Temporary temporary{link_ ? fs::path() : into / str_cat(".minivit-", ::getpid(), ".tmp")};
-  if (!link_) {
-    fs::copy_file(source, temporary.path, fs::copy_options::overwrite_existing, error);
-    check<FileError>(!error, "cannot copy ", image.native(), " to ", into.native(), ": ", error.message());
-  }
+  // Beside the folders of the classes, where an earlier one that a kill left is soon found.
+  std::optional<io::AtomicFile> copied;
+  if (!link_) copy(source, copied.emplace(folder_ / ".image"));
   for (int i = 1;; ++i) {
     const fs::path to =
         into / (i == 1 ? source.filename().native()
                        : str_cat(source.stem().native(), '_', i, source.extension().native()));
-    if (link_ ? ::symlink(source.c_str(), to.c_str()) == 0 : rename_to_new(temporary.path, to)) break;
-    if (link_ && errno != EEXIST) fail(to, errno);
-    const bool there = link_ ? fs::read_symlink(to, error) == source : same_content(temporary.path, to);
-    if (there) break;
+    if (link_ ? ::symlink(source.c_str(), to.c_str()) == 0 : copied->commit_new(to)) break;
+    check<FileError>(!link_ || errno == EEXIST, "cannot write ", to.native(), ": ", std::strerror(errno));
+    if (same_content(source, to)) break;  // it is there already
   }
   ++count_;
 }

@@ -3,10 +3,15 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace minivit::cli {
+
+/// Throws ConfigError if `into` is no folder, or lies in one of the folders `names` whose images are to be
+/// sorted.
+void check_sort_into(const std::filesystem::path& into, std::span<const std::string> names);
 
 /// Puts copies of images, or links to them, into `folder`/class. What is there is never overwritten: another
 /// image of the same name gets _2, _3, … behind it, the same image again stays as it is.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 
 namespace minivit::cli {
 
@@ -20,9 +21,14 @@ std::atomic<bool> stop_signal_from_terminal{false};
 // True once somebody has asked.
 std::atomic<bool> asked{false};
 
+// What is said when somebody asks at a terminal, or null.
+std::atomic<const char*> says{nullptr};
+
 extern "C" void minivit_on_stop_signal(int signal, siginfo_t* info, void*) {
   const bool asks = signal == SIGINT || signal == SIGTERM;
   if (asks && asked.exchange(true)) ::_exit(128 + signal);
+  if (const char* text = says; text && info->si_code > 0 && signal == SIGINT)
+    (void)!::write(STDERR_FILENO, text, std::strlen(text));  // what a handler may call
   int none = 0;
   if (stop_signal.compare_exchange_strong(none, signal))
     stop_signal_from_terminal = info->si_code > 0 && (signal == SIGINT || signal == SIGHUP);
@@ -34,7 +40,8 @@ bool stopped_by_signal(int exit_code) {
   return std::ranges::find(kStopSignals, exit_code - 128) != kStopSignals.end();
 }
 
-StopSignals::StopSignals() {
+StopSignals::StopSignals(const char* answer) {
+  says = answer;
   for (std::size_t i = 0; i < kStopSignals.size(); ++i) {
     ::sigaction(kStopSignals[i], nullptr, &before_[i]);
     if (before_[i].sa_handler == SIG_IGN) continue;
@@ -47,7 +54,7 @@ StopSignals::StopSignals() {
 
 StopSignals::~StopSignals() {
   for (std::size_t i = 0; i < kStopSignals.size(); ++i) ::sigaction(kStopSignals[i], &before_[i], nullptr);
-  stop_signal = 0, asked = false;
+  stop_signal = 0, asked = false, says = nullptr;
 }
 
 int StopSignals::received() const { return stop_signal.load(std::memory_order_relaxed); }

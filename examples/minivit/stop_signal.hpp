@@ -20,7 +20,9 @@ bool stopped_by_signal(int exit_code);
 /// signal that was ignored when the process began stays so, as nohup has it.
 class StopSignals {
  public:
-  StopSignals();
+  /// `answer`: what is written to standard error at once when somebody presses Ctrl-C, a text that outlives
+  /// this; null: nothing.
+  explicit StopSignals(const char* answer = nullptr);
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
   ~StopSignals();

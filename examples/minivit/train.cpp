@@ -4,6 +4,7 @@
 
 #include "command.hpp"
 #include "configuration.hpp"
+#include "option_checks.hpp"
 #include "program.hpp"
 #include "resume.hpp"
 #include "train_run.hpp"
@@ -117,11 +118,12 @@ std::function<int()> setup_train(CLI::App& app) {
   app.add_option("--resume", options->resume,
                  "run folder, or folder of a sweep, to go on with; latest: the one that began last");
   app.add_option("--until-epoch", options->until_epoch, "stop after this epoch, to be resumed")
-      ->check(CLI::PositiveNumber);
+      ->check(number_from<std::int64_t>(1));
   app.add_flag("-m,--multirun", options->sweep.multirun, "one run for every combination of values");
   app.add_option("--sampler", options->sweep.sampler, "of --multirun: grid (all combinations) or random")
       ->check(CLI::IsMember({"grid", "random"}));
-  app.add_option("--trials", options->sweep.trials, "runs of the random sampler")->check(CLI::PositiveNumber);
+  app.add_option("--trials", options->sweep.trials, "runs of the random sampler")
+      ->check(number_from<std::int64_t>(1));
   app.add_option("--sampler-seed", options->sweep.seed, "of the random sampler");
   app.add_option("--halving", options->sweep.halving,
                  "stop the weaker half of a sweep's runs at these parts of the epochs, as 0.25,0.5");

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <map>
+#include <utility>
 
 #include "minivit/core/check.hpp"
 #include "program.hpp"
@@ -56,6 +58,20 @@ std::string few_for_training(const TrainConfig& c, const DataFacts& f) {
       "finetune model.pretrained=FOLDER (docs/pretrained.md says which)");
 }
 
+/// Classes that are one, but for the capitals in their names.
+std::string alike(const DataFacts& f) {
+  std::map<std::string, std::string> seen;
+  for (const std::string& name : f.classes) {
+    std::string lower = name;
+    for (char& c : lower)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if (const auto [at, fresh] = seen.emplace(std::move(lower), name); !fresh)
+      return str_cat("the names of the classes \"", at->second, "\" and \"", name,
+                     "\" differ in capitals only; if they mean the same, put their images into one folder");
+  }
+  return {};
+}
+
 }  // namespace
 
 std::vector<std::string> advice_lines(const TrainConfig& c, const DataFacts& f) {
@@ -70,6 +86,7 @@ std::vector<std::string> advice_lines(const TrainConfig& c, const DataFacts& f) 
   say(enlarged(c, f));
   say(few_for_training(c, f));
   say(few_for_validation(c, f));
+  say(alike(f));
   if (!without.empty())
     say(str_cat("no validation images of ", without.size(),
                 without.size() == 1 ? " class: " : " classes: ", list(without), "; how well ",

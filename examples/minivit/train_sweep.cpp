@@ -157,8 +157,11 @@ int run_jobs(const std::filesystem::path& sweep) {
     const std::vector<int> next = survivors(results);
     for (const int number : alive)
       if (std::find(next.begin(), next.end(), number) == next.end() &&
-          read_run(sweep / str_cat(number)).status == "paused")
+          read_run(sweep / str_cat(number)).status == "paused") {
         mark_halved(sweep / str_cat(number));
+        std::printf("%s : stopped after epoch %lld, among the weaker half\n",
+                    printable(title_of(plan, number)).c_str(), static_cast<long long>(rung.end));
+      }
     alive = next;
   }
   write_leaderboard(sweep, plan);

@@ -98,7 +98,8 @@ TEST_CASE("folders that cannot serve are refused by name") {
   put(folder.path() / "empty" / "1.png");
   CHECK(message(folder.path(), {.classes = {"file", "x"}}) ==
         root +
-            "/empty: class \"empty\" is not among the 2 known classes; remove the folder or train with it");
+            "/empty: class \"empty\" is not among the 2 known classes (file, x); rename or remove the "
+            "folder, or train with it");
   CHECK(ImageFolder(folder.path(), kSmall).size() == 2);
   CHECK(message_of<ConfigError>([&] { ImageFolder(folder.path(), Preprocess{.width = 0}); }) ==
         "preprocess: width is 0, expected 1 to 64000000");
@@ -114,7 +115,7 @@ TEST_CASE("training and evaluation transforms") {
   fs::create_directories(folder.path() / "a");
   encode_png(folder.path() / "a" / "1.png", fixture::noise(40, 30));
   put(folder.path() / "b" / "1.png");
-  const TrainTransform t{.base = kSmall, .trivial_augment = true};
+  const TrainTransform t{.base = kSmall, .augment = {AugmentPolicy::trivial}};
   const ImageFolder train(folder.path(), t), validation(folder.path(), kSmall);
   std::vector<float> expected(72);
   Rng rng(9);

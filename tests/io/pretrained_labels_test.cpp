@@ -32,7 +32,7 @@ TEST_CASE("labels: inside pretrained_cfg, and as an object") {
     CHECK(inside.model.labels == kKinds);
     // They are names: rows of the head stay with them.
     const Pretrained other = load_pretrained(copy.path(), {.classes = {"new", "kind 3"}});
-    CHECK(other.notes.back() == "the head is new, but for 1 classes of the same name");
+    CHECK(other.notes.back() == "the head is new, but for 1 class of the same name");
     copy.edit("config.json", [](Json& json) {
       json["label_names"] =
           Json::object({{"4", "kind 4"}, {"1", "kind 1"}, {"2", "kind 2"}, {"3", "kind 3"}, {"0", "kind 0"}});

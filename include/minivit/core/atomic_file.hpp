@@ -42,7 +42,12 @@ class AtomicFile {
   /// it cannot.
   void commit();
 
+  /// The same under the name `path`, on the same file system, unless something has that name: then nothing
+  /// happens, another name can be tried, and false is returned.
+  [[nodiscard]] bool commit_new(const std::filesystem::path& path);
+
  private:
+  void finish(const std::filesystem::path& renamed_to);
   void check_open() const;
   void discard() noexcept;
   [[noreturn]] void fail(std::string_view why);
@@ -157,6 +162,21 @@ inline bool claim(const FileDescriptor& fd, const std::filesystem::path& path) {
   return same_file(fd, path);
 }
 
+/// Renames a file unless something has the new name. Returns 0, or what went wrong: EEXIST for that.
+inline int rename_to_new(const std::filesystem::path& from, const std::filesystem::path& to) {
+#if defined(RENAME_NOREPLACE)
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return errno;
+#endif
+  // Some network file systems. A new empty file is ours alone, and ours may take its place.
+  const FileDescriptor fresh(::open(to.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666));
+  if (!fresh) return errno;
+  if (::rename(from.c_str(), to.c_str()) == 0) return 0;
+  const int error = errno;
+  ::unlink(to.c_str());
+  return error;
+}
+
 inline constexpr std::size_t kMaxWrite = std::size_t{1} << 30;  // in one call
 
 }  // namespace detail
@@ -204,8 +224,23 @@ MINIVIT_INLINE void AtomicFile::commit() {
   check_open();
   if (const int error = detail::sync(fd_.get())) fail(detail::reason(error));
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail(detail::reason(errno));
+  finish(target_);
+}
+
+MINIVIT_INLINE bool AtomicFile::commit_new(const std::filesystem::path& path) {
+  check_open();
+  path_ = path;
+  if (const int error = detail::sync(fd_.get())) fail(detail::reason(error));
+  const int error = detail::rename_to_new(temporary_, path);
+  if (error == EEXIST) return false;
+  if (error != 0) fail(detail::reason(error));
+  finish(path);
+  return true;
+}
+
+MINIVIT_INLINE void AtomicFile::finish(const std::filesystem::path& renamed_to) {
   fd_.close();
-  const int error = detail::sync(target_.parent_path());
+  const int error = detail::sync(renamed_to.parent_path());
   check<FileError>(error == 0, "wrote ", path_.native(),
                    ", but cannot sync its directory: ", detail::reason(error));
 }

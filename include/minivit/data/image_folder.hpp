@@ -143,6 +143,15 @@ inline void check_different(std::span<const std::filesystem::path> folders) {
                      "; an image has one class, remove one of the two links");
 }
 
+/// "a, b, c", of many names the first ten.
+inline std::string list_of(std::span<const std::string> names) {
+  constexpr std::size_t kNamed = 10;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kNamed); ++i)
+    text += str_cat(text.empty() ? "" : ", ", names[i]);
+  return names.size() > kNamed ? str_cat(text, ", …") : text;
+}
+
 /// "12 .heic files" and so on.
 inline std::string suffix_text(const image::SuffixCounts& counts) {
   std::string text;
@@ -195,7 +204,8 @@ MINIVIT_INLINE void ImageFolder::add_class(const std::filesystem::path& folder, 
   const std::string name = folder.filename().native();
   const auto known = std::find(classes_.begin(), classes_.end(), name);
   check<FileError>(known != classes_.end(), folder.native(), ": class \"", name, "\" is not among the ",
-                   classes_.size(), " known classes; remove the folder or train with it");
+                   classes_.size(), " known classes (", detail::list_of(classes_),
+                   "); rename or remove the folder, or train with it");
   check<FileError>(!files.paths.empty(), folder.native(), ": class \"", name, "\" holds no images (",
                    image::detail::format_suffixes(), ")",
                    files.not_read.empty()

@@ -190,8 +190,12 @@ inline Pretrained read_pretrained(const std::filesystem::path& path, const Pretr
         detail::change_classes(net.head, names, options.classes, net.config.feature_dim());
     if (net.head_dist.weight.defined())
       detail::change_classes(net.head_dist, names, options.classes, net.config.embedding_dim);
-    note("the head is new",
-         kept > 0 ? str_cat(", but for ", kept, " classes of the same name") : std::string());
+    if (kept == options.classes.size())
+      note("the head keeps what it knows of all ", kept, " classes");
+    else
+      note("the head is new",
+           kept > 0 ? str_cat(", but for ", kept, kept == 1 ? " class" : " classes", " of the same name")
+                    : std::string());
     wanted.labels = options.classes;
     net.config.num_classes = static_cast<std::int64_t>(options.classes.size());
   }

@@ -79,8 +79,18 @@ test_predict_outputs() {
   run 1 predict --model "$model" --sort-into "$scratch/sorted_none" --threshold 1 "$odd"
   says "$scratch/err" "0 images sorted into $scratch/sorted_none, 3 below the threshold were not"
   run 2 predict --model "$model" --link "$odd"
-  run 1 predict --model "$model" --sort-into "$odd/a.png" "$odd/a.png"
-  says "$scratch/err" "cannot make the folder $odd/a.png/"
+  refused 2 "is a file, expected a folder" predict --model "$model" --sort-into "$odd/a.png" "$odd/a.png"
+  refused 2 "would be found twice" predict --model "$model" --sort-into "$odd/sorted" "$odd"
+  refused 2 "expected a number, 0 to 1" predict --model "$model" --threshold 2 "$odd"
+  # After copies links to the same images add nothing; what a killed process left goes.
+  local copies
+  copies=$(find "$scratch/sorted" | wc -l)
+  run 1 predict --model "$model" --sort-into "$scratch/sorted" --link "$odd"
+  [[ $(find "$scratch/sorted" | wc -l) == "$copies" ]] || fail "predict --sort-into: links beside copies"
+  # What a killed process left goes.
+  touch "$scratch/sorted/..image.minivit-1-1.tmp"
+  run 1 predict --model "$model" --sort-into "$scratch/sorted" "$odd"
+  [[ $(find "$scratch/sorted" | wc -l) == "$copies" ]] || fail "predict --sort-into: a temporary stays"
 
   # Names that are not UTF-8: all different, and the way back.
   local strange=$scratch/strange
