@@ -138,7 +138,8 @@ void epoch(DataLoader<D>& loader, std::uint64_t number) {
 
 void run(const Options& o, const fs::path& folder) {
   const Preprocess exact{.height = o.image_size, .width = o.image_size, .fit = Preprocess::Fit::crop};
-  const TrainTransform training{.base = exact, .trivial_augment = o.augment};
+  const TrainTransform training{
+      .base = exact, .augment = {o.augment ? image::AugmentPolicy::trivial : image::AugmentPolicy::none}};
   const ImageFolder evaluation(folder, exact), train(folder, training),
       fast(folder, training, {.fast_decode = true});
   const auto chosen = sample(train.size(), 512);

@@ -25,9 +25,10 @@ constexpr Synonyms kSynonyms[] = {
     {"data.fit", "crop_mode resize_mode"},
     {"data.scale_min", "scale rrc_scale random_resized_crop min_scale"},
     {"data.hflip", "fliplr horizontal_flip flip random_flip random_horizontal_flip"},
-    {"data.trivial_augment",
-     "aa auto_augment autoaugment augment augmentation trivialaugment trivial_augment_wide "
-     "randaugment rand_augment ra"},
+    {"data.augment", "aa auto_augment autoaugment augmentation augmentations"},
+    {"data.augment=trivial", "trivialaugment trivial_augment_wide trivialaugmentwide"},
+    {"data.augment=rand", "randaugment rand_augment ra"},
+    {"data.erase", "random_erasing random_erase reprob erasing cutout"},
     {"data.workers", "num_workers n_workers nworkers dataloader_num_workers j threads_per_loader"},
     {"data.cache_mb", "cache cache_size"},
     {"data.sampler=balanced",
@@ -78,6 +79,10 @@ constexpr Synonyms kSynonyms[] = {
     {"training.clip_norm",
      "clip clip_grad clip_grad_norm grad_clip max_grad_norm gradient_clip_val clipnorm "
      "global_clipnorm gradient_clip"},
+    {"training.mixup", "mixup_alpha mix_up"},
+    {"training.cutmix", "cutmix_alpha cut_mix"},
+    {"training.mix_probability", "mixup_prob mixup_probability cutmix_prob"},
+    {"training.mix_off_epoch", "mixup_off_epoch close_mosaic"},
     {"training.class_weights", "class_weight weight_classes loss_weights cls_weights"},
     {"training.class_weights=balanced", "balanced balance"},
     {"training.freeze", "frozen freeze_layers freeze_backbone linear_probe trainable"},
@@ -113,8 +118,8 @@ constexpr Synonyms kSynonyms[] = {
      "resume resume_from resume_from_checkpoint "
      "continue restore"},
     {"a configuration is chosen by --config FILE or --config-name NAME", "cfg_file config config_file yaml"},
-    {"mixing of images is not there; data.trivial_augment, training.label_smoothing and model.drop_path are",
-     "mixup cutmix mixup_alpha cutmix_alpha mosaic cutout random_erasing reprob erasing color_jitter jitter"},
+    {"that augmentation is not there; data.augment, data.erase, training.mixup and training.cutmix are",
+     "mosaic color_jitter jitter"},
 };
 
 }  // namespace

@@ -41,7 +41,16 @@ Settings TrainConfig::settings() {
   s.add("data.scale_min", data.scale_min, "least part of the area in a random crop; 1: no random crop", 0.01,
         1.0);
   s.add("data.hflip", data.hflip, "probability of mirroring", 0.0, 1.0);
-  s.add("data.trivial_augment", data.trivial_augment, "TrivialAugmentWide");
+  s.add_field(
+      "data.augment", data.augment.policy,
+      "operations on each image: TrivialAugmentWide, RandAugment, or AutoAugment's policy for that data set",
+      {});
+  s.add("data.augment_operations", data.augment.operations, "of data.augment=rand on an image", 1,
+        static_cast<int>(image::AugmentPlan::kMost));
+  s.add("data.augment_magnitude", data.augment.magnitude, "of data.augment=rand: strength of its operations",
+        0, 30);
+  s.add("data.erase", data.erase, "probability of random erasing: a part of the image is set to the mean",
+        0.0, 1.0);
   s.group("Loading");
   s.add("data.fast_decode", data.fast_decode,
         "decode large JPEGs at 1/2, 1/4 or 1/8 size for training (validation is always exact)");
@@ -61,6 +70,9 @@ Settings TrainConfig::settings() {
         "model folder or safetensors file of minivit, timm or transformers to begin with: its sizes and "
         "preprocessing are the defaults, the head is new for classes that it does not know");
   s.add("model.architecture", architecture, "timm's name of model.pretrained, if it has no config.json");
+  s.add("model.init", init,
+        "how the weights of a new model begin: timm, or mimetic: attention as trained models have it",
+        {"timm", "mimetic"});
   s.add("model.image_size", image_size, "pixels: 224, or height x width as 224x160");
   ViTConfig::fields(model,
                     [&](std::string_view name, auto& value, std::string_view help, const Range& range) {
@@ -76,13 +88,26 @@ Settings TrainConfig::settings() {
   s.add("training.accumulate", training.accumulate, "batches in a step", std::int64_t{1},
         std::int64_t{65536});
   s.group("Optimizer");
-  s.add("training.optimizer", training.optimizer, "AdamW, or SGD with momentum", {"adamw", "sgd"});
+  s.add("training.optimizer", training.optimizer,
+        "AdamW, LAMB, Muon for the matrices of the blocks, or SGD with momentum",
+        {"adamw", "lamb", "muon", "sgd"});
   s.add("training.lr", training.lr, "highest learning rate", 0.0, 1000.0);
   s.add("training.min_lr", training.min_lr, "learning rate at the end", 0.0, 1000.0);
   s.add("training.warmup", training.warmup, "part of all steps in which the learning rate rises", 0.0, 1.0);
   s.add("training.weight_decay", training.weight_decay, "of matrices", 0.0f, 10.0f);
-  s.add("training.momentum", training.momentum, "beta1 of adamw", 0.0f, 0.9999f);
-  s.add("training.beta2", training.beta2, "of adamw", 0.0f, 0.999999f);
+  s.add("training.momentum", training.momentum, "of sgd and muon; beta1 of adamw and lamb", 0.0f, 0.9999f);
+  s.add("training.beta2", training.beta2, "of adamw and lamb", 0.0f, 0.999999f);
+  s.group("Mixed images");
+  s.add("training.mixup", training.mix.mixup,
+        "a of Beta(a, a), from which the shares of two images and labels are drawn, as 0.8; 0: no Mixup", 0.0,
+        1000.0);
+  s.add(
+      "training.cutmix", training.mix.cutmix,
+      "the same for a part of one image in another, as 1; with Mixup half of the batches each; 0: no CutMix",
+      0.0, 1000.0);
+  s.add("training.mix_probability", training.mix.probability, "of a batch to be mixed", 0.0, 1.0);
+  s.add("training.mix_off_epoch", training.mix_off_epoch,
+        "epoch after which nothing is mixed any more; 0: none", std::int64_t{0}, std::int64_t{1000000});
   s.group("Loss");
   s.add("training.label_smoothing", training.label_smoothing, "part of the target that all classes share",
         0.0f, 1.0f);
@@ -129,6 +154,9 @@ Settings TrainConfig::settings() {
   s.add("output.dir", output, "where run folders go");
   s.add("output.multirun", multirun, "where the folders of sweeps go");
   s.rename("training.checkpoint", "training.recompute");
+  s.rename("data.trivial_augment", "data.augment");
+  for (const char* const yes : {"true", "yes", "on", "1"}) s.rename_value("data.augment", yes, "trivial");
+  for (const char* const no : {"false", "no", "off", "0"}) s.rename_value("data.augment", no, "none");
   s.rename_value("model.preset", "seed", "mini");
   return s;
 }
@@ -149,6 +177,14 @@ void check_given(std::span<const Assignment> assignments, const Settings& settin
 
 }  // namespace
 
+ViTConfig preset_model(std::string_view name) {
+  return name == "tiny"    ? ViTConfig::tiny()
+         : name == "small" ? ViTConfig::small()
+         : name == "base"  ? ViTConfig::base()
+         : name == "large" ? ViTConfig::large()
+                           : ViTConfig::mini();
+}
+
 TrainConfig TrainConfig::from(std::span<const Assignment> given, bool complete) {
   TrainConfig c;
   Settings settings = c.settings();
@@ -162,11 +198,7 @@ TrainConfig TrainConfig::from(std::span<const Assignment> given, bool complete) 
   });
   assign(settings, preset);
   c.pretrained = expand_home(c.pretrained);
-  c.model = c.preset == "tiny"    ? ViTConfig::tiny()
-            : c.preset == "small" ? ViTConfig::small()
-            : c.preset == "base"  ? ViTConfig::base()
-            : c.preset == "large" ? ViTConfig::large()
-                                  : ViTConfig::mini();
+  c.model = preset_model(c.preset);
   ViTConfig trained;
   const bool looks = !c.pretrained.empty() && !complete;
   std::string chosen;  // of a run its best model
@@ -241,7 +273,8 @@ TrainTransform TrainConfig::train_transform() const {
   return {.base = preprocess(),
           .scale_min = data.scale_min,
           .hflip = data.hflip,
-          .trivial_augment = data.trivial_augment};
+          .augment = data.augment,
+          .erase = data.erase};
 }
 
 void TrainConfig::adopt(const ModelConfig& other) {

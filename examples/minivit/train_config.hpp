@@ -12,10 +12,14 @@
 #include "minivit/io/model_config.hpp"
 #include "minivit/model/vit_config.hpp"
 #include "minivit/train/fine_tuning.hpp"
+#include "minivit/train/mix.hpp"
 #include "overrides.hpp"
 #include "settings.hpp"
 
 namespace minivit::cli {
+
+/// The sizes that `model.preset` names.
+ViTConfig preset_model(std::string_view name);
 
 /// Everything that decides what a training does. The defaults train the `mini` model on photos.
 struct TrainConfig {
@@ -28,7 +32,8 @@ struct TrainConfig {
     std::string normalization = "imagenet";
     double scale_min = 0.8;
     double hflip = 0.5;
-    bool trivial_augment = false;
+    image::AugmentOptions augment;
+    double erase = 0;
     bool fast_decode = true;
     std::int64_t max_pixels = image::kDefaultMaxPixels;
     std::int64_t cache_mb = 512;
@@ -36,7 +41,7 @@ struct TrainConfig {
     std::string sampler = "shuffle";
   } data;
 
-  std::string preset = "mini", pretrained, architecture, image_size = "224";
+  std::string preset = "mini", pretrained, architecture, init = "timm", image_size = "224";
   ViTConfig model = ViTConfig::mini();
 
   struct Training {
@@ -46,6 +51,8 @@ struct TrainConfig {
     float weight_decay = 0.1f, momentum = 0.9f, beta2 = 0.999f;
     float label_smoothing = 0.0f, ema = 0.0f;
     std::string class_weights = "none";
+    MixOptions mix;
+    std::int64_t mix_off_epoch = 0;
     bool recompute = false;
     double clip_norm = 1.0;
     FineTuning fine_tuning;

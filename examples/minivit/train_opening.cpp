@@ -15,9 +15,9 @@ namespace {
 
 constexpr std::size_t kNamed = 12;  // classes; of more, the smallest and the largest
 
-/// "name 12", with the images of both parts.
+/// "name (12)", with the images of both parts.
 std::string class_text(const DataFacts& f, std::size_t label) {
-  return str_cat(f.classes[label], ' ', f.train[label] + f.val[label]);
+  return str_cat(f.classes[label], " (", f.train[label] + f.val[label], ')');
 }
 
 std::string classes_text(const DataFacts& f) {
@@ -33,9 +33,24 @@ std::string classes_text(const DataFacts& f) {
   }
   std::ranges::stable_sort(labels, {}, [&](std::size_t l) { return f.train[l] + f.val[l]; });
   append(0, 3);
-  out += " (the smallest) … ";
+  out += ", the smallest, … ";
   append(labels.size() - 3, labels.size());
-  return out + " (the largest)";
+  return out + ", the largest";
+}
+
+/// "650" or "5.49 million".
+std::string count_text(std::int64_t n) {
+  return n < 100000 ? str_cat(n) : format("%.2f million", static_cast<double>(n) / 1e6);
+}
+
+/// The name in front of the model's sizes.
+std::string model_name(const TrainConfig& c) {
+  if (!c.pretrained.empty()) return c.pretrained;
+  const ViTConfig preset = preset_model(c.preset);
+  const bool same = preset.embedding_dim == c.model.embedding_dim &&
+                    preset.num_layers == c.model.num_layers && preset.num_heads == c.model.num_heads &&
+                    preset.mlp_ratio == c.model.mlp_ratio;
+  return same ? c.preset : str_cat(c.preset, " with other sizes");
 }
 
 std::string size_text(const image::ImageSize& s) { return str_cat(s.width, 'x', s.height); }
@@ -62,10 +77,8 @@ std::vector<std::string> opening_lines(const TrainConfig& c, const DataFacts& f,
                                : str_cat(c.data.train, ", of each class ",
                                          format("%.3g", 100 * c.data.val_fraction), " % for validation");
   const std::int64_t steps = (plan.batches - 1) / t.accumulate + 1;
-  std::string model = str_cat(c.pretrained.empty() ? c.preset : c.pretrained, ": ",
-                              format("%.2f", static_cast<double>(plan.parameters) / 1e6), " million weights");
-  if (plan.trained < plan.parameters)
-    model += format(", %.2f million of them trained", static_cast<double>(plan.trained) / 1e6);
+  std::string model = str_cat(model_name(c), ": ", count_text(plan.parameters), " weights");
+  if (plan.trained < plan.parameters) model += str_cat(", ", count_text(plan.trained), " of them trained");
   model += str_cat(", images of ", c.model.image_width, 'x', c.model.image_height, " in patches of ",
                    c.model.patch_size);
   return {
@@ -76,7 +89,7 @@ std::vector<std::string> opening_lines(const TrainConfig& c, const DataFacts& f,
       str_cat("training  ", t.epochs, t.epochs == 1 ? " epoch of " : " epochs of ", steps,
               steps == 1 ? " step of " : " steps of ",
               std::min<std::int64_t>(t.batch_size * t.accumulate, static_cast<std::int64_t>(f.train_total())),
-              " images, ", t.optimizer, ", learning rate ", t.lr, "; ", num_threads(),
+              " images, ", t.optimizer, ", learning rate ", format("%g", t.lr), "; ", num_threads(),
               num_threads() == 1 ? " thread, " : " threads, ", kInstructionSet)};
 }
 

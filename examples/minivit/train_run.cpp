@@ -12,6 +12,7 @@
 #include "minivit/core/atomic_file.hpp"
 #include "minivit/io/pretrained.hpp"
 #include "minivit/io/transfer.hpp"
+#include "minivit/model/mimetic.hpp"
 #include "minivit/vit.hpp"
 #include "printable.hpp"
 #include "program.hpp"
@@ -32,6 +33,7 @@ VisionTransformer make_model(const TrainConfig& c, const TrainingImages& images,
   size.num_classes = static_cast<std::int64_t>(images.classes().size());
   manual_seed(c.training.seed);
   VisionTransformer model(size);
+  if (c.init == "mimetic" && c.pretrained.empty() && !resumed) init_mimetic(model);
   if (!c.pretrained.empty() && !resumed) {
     manual_seed(c.training.seed);  // of the new rows of the head
     Pretrained before = load_pretrained(c.pretrained, {.architecture = c.architecture,

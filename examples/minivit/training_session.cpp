@@ -177,8 +177,13 @@ class Session {
       const std::string expected = state.data;
       state = TrainingState::from(load_checkpoint(run_ / "last", model_, parameters_, optimizer_, ema_),
                                   run_ / "last");
-      check<FileError>(state.data == expected, run_.string(), ": was trained on ", state.data,
-                       ", now there are ", expected, "; a run goes on with the images it began with");
+      const auto count = [](const std::string& digest) { return digest.substr(0, digest.find(',')); };
+      check<FileError>(state.data == expected, run_.string(),
+                       ": the images are not those that it began with (", count(state.data), ", now ",
+                       count(expected),
+                       "): some were added, removed or renamed. Put them back, or begin a new run with its "
+                       "model: model.pretrained=",
+                       run_.string());
       // It may have been killed between the two.
       if (state.batch == 0 && state.best_epoch == state.epoch) save_best();
     } else {
@@ -243,6 +248,7 @@ class Session {
          .accumulate = t.accumulate,
          .seed = t.seed,
          .class_weights = class_weights_,
+         .mix = t.mix_off_epoch == 0 || state_.epoch < t.mix_off_epoch ? t.mix : MixOptions{},
          .batches_done = state_.batch,
          .metrics_done = state_.trained},
         observer);
@@ -377,7 +383,7 @@ class Session {
   Optimizer optimizer_;
   const std::int64_t until_epoch_;
 
-  const StopSignals signals_;
+  const StopSignals signals_{"\nstopping: the step is finished and saved first; Ctrl-C again ends at once\n"};
   RunLog log_;
   std::size_t skipped_ = 0;
   const std::vector<int> labels_;
@@ -407,6 +413,12 @@ int train_session(const fs::path& run, const TrainConfig& config, const Training
   if (t.optimizer == "adamw")
     return run_with(
         AdamW(parameters, {.beta1 = t.momentum, .beta2 = t.beta2, .weight_decay = t.weight_decay}));
+  if (t.optimizer == "lamb")
+    return run_with(
+        Lamb(parameters, {.beta1 = t.momentum, .beta2 = t.beta2, .weight_decay = t.weight_decay}));
+  if (t.optimizer == "muon")
+    return run_with(
+        Muon(parameters, {.momentum = t.momentum, .beta2 = t.beta2, .weight_decay = t.weight_decay}));
   return run_with(Sgd(parameters, {.momentum = t.momentum, .weight_decay = t.weight_decay}));
 }
 

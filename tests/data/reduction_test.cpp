@@ -183,7 +183,8 @@ TEST_CASE("batches do not depend on workers and cache, with and without fast_dec
   const fixture::TemporaryFolder folder;
   put_images(folder.path());
   // Parts of 6 to 23 pixels for an image of 4: reductions 1, 2 and 4 occur.
-  const TrainTransform random{.base = {.height = 4, .width = 4}, .scale_min = 0.1, .trivial_augment = true};
+  const TrainTransform random{
+      .base = {.height = 4, .width = 4}, .scale_min = 0.1, .augment = {AugmentPolicy::trivial}};
   TrainTransform fixed = random;
   fixed.scale_min = 1;
   std::vector<std::vector<float>> seen;

@@ -195,7 +195,7 @@ TEST_CASE("mirroring happens as often as asked, and mirrors") {
 
 TEST_CASE("training transform is a function of the random stream") {
   const Image image = fixture::noise(60, 40);
-  const TrainTransform t{.base = {.height = 16, .width = 16}, .trivial_augment = true};
+  const TrainTransform t{.base = {.height = 16, .width = 16}, .augment = {AugmentPolicy::trivial}};
   CHECK(run(t, image, 4) == run(t, image, 4));
   CHECK(run(t, image, 4) != run(t, image, 5));
   // Geometry, mirroring, operation: in this order, from one stream.
@@ -210,8 +210,10 @@ TEST_CASE("training transform is a function of the random stream") {
 
 TEST_CASE("one pass gives what mirroring, augmenting and normalizing one after the other give") {
   const Image image = fixture::noise(24, 20);
-  const TrainTransform t{
-      .base = {.height = 20, .width = 24}, .scale_min = 1, .scale_max = 1, .trivial_augment = true};
+  const TrainTransform t{.base = {.height = 20, .width = 24},
+                         .scale_min = 1,
+                         .scale_max = 1,
+                         .augment = {AugmentPolicy::trivial}};
   std::set<std::pair<const AugmentOp*, bool>> seen;
   for (std::uint64_t seed = 0; seed < 400; ++seed) {
     Rng rng(seed);
@@ -226,6 +228,46 @@ TEST_CASE("one pass gives what mirroring, augmenting and normalizing one after t
                 (static_cast<float>(expected.pixels[i * 3 + c]) / 255.0f - t.base.mean[c]) / t.base.std[c]);
   }
   CHECK(seen.size() == 2 * kTrivialAugmentWide.size());
+}
+
+TEST_CASE("random erasing sets a box of the area and shape asked for to 0, and nothing else") {
+  const Image image = fixture::noise(24, 16);
+  TrainTransform plain{.base = {.height = 32, .width = 48}, .scale_min = 1, .hflip = 0};
+  TrainTransform erasing = plain;
+  erasing.erase = 0.5;
+  const std::vector<float> whole = run(plain, image, 1);
+  int erased = 0;
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    const std::vector<float> out = run(erasing, image, seed);
+    // The same draws once more: of mirroring first.
+    Rng rng(seed);
+    static_cast<void>(rng.uniform());
+    const bool erases = rng.uniform() < 0.5;
+    const Box box = erases ? erasing.draw_erasure(rng) : Box{};
+    erased += erases;
+    bool as_expected = true;
+    for (int c = 0, i = 0; c < 3; ++c)
+      for (int y = 0; y < 32; ++y)
+        for (int x = 0; x < 48; ++x, ++i) {
+          const bool inside =
+              y >= box.top && y < box.top + box.height && x >= box.left && x < box.left + box.width;
+          const auto at = static_cast<std::size_t>(i);
+          as_expected = as_expected && out[at] == (inside ? 0.0f : whole[at]);
+        }
+    CHECK(as_expected);
+    if (!erases) continue;
+    const double area = static_cast<double>(box.width) * box.height / (32 * 48);
+    CHECK((area > 0.015 && area < 0.35));
+    const double ratio = static_cast<double>(box.width) / box.height;
+    CHECK((ratio > 1 / 3.8 && ratio < 3.8));  // sides are whole pixels
+    CHECK((box.left >= 0 && box.left + box.width <= 48 && box.top >= 0 && box.top + box.height <= 32));
+  }
+  CHECK((erased > 115 && erased < 185));
+  // Too narrow for any box.
+  Rng rng(1);
+  const Box none = TrainTransform{.base = {.height = 64, .width = 1}}.draw_erasure(rng);
+  CHECK((none.width == 0 && none.height == 0));
+  CHECK_THROWS_AS((TrainTransform{.erase = 1.5}.validate()), ConfigError);
 }
 
 TEST_CASE("a center crop is cut out of the resized image") {
@@ -306,7 +348,7 @@ TEST_CASE("a chain is its transforms one after the other, from one stream") {
 
 TEST_CASE("a Transform does what it was made from does") {
   const Image image = fixture::noise(40, 30);
-  const TrainTransform random{.base = {.height = 8, .width = 8}, .trivial_augment = true};
+  const TrainTransform random{.base = {.height = 8, .width = 8}, .augment = {AugmentPolicy::trivial}};
   TrainTransform fixed = random;
   fixed.scale_min = 1;
   const auto run_any = [&](const Transform& any, std::uint64_t seed) {

@@ -83,13 +83,18 @@ void transform(Input& input, const Image& image) {
   p.fit = input.below(2) == 0 ? Preprocess::Fit::crop : Preprocess::Fit::squash;
   p.crop_pct = input.share();
   p.filter = static_cast<Filter>(input.below(3));
-  const TrainTransform t{.base = p,
-                         .scale_min = input.share(),
-                         .scale_max = input.share(),
-                         .ratio_min = 0.01 + input.share(),
-                         .ratio_max = 1 + 10 * input.share(),
-                         .hflip = input.share(),
-                         .trivial_augment = input.below(2) == 0};
+  const TrainTransform t{
+      .base = p,
+      .scale_min = input.share(),
+      .scale_max = input.share(),
+      .ratio_min = 0.01 + input.share(),
+      .ratio_max = 1 + 10 * input.share(),
+      .hflip = input.share(),
+      .augment = {kEnumNames<AugmentPolicy>[static_cast<std::size_t>(input.below(
+                                                static_cast<int>(kEnumNames<AugmentPolicy>.size())))]
+                      .value,
+                  1 + input.below(3), input.below(31)},
+      .erase = input.below(2) == 0 ? 1.0 : 0.0};
   std::vector<float> out(static_cast<std::size_t>(p.channels * p.height * p.width),
                          std::numeric_limits<float>::quiet_NaN());
   const auto require_filled = [&] {

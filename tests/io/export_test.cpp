@@ -146,6 +146,11 @@ TEST_CASE("export: what transformers has no exact word for is said with its mean
     return message_of<ConfigError>(
         [&] { export_model(scratch("refused"), small(change), ExportFormat::transformers); });
   };
+  CHECK(refused([](ViTConfig& c) { c.stem = Stem::conv; }) ==
+        "neither timm nor transformers has a Vision Transformer with this stem of convolutions; export it as "
+        "ONNX");
+  CHECK(refused([](ViTConfig& c) { c.pooling = Pooling::sequence; }) ==
+        "neither timm nor transformers has a Vision Transformer with sequence pooling; export it as ONNX");
   CHECK(refused([](ViTConfig& c) { c.activation = Activation::swiglu, c.mlp_ratio = 2.5; }) ==
         "transformers has no SwiGLU of width 20, it is rounded up to a multiple of 8; export it for timm or "
         "as ONNX");

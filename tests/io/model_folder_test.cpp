@@ -102,7 +102,7 @@ using Names = std::vector<std::string>;
 
 TEST_CASE("every option of a model is saved and read back, weights bit by bit") {
   const TemporaryFolder folder;
-  std::vector<ViTConfig> configs(24, kSmall);
+  std::vector<ViTConfig> configs(27, kSmall);
   configs[1].image_width = 8;
   configs[2].channels = 1;
   configs[3].mlp_ratio = 2.6;
@@ -126,6 +126,9 @@ TEST_CASE("every option of a model is saved and read back, weights bit by bit") 
   configs[21].norm_pre = true;
   configs[22].pooling = Pooling::mean, configs[22].fc_norm = false;
   configs[23].qk_norm = configs[23].norm_pre = true, configs[23].qkv_bias = false;
+  configs[24].stem = Stem::conv;
+  configs[25].stem = Stem::conv, configs[25].patch_size = 2, configs[25].channels = 1;
+  configs[26].pooling = Pooling::sequence, configs[26].class_token = false;
   for (std::size_t i = 0; i < configs.size(); ++i) {
     CAPTURE(i);
     const ViTConfig& c = configs[i];

@@ -287,6 +287,12 @@ std::vector<std::pair<std::string, ViTConfig>> variants() {
   add("mean_of_registers",
       [](C& c) { c.pooling = Pooling::mean, c.class_token = false, c.register_tokens = 2; });
   add("token_and_mean", [](C& c) { c.pooling = Pooling::token_and_mean; });
+  add("sequence", [](C& c) { c.pooling = Pooling::sequence, c.class_token = false; });
+  add("sequence_behind_tokens", [](C& c) { c.pooling = Pooling::sequence, c.register_tokens = 2; });
+  add("conv", [](C& c) { c.stem = Stem::conv; });
+  add("conv_sequence", [](C& c) {
+    c.stem = Stem::conv, c.pooling = Pooling::sequence, c.class_token = false, c.patch_size = 2;
+  });
   add("registers", [](C& c) { c.register_tokens = 3; });
   add("layer_scale", [](C& c) { c.layer_scale = 0.1f; });
   add("swiglu", [](C& c) { c.activation = Activation::swiglu; });
@@ -412,17 +418,21 @@ TEST_CASE("onnx: each variant has the nodes that it needs") {
     const bool swiglu = config.activation == Activation::swiglu;
     const int layers = static_cast<int>(config.num_layers), heads = config.num_classes == 0 ? 0 : 1,
               distilled = config.distillation == Distillation::head ? 1 : 0;
-    CHECK(of("Conv") == 1);
-    CHECK(of("Softmax") == layers);
+    const bool sequence = config.pooling == Pooling::sequence, conv = config.stem == Stem::conv;
+    const int convs = conv ? static_cast<int>(config.stem_widths().size()) : 0;
+    CHECK(of("Conv") == (conv ? convs : 1));
+    CHECK(of("MaxPool") == convs);
+    CHECK(of("Relu") == convs);
+    CHECK(of("Softmax") == layers + sequence);
     CHECK(of("Erf") == (swiglu ? 0 : layers));
     CHECK(of("Sigmoid") == (swiglu ? layers : 0));
-    CHECK(of("MatMul") == 6 * layers);
+    CHECK(of("MatMul") == 6 * layers + 2 * sequence);
     CHECK(of("Gemm") == heads + distilled);
     CHECK(of("LayerNormalization") ==
           (config.qk_norm ? 4 : 2) * layers + 1 + distilled + (config.norm_pre ? 1 : 0));
     CHECK(of("Expand") == (config.class_token ? 1 : 0) + (config.distillation != Distillation::none ? 1 : 0) +
                               (config.register_tokens > 0 ? 1 : 0));
-    CHECK(of("ReduceMean") == (config.pooling == Pooling::token ? 0 : 1));
+    CHECK(of("ReduceMean") == (config.pooling == Pooling::token || sequence ? 0 : 1));
     CHECK(of("Dropout") == 0);
     CHECK(model.outputs.at(0).name == (heads ? "logits" : "features"));
     CHECK(model.outputs.at(0).dims ==

@@ -161,7 +161,7 @@ TEST_CASE("every setting reaches its place") {
   CHECK(t.base == p);
   CHECK(t.scale_min == 0.5);
   CHECK(t.hflip == 0.25);
-  CHECK(t.trivial_augment);
+  CHECK(t.augment.policy == image::AugmentPolicy::trivial);
   CHECK(c.model.embedding_dim == 48);
   CHECK(c.model.num_layers == 2);
   CHECK(c.model.num_heads == 4);

@@ -44,7 +44,7 @@ TEST_CASE("training begins with its images, its model and its steps") {
   const auto lines = opening_lines(of_photos(), two_classes(),
                                    {.batches = 193, .parameters = 5'400'000, .trained = 5'400'000});
   CHECK(says(lines, "6200 for training, 620 for validation (photos, of each class 20 % for validation)"));
-  CHECK(says(lines, "2: cat 3300, dog 3520"));
+  CHECK(says(lines, "2: cat (3300), dog (3520)"));
   CHECK(says(lines, "180x240 to 1600x1200 pixels, in the middle 640x480; 6800 .jpg, 20 .png"));
   CHECK(says(lines, "mini: 5.40 million weights, images of 224x224 in patches of 16"));
   CHECK(says(lines, "10 epochs of 193 steps of 32 images"));
@@ -58,7 +58,7 @@ TEST_CASE("of many classes the smallest and the largest are named") {
     facts.train.push_back(100 + i), facts.val.push_back(10);
   }
   const auto lines = opening_lines(of_photos(), facts, {.batches = 1, .parameters = 1, .trained = 1});
-  CHECK(says(lines, "100: c0 110, c1 111, c2 112 (the smallest) … c97 207, c98 208, c99 209 (the largest)"));
+  CHECK(says(lines, "100: c0 (110), c1 (111), c2 (112), the smallest, … c97 (207), c98 (208), c99 (209), the largest"));
 }
 
 TEST_CASE("what fits is not talked about") { CHECK(advice_lines(of_photos(), two_classes()).empty()); }

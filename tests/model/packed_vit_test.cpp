@@ -47,6 +47,25 @@ Tensor images(std::int64_t batch = 3) {
 
 }  // namespace
 
+TEST_CASE("a packed model has the stem of convolutions and the sequence pooling of the model") {
+  manual_seed(7);
+  VisionTransformer model({.image_height = 16,
+                           .image_width = 24,
+                           .patch_size = 4,
+                           .stem = Stem::conv,
+                           .num_classes = 5,
+                           .embedding_dim = 24,
+                           .num_layers = 2,
+                           .num_heads = 3,
+                           .pooling = Pooling::sequence,
+                           .register_tokens = 2});
+  for_each_parameter(model, [](const std::string&, Parameter& p) { init_uniform(p.value, 0.5f); });
+  const PackedViT packed(model);
+  const Tensor x = images();
+  CHECK(distance(packed(x), model(x).value()) < 1e-4);
+  CHECK(distance(packed.features(x), model.features(x).value()) < 1e-4);
+}
+
 TEST_CASE("a packed model gives the model's logits, features and attention maps of every layer") {
   for (const Activation activation : {Activation::gelu, Activation::swiglu})
     for (const float layer_scale : {0.0f, 0.1f}) {

@@ -136,6 +136,33 @@ TEST_CASE("the configuration counts the norms that not every model has") {
     }
 }
 
+TEST_CASE("the configuration counts the weights of convolutions and of sequence pooling") {
+  for (const std::int64_t patch : {2, 4, 16})
+    for (const Pooling pooling : {Pooling::token, Pooling::sequence}) {
+      const ViTConfig config{.image_height = 32,
+                             .image_width = 16,
+                             .patch_size = patch,
+                             .stem = Stem::conv,
+                             .embedding_dim = 12,
+                             .num_layers = 1,
+                             .num_heads = 3,
+                             .pooling = pooling,
+                             .class_token = pooling == Pooling::token};
+      const VisionTransformer net(config);
+      CHECK(parameter_count(net) == config.parameter_count());
+      CHECK(!net.patch_embed.weight.defined());
+      CHECK(net.stem.convs.size() == config.stem_widths().size());
+      CHECK(net(Tensor::zeros({2, 3, 32, 16})).shape() == Shape{2, 1000});
+    }
+  const auto refused = [](const ViTConfig& c) {
+    return message_of<ConfigError>([&] { c.validate(); });
+  };
+  CHECK(refused({.image_height = 30, .image_width = 30, .patch_size = 6, .stem = Stem::conv}) ==
+        "stem conv halves the image a whole number of times: patch_size is 6, expected 2, 4, 8, 16 or another "
+        "power of two");
+  CHECK(refused({.stem = Stem::conv, .norm_pre = true}) == "stem conv goes without norm_pre");
+}
+
 TEST_CASE("every setting has one name, and enumerators are found by theirs") {
   std::vector<std::string> names;
   const ViTConfig defaults;
@@ -143,7 +170,7 @@ TEST_CASE("every setting has one name, and enumerators are found by theirs") {
     names.emplace_back(name);
     CHECK(!help.empty());
   });
-  CHECK(names.size() == 27);
+  CHECK(names.size() == 28);
   std::ranges::sort(names);
   CHECK(std::ranges::adjacent_find(names) == names.end());
   CHECK(enum_name(Pooling::token_and_mean) == "token_and_mean");

@@ -275,7 +275,7 @@ class Driver {
 
   /// "op: argument is empty, expected a tensor", with a name of its own for each argument.
   void empty_arguments() {
-    static const std::regex kExpected("[a-z_]+: [a-z_]+(\\[[0-9]+\\])? is empty, expected a tensor");
+    static const std::regex kExpected("[a-z_0-9]+: [a-z_]+(\\[[0-9]+\\])? is empty, expected a tensor");
     std::set<std::string> messages;
     for (std::size_t k = 0; k < inputs_.size(); ++k) {
       std::vector<Var> x(inputs_.begin(), inputs_.end());

@@ -43,12 +43,12 @@ T rounded_product(T a, T b) {
   return product;
 }
 
-/// Strength `bin` of those from `first` to `last`, in equal steps. Counted from the nearer end, as
+/// Strength `bin` of the `bins` from `first` to `last`, in equal steps. Counted from the nearer end, as
 /// torch.linspace; there the last bit depends on the machine, here it does not.
-inline float strength_between(int bin, float first, float last) {
-  const float step = (last - first) / (kAugmentBins - 1);
-  return bin < kAugmentBins / 2 ? first + rounded_product(step, static_cast<float>(bin))
-                                : last - rounded_product(step, static_cast<float>(kAugmentBins - 1 - bin));
+inline float strength_between(int bin, float first, float last, int bins = kAugmentBins) {
+  const float step = (last - first) / static_cast<float>(bins - 1);
+  return bin < bins / 2 ? first + rounded_product(step, static_cast<float>(bin))
+                        : last - rounded_product(step, static_cast<float>(bins - 1 - bin));
 }
 
 /// The same function of every value of all channels.

@@ -1,4 +1,4 @@
-// Posterize, solarize, auto-contrast and equalize: values replaced by others, as Pillow's ImageOps.
+// Posterize, solarize, invert, auto-contrast and equalize: values replaced by others, as Pillow's ImageOps.
 #pragma once
 
 #include <cmath>
@@ -14,6 +14,7 @@ inline float solarize_strength(int bin) { return strength_between(bin, 255.0f, 0
 
 ChannelTables posterize(const Image& image, float bits);
 ChannelTables solarize(const Image& image, float threshold);
+ChannelTables invert(const Image& image, float);
 ChannelTables auto_contrast(const Image& image, float);
 ChannelTables equalize(const Image& image, float);
 
@@ -26,6 +27,9 @@ inline constexpr AugmentOp kPosterize{
 /// Inverts bright values; strength: from which value on.
 inline constexpr AugmentOp kSolarize{
     .name = "solarize", .strength = detail::solarize_strength, .tables = detail::solarize};
+
+/// The negative.
+inline constexpr AugmentOp kInvert{.name = "invert", .tables = detail::invert};
 
 /// Stretches each channel to 0…255.
 inline constexpr AugmentOp kAutoContrast{.name = "auto_contrast", .tables = detail::auto_contrast};
@@ -97,6 +101,9 @@ MINIVIT_INLINE ChannelTables posterize(const Image&, float bits) {
 }
 MINIVIT_INLINE ChannelTables solarize(const Image&, float threshold) {
   return same_tables([=](int v) { return static_cast<float>(v) < threshold ? v : 255 - v; });
+}
+MINIVIT_INLINE ChannelTables invert(const Image&, float) {
+  return same_tables([](int v) { return 255 - v; });
 }
 
 }  // namespace detail

@@ -99,6 +99,7 @@ namespace detail {
 inline constexpr std::uint64_t kSplitSeed = 0x73706C6974000000;    // "split"
 inline constexpr std::uint64_t kShuffleSeed = 0x73687566666C6500;  // "shuffle"
 inline constexpr std::uint64_t kAugmentSeed = 0x6175676D656E7400;  // "augment"
+inline constexpr std::uint64_t kMixSeed = 0x6D69780000000000;      // "mix"
 
 /// Puts `items` in random order (Fisher and Yates). Throws Error for 2^32 items or more.
 template <class T>

@@ -27,7 +27,7 @@
 #include <utility>
 
 #include "minivit/core/rng.hpp"
-#include "minivit/data/augment.hpp"
+#include "minivit/data/augment_policy.hpp"
 #include "minivit/data/image_type.hpp"
 #include "minivit/data/preprocess.hpp"
 #include "minivit/data/train_transform.hpp"

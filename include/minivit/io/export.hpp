@@ -87,6 +87,11 @@ inline void export_model(const std::filesystem::path& folder, const ModelBundle&
                          const std::vector<std::pair<std::string, std::string>>& results = {},
                          const OnnxOptions& onnx = {}) {
   const ViTConfig& c = model.net.config;
+  if (format != ExportFormat::onnx)
+    check<ConfigError>(c.stem == Stem::patch && c.pooling != Pooling::sequence,
+                       "neither timm nor transformers has a Vision Transformer with ",
+                       c.stem == Stem::conv ? "this stem of convolutions" : "sequence pooling",
+                       "; export it as ONNX");
   if (format == ExportFormat::timm)
     check<ConfigError>(c.pooling != Pooling::token_and_mean && c.distillation != Distillation::token,
                        "timm has no model with ",

@@ -69,7 +69,7 @@ inline void save_onnx(const std::filesystem::path& file, const VisionTransformer
                       const OnnxOptions& options = {}, bool multi_label = false) {
   using namespace detail::onnx;
   detail::check_merged(net);
-  check(net.patch_embed.weight.defined(), "save_onnx: the model has no weights");
+  check(net.norm.weight.defined(), "save_onnx: the model has no weights");
   check<ConfigError>(static_cast<std::int64_t>(labels.size()) == net.config.num_classes,
                      "save_onnx: ", labels.size(), " labels given for ", net.config.num_classes, " classes");
   check<ConfigError>(options.max_embedded_bytes >= 0 && options.max_embedded_bytes <= 2'000'000'000,

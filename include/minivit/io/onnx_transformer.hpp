@@ -36,12 +36,7 @@ class TransformerGraph {
 
   /// Images -> tokens (B, T, C).
   Name embed() {
-    const std::int64_t P = config_.patch_size;
-    const PatchEmbedding& patches = net_.patch_embed;
-    std::vector<Name> inputs{kImages, graph_.weight("patch_embed.proj.weight", patches.weight.value)};
-    if (patches.bias.defined()) inputs.push_back(graph_.weight("patch_embed.proj.bias", patches.bias.value));
-    Name x = graph_.node("Conv", "patch_embed", inputs,
-                         {{"kernel_shape", Integers{P, P}}, {"strides", Integers{P, P}}});
+    Name x = config_.stem == Stem::conv ? convolutions() : patch_embedding();
     x = reshape("patch_embed", x, {0, config_.embedding_dim, config_.patches()});
     x = transpose("patch_embed", x, {0, 2, 1});
     const bool patches_only = net_.pos_embed.value.size(1) == config_.patches();
@@ -49,6 +44,32 @@ class TransformerGraph {
     x = with_prefix(x);
     if (!patches_only) x = add_positions(x);
     return net_.norm_pre.weight.defined() ? norm("norm_pre", net_.norm_pre, x) : x;
+  }
+
+  /// Images -> (B, C, rows, columns), a column for each patch.
+  Name patch_embedding() {
+    const std::int64_t P = config_.patch_size;
+    const PatchEmbedding& patches = net_.patch_embed;
+    std::vector<Name> inputs{kImages, graph_.weight("patch_embed.proj.weight", patches.weight.value)};
+    if (patches.bias.defined()) inputs.push_back(graph_.weight("patch_embed.proj.bias", patches.bias.value));
+    return graph_.node("Conv", "patch_embed", inputs,
+                       {{"kernel_shape", Integers{P, P}}, {"strides", Integers{P, P}}});
+  }
+
+  /// The same by the stem of convolutions.
+  Name convolutions() {
+    Name x = kImages;
+    for (std::size_t i = 0; i < net_.stem.convs.size(); ++i) {
+      const Name name = str_cat("stem.convs.", i);
+      const Tensor weight = permute(Var(net_.stem.convs[i].weight.value), {0, 3, 1, 2}).value();
+      const Integers three{3, 3}, ones{1, 1, 1, 1};
+      x = graph_.node("Conv", name, {x, graph_.weight(name + ".weight", weight)},
+                      {{"kernel_shape", three}, {"pads", ones}});
+      x = graph_.node("Relu", name, {x});
+      x = graph_.node("MaxPool", name, {x},
+                      {{"kernel_shape", three}, {"pads", ones}, {"strides", Integers{2, 2}}});
+    }
+    return x;
   }
 
   Name add_positions(const Name& x) {
@@ -153,6 +174,7 @@ class TransformerGraph {
     if (!config_.norm_before_pooling()) return norm("fc_norm", net_.norm, mean_of_patches(x));
     const Name y = norm("norm", net_.norm, x);
     if (config_.pooling == Pooling::mean) return mean_of_patches(y);
+    if (config_.pooling == Pooling::sequence) return weighted_mean(y);
     return join("pool", {token("pool", y, 0), mean_of_patches(y)}, 1);
   }
 
@@ -160,12 +182,25 @@ class TransformerGraph {
     return graph_.node("Gather", name, {x, graph_.integer(position)}, {{"axis", kOne}});
   }
 
-  Name mean_of_patches(Name x) {
+  Name patches_of(const Name& x) {
     const std::int64_t begin = config_.prefix_tokens();
-    if (begin > 0)
-      x = graph_.node(
-          "Slice", "pool",
-          {x, graph_.integers({begin}), graph_.integers({config_.tokens()}), graph_.integers({1})});
+    if (begin == 0) return x;
+    return graph_.node(
+        "Slice", "pool",
+        {x, graph_.integers({begin}), graph_.integers({config_.tokens()}), graph_.integers({1})});
+  }
+
+  /// The patches' mean with weights that each of them says itself: (B, T, C) -> (B, C).
+  Name weighted_mean(const Name& tokens) {
+    const Name x = patches_of(tokens);
+    const Name scores = transpose("attention_pool", linear("attention_pool", net_.attention_pool.score, x),
+                                  {0, 2, 1});  // (B, 1, N)
+    const Name weights = graph_.node("Softmax", "attention_pool", {scores}, {{"axis", kLast}});
+    return reshape("pool", graph_.node("MatMul", "pool", {weights, x}), {0, config_.embedding_dim});
+  }
+
+  Name mean_of_patches(const Name& tokens) {
+    const Name x = patches_of(tokens);
     return graph_.node("ReduceMean", "pool", {x}, {{"axes", Integers{1}}, {"keepdims", kZero}});
   }
 

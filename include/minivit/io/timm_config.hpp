@@ -32,9 +32,9 @@ inline constexpr std::string_view kTimmWithoutEffect[] = {
 inline constexpr std::string_view kTimmTop[] = {
     "architecture", "num_classes", "num_features",       "global_pool",    "model_args",
     "label_names",  "labels",      "label_descriptions", "pretrained_cfg", "minivit"};
-inline constexpr std::string_view kOwnKeys[] = {"version",        "positions",    "swiglu",
-                                                "class_and_mean", "distillation", "norm_eps",
-                                                "crop_rounding",  "multi_label"};
+inline constexpr std::string_view kOwnKeys[] = {
+    "version",  "positions",     "swiglu",      "class_and_mean",   "distillation",
+    "norm_eps", "crop_rounding", "multi_label", "sequence_pooling", "stem"};
 
 /// A text, or a number as a text: what a class is called.
 inline std::optional<std::string> label_from(const io::Json& value) {
@@ -163,7 +163,9 @@ class TimmConfig {
     v.norm_eps = own_.get("norm_eps", v.norm_eps);
     v.positions = enum_from(own_, "positions", v.positions);
     v.distillation = enum_from(own_, "distillation", v.distillation);
+    v.stem = enum_from(own_, "stem", v.stem);
     if (own_.get("class_and_mean", false)) v.pooling = Pooling::token_and_mean;
+    if (own_.get("sequence_pooling", false)) v.pooling = Pooling::sequence;
     if (own_.has("swiglu")) v.activation = own_.get<bool>("swiglu") ? Activation::swiglu : Activation::gelu;
     const std::string_view pool = v.pooling == Pooling::mean ? "avg" : "token";
     if (top_.has("global_pool") && top_.get<std::string>("global_pool") != pool)

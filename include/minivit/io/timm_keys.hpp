@@ -52,8 +52,8 @@ inline io::Json per_channel(const std::array<float, 3>& values, const Preprocess
 /// that config.json has in another form are read and written one by one.
 inline std::optional<std::string_view> timm_argument(std::string_view field) {
   constexpr std::string_view kInAnotherForm[] = {
-      "image_height", "image_width", "num_classes", "activation", "pooling",         "distillation",
-      "positions",    "layer_scale", "norm_eps",    "fc_norm",    "prefix_positions"};
+      "image_height", "image_width", "num_classes", "activation", "pooling",          "distillation",
+      "positions",    "layer_scale", "norm_eps",    "fc_norm",    "prefix_positions", "stem"};
   constexpr std::pair<std::string_view, std::string_view> kNames[] = {{"channels", "in_chans"},
                                                                       {"embedding_dim", "embed_dim"},
                                                                       {"num_layers", "depth"},

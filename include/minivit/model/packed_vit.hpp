@@ -80,20 +80,24 @@ struct PackedBlock {
 }  // namespace detail
 
 struct PackedViT::Weights {
-  VisionTransformer ends;  // all but patch embedding and blocks
+  VisionTransformer ends;  // all but patch embedding and blocks; convolutions are fast as they are
   detail::PackedLinear patch_embed;
   std::vector<detail::PackedBlock> blocks;
 
   explicit Weights(const VisionTransformer& net)
-      : patch_embed(net.patch_embed.weight.value, net.patch_embed.bias.value),
+      : patch_embed(net.config.stem == Stem::patch
+                        ? detail::PackedLinear(net.patch_embed.weight.value, net.patch_embed.bias.value)
+                        : detail::PackedLinear()),
         blocks(net.encoder.blocks.begin(), net.encoder.blocks.end()) {
     ends.config = net.config;
     ends.cls_token = net.cls_token;
     ends.dist_token = net.dist_token;
     ends.reg_token = net.reg_token;
     ends.pos_embed = net.pos_embed;
+    ends.stem = net.stem;
     ends.norm_pre = net.norm_pre;
     ends.norm = net.norm;
+    ends.attention_pool = net.attention_pool;
     ends.head = net.head;
     ends.head_dist = net.head_dist;
   }
@@ -101,7 +105,10 @@ struct PackedViT::Weights {
   /// The tokens after the first `count` blocks.
   Tensor tokens(const Tensor& images, std::size_t count) const {
     ends.check_images(images.shape());
-    Tensor x = ends.prepared(ends.add_tokens(patch_embed.of_patches(images, ends.config.patch_size))).value();
+    const Var patches = ends.config.stem == Stem::conv
+                            ? ends.stem(images)
+                            : Var(patch_embed.of_patches(images, ends.config.patch_size));
+    Tensor x = ends.prepared(ends.add_tokens(patches)).value();
     for (std::size_t i = 0; i < count; ++i) x = blocks[i](x);
     return x;
   }

@@ -33,6 +33,9 @@ struct PatchGrid {
 /// channels, which sees a gray image as the old weight saw it in equal channels.
 [[nodiscard]] Tensor gray_patches(const Tensor& weight);
 
+/// The same of a stem's first convolution, (N, 3, 3, channels) -> (N, 3, 3, 1).
+[[nodiscard]] Tensor gray_windows(const Tensor& weight);
+
 /// The model for another image size, patch size, or for gray images: `to` is net.config with image_height,
 /// image_width, patch_size or channels (to 1) changed. Throws ConfigError if `to` is invalid or anything else
 /// differs.
@@ -149,6 +152,14 @@ MINIVIT_INLINE Tensor gray_patches(const Tensor& weight) {
   return out;
 }
 
+MINIVIT_INLINE Tensor gray_windows(const Tensor& weight) {
+  check<ShapeError>(weight.rank() == 4, "gray_windows: weight is ", weight.shape(),
+                    ", expected (N, 3, 3, channels)");
+  Tensor out = Tensor::empty(weight.shape().with(-1, 1));
+  out.matrix() = weight.matrix().rowwise().sum();
+  return out;
+}
+
 MINIVIT_INLINE VisionTransformer resized(VisionTransformer net, const ViTConfig& to, PositionFilter filter) {
   const ViTConfig& from = net.config;
   if (to.channels != from.channels)
@@ -168,6 +179,8 @@ MINIVIT_INLINE VisionTransformer resized(VisionTransformer net, const ViTConfig&
     } else if (old[i].name == "patch_embed.proj.weight") {
       if (to.channels != from.channels) value = gray_patches(value);
       if (to.patch_size != from.patch_size) value = resample_patches(value, to.patch_size);
+    } else if (old[i].name == "stem.convs.0.weight" && to.channels != from.channels) {
+      value = gray_windows(value);
     }
     check<ConfigError>(old[i].name == fresh[i].name && value.shape() == fresh[i].parameter->value.shape(),
                        "resized: ", old[i].name, " is ", value.shape(), ", expected ",

@@ -39,10 +39,22 @@ namespace minivit::inline MINIVIT_ABI {
 MINIVIT_INLINE ModelSummary summary(const VisionTransformer& net, std::int64_t batch) {
   const ViTConfig& c = net.config;
   const std::int64_t B = batch, T = c.tokens(), N = c.patches(), C = c.embedding_dim, hidden = c.hidden_dim();
-  const std::int64_t patch = c.channels * c.patch_size * c.patch_size;
   ModelSummary summary;
   std::vector<LayerSummary>& rows = summary.layers;
-  rows.push_back({"patch_embed", {B, N, C}, parameter_count(net.patch_embed), B * N * patch * C});
+  if (c.stem == Stem::patch) {
+    const std::int64_t patch = c.channels * c.patch_size * c.patch_size;
+    rows.push_back({"patch_embed", {B, N, C}, parameter_count(net.patch_embed), B * N * patch * C});
+  }
+  std::int64_t height = c.image_height, width = c.image_width, from = c.channels;
+  for (std::size_t i = 0; i < net.stem.convs.size(); ++i) {
+    const Conv3x3& conv = net.stem.convs[i];
+    const std::int64_t out = conv.weight.value.size(0);
+    rows.push_back({str_cat("stem.convs.", i),
+                    {B, height / 2, width / 2, out},
+                    parameter_count(conv),
+                    B * height * width * 9 * from * out});
+    height /= 2, width /= 2, from = out;
+  }
   std::int64_t tokens = 0;
   for (const Parameter* p : {&net.cls_token, &net.dist_token, &net.reg_token, &net.pos_embed})
     tokens += p->value.numel();
@@ -69,6 +81,8 @@ MINIVIT_INLINE ModelSummary summary(const VisionTransformer& net, std::int64_t b
   }
   const std::int64_t F = c.feature_dim();
   rows.push_back({"norm", {B, F}, parameter_count(net.norm), 0});
+  if (c.pooling == Pooling::sequence)
+    rows.push_back({"attention_pool", {B, F}, parameter_count(net.attention_pool), 2 * B * N * C});
   if (net.head.weight.defined())
     rows.push_back({"head", {B, c.num_classes}, parameter_count(net.head), B * F * c.num_classes});
   if (net.head_dist.weight.defined())

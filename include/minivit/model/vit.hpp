@@ -4,8 +4,10 @@
 
 #include "minivit/model/positions.hpp"
 #include "minivit/model/vit_config.hpp"
+#include "minivit/nn/conv_stem.hpp"
 #include "minivit/nn/encoder.hpp"
 #include "minivit/nn/patch_embedding.hpp"
+#include "minivit/nn/sequence_pooling.hpp"
 #include "minivit/ops/tokens.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -13,15 +15,17 @@ namespace minivit::inline MINIVIT_ABI {
 /// Images (B, channels, height, width) -> logits (B, num_classes).
 struct VisionTransformer {
   ViTConfig config;
-  PatchEmbedding patch_embed;
-  Parameter cls_token;   // (1, 1, C), or empty
-  Parameter dist_token;  // (1, 1, C), or empty
-  Parameter reg_token;   // (1, R, C), or empty
-  Parameter pos_embed;   // (1, T, C), or (1, N, C) without positions of the prefix
+  PatchEmbedding patch_embed;  // or empty:
+  ConvStem stem;               // one of the two
+  Parameter cls_token;         // (1, 1, C), or empty
+  Parameter dist_token;        // (1, 1, C), or empty
+  Parameter reg_token;         // (1, R, C), or empty
+  Parameter pos_embed;         // (1, T, C), or (1, N, C) without positions of the prefix
   Dropout pos_drop;
   LayerNorm norm_pre;  // before the first block, or empty
   Encoder encoder;
   LayerNorm norm;
+  SequencePooling attention_pool;  // or empty
   Dropout head_drop;
   Linear head;       // (num_classes, feature_dim), or empty
   Linear head_dist;  // (num_classes, C), or empty
@@ -41,7 +45,8 @@ struct VisionTransformer {
   /// Tokens of the images, with class token, registers and positions: (B, T, C).
   Var embed(const Var& images) const {
     check_images(images.shape());
-    return prepared(pos_drop(add_tokens(patch_embed(images))));
+    const Var patches = config.stem == Stem::conv ? stem(images) : patch_embed(images);
+    return prepared(pos_drop(add_tokens(patches)));
   }
 
   /// Tokens with the norm before the first block, if there is one.
@@ -62,10 +67,11 @@ struct VisionTransformer {
   /// pooling, which is less work; where two are needed, every token is normalized before.
   Var to_features(const Var& x) const { return config.norm_before_pooling() ? pool(norm(x)) : norm(pool(x)); }
 
-  /// What stands for the image: the class token, the mean of the patches, or both; (B, T, C) -> (B,
-  /// feature_dim).
+  /// What stands for the image, as `config.pooling` says: (B, T, C) -> (B, feature_dim).
   Var pool(const Var& x) const {
     if (config.pooling == Pooling::token) return pool_tokens(x, 0);
+    if (config.pooling == Pooling::sequence)
+      return attention_pool(slice_axis(x, 1, config.prefix_tokens(), config.tokens()));
     return pool_tokens(x, config.prefix_tokens(), config.patches(),
                        config.pooling == Pooling::token_and_mean);
   }
@@ -81,9 +87,11 @@ struct VisionTransformer {
     f("reg_token", self.reg_token);
     f("pos_embed", self.pos_embed);
     f("patch_embed", self.patch_embed);
+    f("stem", self.stem);
     f("norm_pre", self.norm_pre);
     Encoder::visit(self.encoder, f);
     f(self.config.pooling == Pooling::mean && self.config.fc_norm ? "fc_norm" : "norm", self.norm);
+    f("attention_pool", self.attention_pool);
     f("head", self.head);
     f("head_dist", self.head_dist);
   }
@@ -113,7 +121,10 @@ inline Parameter position_embedding(const ViTConfig& c) {
 
 MINIVIT_INLINE VisionTransformer::VisionTransformer(const ViTConfig& c)
     : config((c.validate(), c)),
-      patch_embed(c.channels, c.patch_size, c.embedding_dim, !c.norm_pre),
+      patch_embed(c.stem == Stem::patch
+                      ? PatchEmbedding(c.channels, c.patch_size, c.embedding_dim, !c.norm_pre)
+                      : PatchEmbedding()),
+      stem(c.stem == Stem::conv ? ConvStem(c.channels, c.stem_widths()) : ConvStem()),
       cls_token(detail::learned_tokens(c.class_token ? 1 : 0, c.embedding_dim)),
       dist_token(detail::learned_tokens(c.distillation != Distillation::none ? 1 : 0, c.embedding_dim)),
       reg_token(detail::learned_tokens(c.register_tokens, c.embedding_dim)),
@@ -132,6 +143,7 @@ MINIVIT_INLINE VisionTransformer::VisionTransformer(const ViTConfig& c)
                              .qkv_bias = c.qkv_bias,
                              .qk_norm = c.qk_norm}),
       norm(c.embedding_dim, c.norm_eps),
+      attention_pool(c.pooling == Pooling::sequence ? SequencePooling(c.embedding_dim) : SequencePooling()),
       head_drop{c.head_dropout},
       head(c.num_classes > 0 ? Linear(c.feature_dim(), c.num_classes) : Linear()),
       head_dist(c.distillation == Distillation::head ? Linear(c.embedding_dim, c.num_classes) : Linear()) {
@@ -141,7 +153,7 @@ MINIVIT_INLINE VisionTransformer::VisionTransformer(const ViTConfig& c)
   };
   for (EncoderBlock& block : encoder.blocks)
     for (Linear* layer : {&block.attn.qkv, &block.attn.proj, &block.mlp.fc1, &block.mlp.fc2}) start(*layer);
-  for (Linear* layer : {&head, &head_dist})
+  for (Linear* layer : {&head, &head_dist, &attention_pool.score})
     if (layer->weight.defined()) start(*layer);
   if (pos_embed.trainable) init_truncated_normal(pos_embed.value);
   for (Parameter* token : {&cls_token, &dist_token, &reg_token})

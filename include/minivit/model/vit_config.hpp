@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
+#include <vector>
 
 #include "minivit/core/check.hpp"
 #include "minivit/core/fields.hpp"
@@ -10,12 +12,24 @@
 
 namespace minivit::inline MINIVIT_ABI {
 
-/// What the classifier sees: the class token, the mean over the patches, or both behind each other (DINOv2's
-/// classifier: M. Oquab et al., arXiv:2304.07193).
-enum class Pooling { token, mean, token_and_mean };
+/// What the classifier sees: the class token, the mean over the patches, both behind each other (DINOv2's
+/// classifier: M. Oquab et al., arXiv:2304.07193), or a weighted mean over the patches whose weights are
+/// learned (sequence pooling: A. Hassani et al., arXiv:2104.05704).
+enum class Pooling { token, mean, token_and_mean, sequence };
 template <>
-inline constexpr auto kEnumNames<Pooling> = std::to_array<EnumName<Pooling>>(
-    {{Pooling::token, "token"}, {Pooling::mean, "mean"}, {Pooling::token_and_mean, "token_and_mean"}});
+inline constexpr auto kEnumNames<Pooling> =
+    std::to_array<EnumName<Pooling>>({{Pooling::token, "token"},
+                                      {Pooling::mean, "mean"},
+                                      {Pooling::token_and_mean, "token_and_mean"},
+                                      {Pooling::sequence, "sequence"}});
+
+/// How pixels become tokens: patches, each projected alone; or convolutions of 3 × 3, each with ReLU and a
+/// max pooling that halves the image (the tokenizer of compact transformers: A. Hassani et al.,
+/// arXiv:2104.05704).
+enum class Stem { patch, conv };
+template <>
+inline constexpr auto kEnumNames<Stem> = std::to_array<EnumName<Stem>>({{Stem::patch, "patch"},
+                                                                        {Stem::conv, "conv"}});
 
 /// The distillation token of DeiT (H. Touvron et al., arXiv:2012.12877): none, a token only, or with a head
 /// of its own, whose logits are averaged with the class token's.
@@ -35,6 +49,7 @@ struct ViTConfig {
   std::int64_t image_height = 224, image_width = 224;
   std::int64_t patch_size = 16;  ///< must divide both image sizes
   std::int64_t channels = 3;
+  Stem stem = Stem::patch;           ///< conv: patch_size must be a power of two, 2 or more
   std::int64_t num_classes = 1000;   ///< 0: no head, the result is the features
   std::int64_t embedding_dim = 768;  ///< C, divisible by num_heads (and by 4 for sin-cos positions)
   std::int64_t num_layers = 12;
@@ -69,6 +84,7 @@ struct ViTConfig {
     f("image_width", self.image_width, "pixels", Range{1, 16384});
     f("patch_size", self.patch_size, "pixels; divides the image size", Range{1, 1024});
     f("channels", self.channels, "what the model sees: 3, or 1 for gray", Range{1, 1024});
+    f("stem", self.stem, "how pixels become tokens: each patch alone, or convolutions", Range{});
     f("num_classes", self.num_classes, "0: no head", Range{0, 1'000'000});
     f("embedding_dim", self.embedding_dim, "channels of a token", Range{1, 65536});
     f("num_layers", self.num_layers, "encoder blocks", Range{1, 1024});
@@ -77,7 +93,7 @@ struct ViTConfig {
     f("qkv_bias", self.qkv_bias, "whether queries, keys and values have one", Range{});
     f("qk_norm", self.qk_norm, "whether queries and keys are normalized, head by head", Range{});
     f("activation", self.activation, "of the MLP", Range{});
-    f("pooling", self.pooling, "class token, mean of the patches, or both", Range{});
+    f("pooling", self.pooling, "class token, mean of the patches, both, or a learned weighted mean", Range{});
     f("class_token", self.class_token, "whether there is one", Range{});
     f("distillation", self.distillation, "distillation token: none, alone, or with a head", Range{});
     f("positions", self.positions, "position embeddings", Range{});
@@ -99,7 +115,8 @@ struct ViTConfig {
   /// Whether tokens are normalized before they are pooled. A class token alone is the same either way, and
   /// less work after.
   bool norm_before_pooling() const {
-    return pooling == Pooling::token_and_mean || (pooling == Pooling::mean && !fc_norm);
+    return pooling == Pooling::token_and_mean || pooling == Pooling::sequence ||
+           (pooling == Pooling::mean && !fc_norm);
   }
 
   std::int64_t patches() const { return (image_height / patch_size) * (image_width / patch_size); }
@@ -123,6 +140,23 @@ struct ViTConfig {
     return static_cast<std::int64_t>(static_cast<double>(embedding_dim) * mlp_ratio);
   }
 
+  /// Channels behind each convolution of the stem: 64, and those of a token behind the last.
+  std::vector<std::int64_t> stem_widths() const {
+    std::vector<std::int64_t> widths;
+    for (std::int64_t size = 2; size < patch_size; size *= 2) widths.push_back(kStemChannels);
+    widths.push_back(embedding_dim);
+    return widths;
+  }
+
+  /// Number of weights of what makes tokens of pixels.
+  std::int64_t stem_parameter_count() const {
+    if (stem == Stem::patch)
+      return channels * patch_size * patch_size * embedding_dim + (norm_pre ? 0 : embedding_dim);
+    std::int64_t count = 0, in = channels;
+    for (const std::int64_t out : stem_widths()) count += 9 * in * out, in = out;
+    return count;
+  }
+
   /// Number of weights of the model, fixed positions included.
   std::int64_t parameter_count() const {
     const std::int64_t C = embedding_dim, hidden = hidden_dim();
@@ -131,8 +165,9 @@ struct ViTConfig {
     const std::int64_t mlp = C * hidden + hidden + inner * C + C;
     const std::int64_t block =
         attention + mlp + 4 * C + (layer_scale != 0.0f ? 2 * C : 0) + (qk_norm ? 4 * (C / num_heads) : 0);
-    const std::int64_t embedding = channels * patch_size * patch_size * C + (norm_pre ? 2 * C : C) +
-                                   (prefix_tokens() + positioned_tokens()) * C;
+    const std::int64_t embedding = stem_parameter_count() + (norm_pre ? 2 * C : 0) +
+                                   (prefix_tokens() + positioned_tokens()) * C +
+                                   (pooling == Pooling::sequence ? C + 1 : 0);
     const std::int64_t heads = distillation == Distillation::head ? 2 : 1;
     return embedding + num_layers * block + 2 * C + heads * (num_classes * feature_dim() + num_classes);
   }
@@ -147,8 +182,13 @@ struct ViTConfig {
     check<ConfigError>(hidden_dim() >= 1, "mlp_ratio is ", mlp_ratio, ", expected above 0 and at most 64");
     check<ConfigError>(activation != Activation::swiglu || hidden_dim() % 2 == 0,
                        "swiglu needs an even MLP width, it is ", hidden_dim());
-    check<ConfigError>(pooling == Pooling::mean || class_token,
+    check<ConfigError>(pooling == Pooling::mean || pooling == Pooling::sequence || class_token,
                        "pooling by class token needs class_token true");
+    check<ConfigError>(stem == Stem::patch ||
+                           (patch_size >= 2 && std::has_single_bit(static_cast<std::uint64_t>(patch_size))),
+                       "stem conv halves the image a whole number of times: patch_size is ", patch_size,
+                       ", expected 2, 4, 8, 16 or another power of two");
+    check<ConfigError>(stem == Stem::patch || !norm_pre, "stem conv goes without norm_pre");
     check<ConfigError>(
         distillation == Distillation::none || (pooling == Pooling::token && register_tokens == 0),
         "a distillation token needs pooling by class token and no register tokens");
@@ -175,6 +215,8 @@ struct ViTConfig {
   static ViTConfig mini() { return sized(256, 6, 8); }
 
  private:
+  static constexpr std::int64_t kStemChannels = 64;
+
   static ViTConfig sized(std::int64_t dim, std::int64_t layers, std::int64_t heads) {
     ViTConfig config;
     config.embedding_dim = dim;

@@ -79,7 +79,8 @@ inline std::int64_t layer_of(std::string_view name, std::int64_t depth) {
     std::from_chars(name.data(), name.data() + name.size(), i);
     return i + 1;
   }
-  const bool behind = name.starts_with("norm.") || name.starts_with("fc_norm.") || name.starts_with("head");
+  const bool behind = name.starts_with("norm.") || name.starts_with("fc_norm.") ||
+                      name.starts_with("attention_pool.") || name.starts_with("head");
   return behind ? depth + 1 : 0;
 }
 

@@ -10,6 +10,7 @@
 #include "minivit/train/diagnose.hpp"
 #include "minivit/train/ema.hpp"
 #include "minivit/train/metrics.hpp"
+#include "minivit/train/mix.hpp"
 #include "minivit/train/optimizer.hpp"
 #include "minivit/train/schedule.hpp"
 
@@ -27,6 +28,7 @@ struct TrainOptions {
   std::int64_t accumulate = 1;  ///< batches whose gradients make one step
   std::uint64_t seed = 0;       ///< of dropout, together with the number of the step
   std::span<const float> class_weights{};
+  MixOptions mix{};  ///< Mixup and CutMix; the metrics then count the label with the larger share
 
   /// What was done of this epoch before, if it is resumed: batches, and their metrics.
   std::int64_t batches_done = 0;
@@ -82,16 +84,23 @@ Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& param
     // it.
     const auto draws = static_cast<std::uint64_t>(optimizer.steps() * options.accumulate + pending);
     manual_seed(options.seed, draws);
-    const Var logits = model(batch.images);
-    const Var loss = cross_entropy(logits, batch.labels, {options.label_smoothing, options.class_weights});
+    const Mix mix = options.mix.any() ? draw_mix(options.mix, batch.images.size(2), batch.images.size(3),
+                                                 Rng(options.seed ^ detail::kMixSeed, draws))
+                                      : Mix{};
+    const Tensor images = mix.images(batch.images);
+    const Var logits = model(images);
+    const CrossEntropyOptions target{options.label_smoothing, options.class_weights};
+    const Var loss = mix.kind == Mix::Kind::none
+                         ? cross_entropy(logits, batch.labels, target)
+                         : cross_entropy(logits, mix.targets(batch.labels, logits.size(1)), target);
     if (!std::isfinite(loss.item())) {
       manual_seed(options.seed, draws);  // the same dropout once more
       throw NotFinite(str_cat("step ", optimizer.steps(), ": the loss is ", loss.item(), "; ",
-                              not_finite_in_forward(model, batch.images, parameters),
+                              not_finite_in_forward(model, images, parameters),
                               "; lower the learning rate, or look for broken images"));
     }
     backward(loss);
-    metrics.add(logits.value(), batch.labels);
+    metrics.add(logits.value(), mix.main_labels(batch.labels));
     loss_sum += loss.item();
     ++done;
     if (++pending == options.accumulate && !step()) return metrics;

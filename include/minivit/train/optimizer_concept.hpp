@@ -40,6 +40,13 @@ void for_each_piece(const ParameterArena& parameters, float weight_decay, const 
     });
 }
 
+/// The factor of the learning rate of a parameter.
+inline float lr_scale_of(const ParameterArena& parameters, const ParameterArena::Slot& slot) {
+  for (const ParameterArena::Group& g : parameters.groups)
+    if (slot.begin < g.end) return g.lr_scale;
+  return 1.0f;
+}
+
 }  // namespace detail
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -12,7 +12,8 @@ test_bad_settings() {
   bad 'training.epochs is "2.5", expected a whole number' training.epochs=2.5
   bad 'training.lr is "fast", expected a number' training.lr=fast
   bad 'training.lr is "", expected a number' training.lr=
-  bad 'data.trivial_augment is "maybe", expected true or false' data.trivial_augment=maybe
+  bad 'data.augment is "maybe", expected one of none trivial rand auto_imagenet auto_cifar10 auto_svhn' data.augment=maybe
+  bad 'training.mixup is "-1", expected a number from 0 to 1000' training.mixup=-1
   bad 'training.batch_size is "0", expected a whole number from 1' training.batch_size=0
   bad 'model.dropout is "1.5", expected a number, 0 or more and less than 1' model.dropout=1.5
   bad 'model.pooling is "max", expected one of token mean' model.pooling=max

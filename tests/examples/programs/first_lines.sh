@@ -8,7 +8,7 @@ test_first_lines() {
     model.num_heads=2 training.epochs=1 data.val_fraction=0.02 log.tensorboard=no log.curves=no output.dir="$scratch/first"
   run_folder "$scratch/first"
   local expected
-  for expected in 'classes   2: 3 [0-9]+, 8 [0-9]+' 'sizes     all 8x8 pixels; [0-9]+ \.png' 'training  1 epoch of [0-9]+ steps of 32 images' \
+  for expected in 'classes   2: 3 \([0-9]+\), 8 \([0-9]+\)' 'sizes     all 8x8 pixels; [0-9]+ \.png' 'training  1 epoch of [0-9]+ steps of 32 images' \
     'note: the images are 8x8 pixels and are enlarged to 64x64.*model.image_size=16 model.patch_size=4' \
     'note: the validation accuracy is of [0-9] images' '^class  images  right  recall  precision  mostly taken for' \
     'validation images right, .*; always answering "[38]" gives 0\.' '^  minivit predict --run '; do

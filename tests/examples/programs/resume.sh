@@ -2,7 +2,8 @@
 
 # Everything that can make a difference to a run that goes on.
 exact=(model.dropout=0.1 model.attention_dropout=0.1 model.drop_path=0.1 training.ema=0.9 training.accumulate=2
-  data.trivial_augment=yes data.hflip=0.5 training.epochs=25 training.save_seconds=0.02)
+  data.trivial_augment=yes data.hflip=0.5 data.erase=0.25 training.mixup=0.8 training.cutmix=1 training.mix_off_epoch=20
+  training.epochs=25 training.save_seconds=0.02)
 
 test_resume() {
   digits
