@@ -22,6 +22,7 @@ struct TrainOptions {
   ConfigurationChoice configuration;
   bool print = false;  // the configuration only
   bool list_settings = false;
+  bool explain = false;  // what would be chosen
   std::string resume;
   std::int64_t until_epoch = 0;
   SweepOptions sweep;
@@ -100,7 +101,7 @@ int train(const TrainOptions& options) {
     std::fputs(config.yaml().c_str(), stdout);
     return 0;
   }
-  return start_run(config, options.overrides, options.until_epoch);
+  return start_run(config, options.overrides, options.until_epoch, options.explain);
 }
 
 std::function<int()> setup_train(CLI::App& app) {
@@ -113,6 +114,10 @@ std::function<int()> setup_train(CLI::App& app) {
   app.add_option("--config-dir", options->configuration.directory, "where to look for it");
   app.add_flag("--cfg", options->print,
                "print the resolved configuration, with --multirun that of every job; train nothing");
+  app.add_flag(
+      "--explain", options->explain,
+      "say which settings are chosen for the images, the machine and training.budget, and why; train "
+      "nothing");
   app.add_flag("--settings", options->list_settings,
                "print all settings as a table in Markdown, train nothing");
   app.add_option("--resume", options->resume,

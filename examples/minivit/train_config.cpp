@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "class_weights.hpp"
+#include "duration.hpp"
 #include "minivit/core/number.hpp"
 #include "minivit/io/pretrained.hpp"
 #include "model_path.hpp"
@@ -83,6 +84,13 @@ Settings TrainConfig::settings() {
                     });
   s.group("Length and batches");
   s.add("training.epochs", training.epochs, "passes over the images", std::int64_t{1}, std::int64_t{1000000});
+  s.add("training.epoch_images", training.epoch_images,
+        "images in an epoch, after which the model is evaluated; 0: all of them once", std::int64_t{0},
+        std::int64_t{1} << 40);
+  s.add(
+      "training.budget", training.budget,
+      "time for the whole training, as 90s, 30m or 2h, for which all settings that are not given are chosen "
+      "by the images and the machine; 0, or training.epochs given: none are");
   s.add("training.batch_size", training.batch_size, "images in a batch", std::int64_t{1},
         std::int64_t{65536});
   s.add("training.accumulate", training.accumulate, "batches in a step", std::int64_t{1},
@@ -212,6 +220,7 @@ TrainConfig TrainConfig::from(std::span<const Assignment> given, bool complete) 
     c.adopt(found);
   }
   assign(settings, assignments);
+  for (const Assignment& a : assignments) c.given.push_back(a.name);
   for (const Assignment& a : assignments)
     if (a.name.starts_with(kNotes)) c.note(a.name.substr(kNotes.size()), a.value);
   c.pretrained = looks ? chosen : expand_home(c.pretrained);
@@ -324,6 +333,8 @@ void TrainConfig::resolve() {
       "model.image_size is \"", image_size, "\", expected pixels as 224, or height x width as 224x160");
   check<ConfigError>(training.min_lr <= training.lr, "training.min_lr is ", training.min_lr,
                      ", expected at most training.lr, which is ", training.lr);
+  check<ConfigError>(duration_from(training.budget).has_value(), "training.budget is \"", training.budget,
+                     "\", expected a time as 90s, 30m, 2h or 1h30m, or 0 for none");
   model.validate();
   preprocess().validate();
   static_cast<void>(training.fine_tuning.frozen_blocks(model));  // for what it throws

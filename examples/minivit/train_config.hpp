@@ -45,7 +45,8 @@ struct TrainConfig {
   ViTConfig model = ViTConfig::mini();
 
   struct Training {
-    std::int64_t epochs = 10, batch_size = 32, accumulate = 1;
+    std::int64_t epochs = 10, epoch_images = 0, batch_size = 32, accumulate = 1;
+    std::string budget = "0";  // time for all of it; see recipe.hpp
     std::string optimizer = "adamw";
     double lr = 3e-4, min_lr = 0.0, warmup = 0.1;
     float weight_decay = 0.1f, momentum = 0.9f, beta2 = 0.999f;
@@ -65,6 +66,8 @@ struct TrainConfig {
     bool tensorboard = true, curves = true;
     std::int64_t histograms = 1, images = 8;
   } log;
+
+  std::vector<std::string> given;  // names of the settings that a file or the command line has set
 
   std::string output = "outputs", multirun = "multirun";
   std::vector<std::pair<std::string, std::string>> notes;  // the user's own, by name
@@ -86,6 +89,14 @@ struct TrainConfig {
 
   /// Paths from the root on, so that they are the same wherever the run goes on.
   void make_paths_absolute();
+
+  /// Gives settings other values, as from() does. Throws ConfigError.
+  template <class Choices>
+  void apply(const Choices& choices) {
+    Settings all = settings();
+    for (const auto& choice : choices) all.set(choice.name, choice.value);
+    resolve();
+  }
 
   Preprocess preprocess() const;
 

@@ -1,6 +1,7 @@
 // A run: begun in a folder of its own, or taken up where it stopped.
 #include "train_run.hpp"
 
+#include <chrono>
 #include <cstdio>
 #include <string>
 #include <system_error>
@@ -16,6 +17,7 @@
 #include "minivit/vit.hpp"
 #include "printable.hpp"
 #include "program.hpp"
+#include "recipe_choice.hpp"
 #include "resume.hpp"
 #include "run_lock.hpp"
 #include "training_images.hpp"
@@ -63,9 +65,17 @@ std::vector<NewFile> files_of(const TrainConfig& config, std::span<const std::st
   return {{"config.yaml", everywhere.yaml()}, {"overrides.yaml", list.empty() ? "[]\n" : list}};
 }
 
-int start_run(TrainConfig config, std::span<const std::string> overrides, std::int64_t until_epoch) {
+int start_run(TrainConfig config, std::span<const std::string> overrides, std::int64_t until_epoch,
+              bool explain) {
+  const auto begun = std::chrono::steady_clock::now();
   for (const std::string& line : choose_splits(config)) say_line("minivit train", line);
-  const TrainingImages images = TrainingImages::open(config);
+  choose_split(config);
+  TrainingImages images = TrainingImages::open(config);
+  if (chooses_recipe(config))
+    static_cast<void>(choose_recipe_for(config, images, begun));
+  else if (explain)
+    std::printf("nothing is chosen: training.epochs is given, or training.budget is 0\n");
+  if (explain) return 0;
   static_cast<void>(class_weights(config.training.class_weights, images.train_labels(),
                                   images.classes()));  // for what it throws
   VisionTransformer model = make_model(config, images, false);

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdio>
 #include <optional>
@@ -18,6 +19,7 @@
 #include "minivit/core/atomic_file.hpp"
 #include "minivit/io/json.hpp"
 #include "printable.hpp"
+#include "recipe_choice.hpp"
 #include "run_folder.hpp"
 #include "run_lock.hpp"
 #include "stop_signal.hpp"
@@ -208,6 +210,21 @@ std::vector<Resolved> resolved_jobs(const SweepOptions& options, std::span<const
   return all;
 }
 
+/// Where settings are chosen, the first job's choice holds for all: they differ in what the command line says
+/// alone. Each job takes the whole time.
+void choose_recipe_for_all(std::vector<Resolved>& jobs) {
+  const auto begun = std::chrono::steady_clock::now();
+  TrainConfig first = jobs.front().config;
+  if (!chooses_recipe(first)) return;
+  choose_split(first);
+  TrainingImages images = TrainingImages::open(first);
+  const std::vector<RecipeChoice> choices = choose_recipe_for(first, images, begun);
+  for (Resolved& one : jobs) {
+    one.config.data.val_fraction = first.data.val_fraction;
+    one.config.apply(not_given(choices, one.config.given));
+  }
+}
+
 }  // namespace
 
 int print_sweep(const SweepOptions& options, std::span<const std::string> overrides,
@@ -225,10 +242,11 @@ int run_sweep(const SweepOptions& options, std::span<const std::string> override
   for (Resolved& one : jobs)
     for (const std::string& line : choose_splits(one.config))
       if (&one == &jobs.front()) say_line("minivit train", line);
-  const TrainConfig& first = jobs.front().config;
   std::error_code error;
-  check<FileError>(std::filesystem::is_directory(first.data.train, error), first.data.train,
-                   ": no such folder");
+  check<FileError>(std::filesystem::is_directory(jobs.front().config.data.train, error),
+                   jobs.front().config.data.train, ": no such folder");
+  choose_recipe_for_all(jobs);
+  const TrainConfig& first = jobs.front().config;
   std::vector<NewFile> files;
   files.push_back(
       {"sweep.yaml", str_cat("sweep:\n  jobs: ", jobs.size(), "\n  sampler: ", options.sampler,

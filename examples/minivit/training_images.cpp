@@ -23,8 +23,8 @@ std::vector<std::size_t> all_of(const ImageFolder& folder) {
   return all;
 }
 
-/// The folders, not looked at yet.
-TrainingImages open_folders(const TrainConfig& c) {
+/// Those for training and validation, not looked at yet.
+TrainingImages open_train_and_val(const TrainConfig& c) {
   const auto cache = static_cast<std::size_t>(c.data.cache_mb) << 20;
   ImageFolder train(
       c.data.train, c.train_transform(),
@@ -43,6 +43,15 @@ TrainingImages open_folders(const TrainConfig& c) {
                      ": too few images to set some aside for validation; give data.val");
   ImageFolder val(c.data.train, c.preprocess(), {.cache_bytes = cache / 4, .max_pixels = c.data.max_pixels});
   return {std::move(train), std::move(val), std::move(train_part), std::move(val_part)};
+}
+
+/// The folders, not looked at yet.
+TrainingImages open_folders(const TrainConfig& c) {
+  TrainingImages images = open_train_and_val(c);
+  if (!c.data.test.empty())
+    images.test.emplace(c.data.test, c.preprocess(),
+                        ImageFolderOptions{.classes = images.classes(), .max_pixels = c.data.max_pixels});
+  return images;
 }
 
 /// Counts the images of a part by class and returns the places of those that cannot be read.
@@ -65,11 +74,17 @@ std::vector<std::size_t> count(DataPart& part, const ImageFolder& folder,
 
 }  // namespace
 
+TrainingImages TrainingImages::prepared_for(const TrainConfig& c) const {
+  TrainingImages images = open_folders(c);
+  check<FileError>(images.digest() == digest(), c.data.train,
+                   ": images were added or removed since the program has begun; start it again");
+  images.train_bad = train_bad, images.val_bad = val_bad, images.test_bad = test_bad;
+  images.report = report;
+  return images;
+}
+
 TrainingImages TrainingImages::open(const TrainConfig& c) {
   TrainingImages images = open_folders(c);
-  if (!c.data.test.empty())
-    images.test.emplace(c.data.test, c.preprocess(),
-                        ImageFolderOptions{.classes = images.classes(), .max_pixels = c.data.max_pixels});
   DataScan scan;
   DataReport& report = scan.report;
   report.classes = images.classes();

@@ -29,6 +29,10 @@ struct TrainingImages {
   /// (data.bad_fraction) or none of a class, after saying what is wrong on standard error.
   static TrainingImages open(const TrainConfig& c);
 
+  /// The same images, found once more, for other settings of size and augmentation. Throws FileError if there
+  /// are others now.
+  TrainingImages prepared_for(const TrainConfig& c) const;
+
   const std::vector<std::string>& classes() const { return train.classes(); }
 
   /// Of the images that are trained on, in the order of train_part.

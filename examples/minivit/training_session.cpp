@@ -58,12 +58,14 @@ struct Watched {
 template <class GoOn, class OnAnswers>
 Watched(GoOn, OnAnswers) -> Watched<GoOn, OnAnswers>;
 
-/// The order of the samples that data.sampler asks for; none: they are shuffled.
-std::function<std::vector<std::size_t>(std::uint64_t)> order_of(const std::string& sampler,
-                                                                const std::vector<int>& labels,
-                                                                std::uint64_t seed) {
-  if (sampler == "balanced") return BalancedSampler(labels, seed);
-  return {};
+/// The order of the samples that the settings ask for; none: they are shuffled.
+std::function<std::vector<std::size_t>(std::uint64_t)> order_of(const TrainConfig& c,
+                                                                const std::vector<int>& labels) {
+  EpochSampler::Pass pass;
+  if (c.data.sampler == "balanced") pass = BalancedSampler(labels, c.training.seed);
+  if (c.training.epoch_images == 0) return pass;
+  if (!pass) pass = EpochSampler::shuffled(labels.size(), c.training.seed);
+  return EpochSampler(std::move(pass), labels.size(), static_cast<std::size_t>(c.training.epoch_images));
 }
 
 template <class Optimizer>
@@ -131,8 +133,9 @@ class Session {
     const auto batch_size = static_cast<std::size_t>(c_.training.batch_size);
     return {.batch_size = batch_size,
             .shuffle = true,
-            .order = order_of(c_.data.sampler, labels_, c_.training.seed),
-            .drop_last = train_images_.size() > batch_size,
+            .order = order_of(c_, labels_),
+            .epoch_size = static_cast<std::size_t>(c_.training.epoch_images),
+            .drop_last = train_images_.size() > batch_size && c_.training.epoch_images == 0,
             .seed = c_.training.seed,
             .workers = c_.data.workers,
             .max_bad_fraction = c_.data.bad_fraction,

@@ -103,3 +103,48 @@ TEST_CASE("a loader takes its order from a function, whatever the number of work
   CHECK(refused({1, 2}) == "loader: the order of an epoch has 2 samples, expected 61");
   CHECK(refused(std::vector<std::size_t>(61, 61)) == "loader: the order of an epoch has sample 61 of 61");
 }
+
+TEST_CASE("epochs of any length cut passes over all samples, one behind the other") {
+  for (const std::size_t epoch_size : {1u, 5u, 7u, 20u}) {
+    CAPTURE(epoch_size);
+    const EpochSampler::Pass pass = EpochSampler::shuffled(7, 3);
+    const EpochSampler sampler(pass, 7, epoch_size);
+    std::vector<std::size_t> cut, whole;
+    for (std::uint64_t epoch = 0; cut.size() < 60; ++epoch) {
+      const auto part = sampler(epoch);
+      CHECK(part.size() == epoch_size);
+      CHECK(part == sampler(epoch));
+      cut.insert(cut.end(), part.begin(), part.end());
+    }
+    for (std::uint64_t i = 0; whole.size() < cut.size(); ++i) {
+      auto all = pass(i);
+      whole.insert(whole.end(), all.begin(), all.end());
+      std::ranges::sort(all);
+      for (std::size_t k = 0; k < 7; ++k) CHECK(all[k] == k);
+    }
+    whole.resize(cut.size());
+    CHECK(cut == whole);
+  }
+  CHECK(EpochSampler::shuffled(50, 3)(0) != EpochSampler::shuffled(50, 3)(1));
+  CHECK(EpochSampler::shuffled(50, 3)(0) != EpochSampler::shuffled(50, 4)(0));
+  CHECK(message_of<ConfigError>([] { EpochSampler(EpochSampler::shuffled(7, 3), 7, 0); }) ==
+        "EpochSampler: 7 samples, 0 in an epoch, expected 1 or more of both");
+}
+
+TEST_CASE("a loader has epochs of another length than its data set") {
+  const Numbers numbers;
+  const EpochSampler sampler(EpochSampler::shuffled(61, 1), 61, 100);
+  DataLoader<Numbers> loader(numbers, {.batch_size = 32, .order = sampler, .epoch_size = 100});
+  CHECK(loader.batches_per_epoch() == 4);
+  const std::vector<float> all = values_of(loader, 0, 0), rest = values_of(loader, 0, 3);
+  CHECK(all.size() == 2 * 100);
+  CHECK(std::vector<float>(all.end() - 8, all.end()) == rest);  // resumed at its last batch of four
+  std::map<float, std::set<float>> random;
+  for (std::size_t i = 0; i < all.size(); i += 2) random[all[i]].insert(all[i + 1]);
+  CHECK(random.size() == 61);  // all samples, and those that come twice are augmented in two ways
+  std::size_t different = 0;
+  for (const auto& [sample, draws] : random) different += draws.size();
+  CHECK(different == 100);
+  CHECK(message_of<ConfigError>([&] { DataLoader<Numbers>(numbers, {.epoch_size = 5}); }) ==
+        "loader: epoch_size needs an order that is as long");
+}

@@ -58,7 +58,9 @@ TEST_CASE("of many classes the smallest and the largest are named") {
     facts.train.push_back(100 + i), facts.val.push_back(10);
   }
   const auto lines = opening_lines(of_photos(), facts, {.batches = 1, .parameters = 1, .trained = 1});
-  CHECK(says(lines, "100: c0 (110), c1 (111), c2 (112), the smallest, … c97 (207), c98 (208), c99 (209), the largest"));
+  CHECK(says(
+      lines,
+      "100: c0 (110), c1 (111), c2 (112), the smallest, … c97 (207), c98 (208), c99 (209), the largest"));
 }
 
 TEST_CASE("what fits is not talked about") { CHECK(advice_lines(of_photos(), two_classes()).empty()); }

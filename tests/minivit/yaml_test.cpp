@@ -174,7 +174,7 @@ TEST_CASE_FIXTURE(Files, "what a run writes is what it reads") {
   CHECK(back.notes[0].second == "because: no");
 }
 
-TEST_CASE("the configurations that come with the library are valid, and config.yaml says the defaults") {
+TEST_CASE("the configurations that come with the library are valid, and config.yaml says the time alone") {
   const fs::path configs = fs::path(MINIVIT_TEST_DATA) / "../../../examples/configs";
   int count = 0;
   for (const auto& entry : fs::directory_iterator(configs)) {
@@ -192,9 +192,10 @@ TEST_CASE("the configurations that come with the library are valid, and config.y
             }).find("model.pretrained has to be given") != std::string::npos);
       all.push_back({"model.pretrained", MINIVIT_TEST_DATA "/pretrained/hf_vit", ""});
     }
-    const TrainConfig c = TrainConfig::from(all);
+    TrainConfig c = TrainConfig::from(all);
     if (entry.path().filename() == "config.yaml") {
       const std::vector<Assignment> none{{"data.train", "photos", ""}};
+      CHECK(std::exchange(c.training.budget, "0") == "30m");
       CHECK(c.yaml() == TrainConfig::from(none).yaml());
     }
     ++count;

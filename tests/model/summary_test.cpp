@@ -86,12 +86,12 @@ TEST_CASE("a stem of convolutions and sequence pooling, with their work") {
   const std::int64_t H = config.image_height, W = config.image_width;
   const std::vector<LayerSummary> rows = summary(VisionTransformer(config), 2).layers;
   CHECK(rows[0].name == "stem.convs.0");
-  CHECK(rows[0].output == Shape{2, H / 2, W / 2, 64});
-  CHECK(rows[0].mult_adds == 2 * H * W * 27 * 64);
+  CHECK(rows[0].output == Shape{2, H / 2, W / 2, 16});
+  CHECK(rows[0].mult_adds == 2 * H * W * 27 * 16);
   CHECK(rows[1].name == "stem.convs.1");
   CHECK(rows[1].output == Shape{2, H / 4, W / 4, 16});
-  CHECK(rows[1].parameters == 9 * 64 * 16);
-  CHECK(rows[1].mult_adds == 2 * (H / 2) * (W / 2) * 9 * 64 * 16);
+  CHECK(rows[1].parameters == 9 * 16 * 16);
+  CHECK(rows[1].mult_adds == 2 * (H / 2) * (W / 2) * 9 * 16 * 16);
   const LayerSummary& pooling = rows[rows.size() - 2];
   CHECK(pooling.name == "attention_pool");
   CHECK(pooling.parameters == 17);

@@ -154,12 +154,11 @@ TEST_CASE("the configuration counts the weights of convolutions and of sequence 
       CHECK(net.stem.convs.size() == config.stem_widths().size());
       CHECK(net(Tensor::zeros({2, 3, 32, 16})).shape() == Shape{2, 1000});
     }
-  const auto refused = [](const ViTConfig& c) {
-    return message_of<ConfigError>([&] { c.validate(); });
-  };
-  CHECK(refused({.image_height = 30, .image_width = 30, .patch_size = 6, .stem = Stem::conv}) ==
-        "stem conv halves the image a whole number of times: patch_size is 6, expected 2, 4, 8, 16 or another "
-        "power of two");
+  const auto refused = [](const ViTConfig& c) { return message_of<ConfigError>([&] { c.validate(); }); };
+  CHECK(
+      refused({.image_height = 30, .image_width = 30, .patch_size = 6, .stem = Stem::conv}) ==
+      "stem conv halves the image a whole number of times: patch_size is 6, expected 2, 4, 8, 16 or another "
+      "power of two");
   CHECK(refused({.stem = Stem::conv, .norm_pre = true}) == "stem conv goes without norm_pre");
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -10,10 +11,12 @@
 
 #include "minivit/io/json.hpp"
 
-/// A copy of a folder of tests/data/fixtures in the working directory, made anew.
+/// A copy of a folder of tests/data/fixtures in the working directory, made anew; tests of other files, which
+/// run at the same time, have their own.
 class ModelCopy {
  public:
-  explicit ModelCopy(const std::string& name) : path_(std::filesystem::path("model_copy") / name) {
+  explicit ModelCopy(const std::string& name)
+      : path_(std::filesystem::path(minivit::str_cat("model_copy_", ::getpid())) / name) {
     std::filesystem::remove_all(path_);
     std::filesystem::create_directories(path_.parent_path());
     std::filesystem::copy(std::filesystem::path(MINIVIT_TEST_DATA) / name, path_,

@@ -37,13 +37,14 @@ struct Batch {
 struct LoaderOptions {
   std::size_t batch_size = 32;
   bool shuffle = false;  ///< another order in every epoch
-  /// In place of `shuffle`: the numbers of the samples of an epoch in order, as many as the data set has. One
-  /// that comes again is augmented in another way. BalancedSampler is such a function.
+  /// In place of `shuffle`: the numbers of the samples of an epoch in order, `epoch_size` of them. One that
+  /// comes again is augmented in another way. BalancedSampler and EpochSampler are such functions.
   std::function<std::vector<std::size_t>(std::uint64_t epoch)> order{};
-  bool drop_last = false;  ///< leave out a last batch of fewer than batch_size samples
-  std::uint64_t seed = 0;  ///< of order and augmentation
-  int workers = 1;         ///< background threads, 0 to 256; 0: samples are loaded when they are asked for
-  int prefetch = 2;        ///< batches loaded ahead, 1 to 1024
+  std::size_t epoch_size = 0;  ///< samples that `order` gives; 0: as many as the data set has
+  bool drop_last = false;      ///< leave out a last batch of fewer than batch_size samples
+  std::uint64_t seed = 0;      ///< of order and augmentation
+  int workers = 1;   ///< background threads, 0 to 256; 0: samples are loaded when they are asked for
+  int prefetch = 2;  ///< batches loaded ahead, 1 to 1024
 
   /// More distinct unreadable samples than this share of the data set end the run, see `too_many_bad`.
   double max_bad_fraction = 0.01;
@@ -85,14 +86,17 @@ class DataLoader {
     check<ConfigError>(options_.max_bad_fraction >= 0 && options_.max_bad_fraction <= 1,
                        "loader: max_bad_fraction is ", options_.max_bad_fraction, ", expected 0 to 1");
     check<ConfigError>(size_ > 0, "loader: the data set is empty");
+    check<ConfigError>(options_.epoch_size == 0 || options_.order,
+                       "loader: epoch_size needs an order that is as long");
+    epoch_size_ = options_.epoch_size > 0 ? options_.epoch_size : size_;
     known_bad_.assign(size_, 0);
     for (const std::size_t index : options_.known_bad) {
       check<ConfigError>(index < size_, "loader: known_bad names sample ", index, " of ", size_);
       known_bad_[index] = 1;
     }
     check<ConfigError>(batches_per_epoch() > 0, "loader: batch_size ", options_.batch_size,
-                       " with drop_last leaves nothing of ", size_, " samples");
-    options_.batch_size = std::min(options_.batch_size, size_);  // buffers need not be larger
+                       " with drop_last leaves nothing of ", epoch_size_, " samples");
+    options_.batch_size = std::min(options_.batch_size, epoch_size_);  // buffers need not be larger
     sample_size_ = static_cast<std::size_t>(sample_shape_.numel());
   }
   explicit DataLoader(const D&&, LoaderOptions = {}) = delete;  // would dangle
@@ -105,7 +109,8 @@ class DataLoader {
   [[nodiscard]] const LoaderOptions& options() const noexcept { return options_; }
 
   [[nodiscard]] std::size_t batches_per_epoch() const noexcept {
-    return options_.drop_last ? size_ / options_.batch_size : (size_ - 1) / options_.batch_size + 1;
+    return options_.drop_last ? epoch_size_ / options_.batch_size
+                              : (epoch_size_ - 1) / options_.batch_size + 1;
   }
 
   /// Starts epoch `epoch` at its batch number `first_batch`; what was going on before is stopped.
@@ -116,7 +121,7 @@ class DataLoader {
     stop();
     epoch_ = epoch;
     arrange(epoch);
-    end_ = std::min(size_, batches_per_epoch() * options_.batch_size);
+    end_ = std::min(epoch_size_, batches_per_epoch() * options_.batch_size);
     delivered_ = first_batch;
     position_ = std::min(end_, first_batch * options_.batch_size);
     stopping_ = false;
@@ -214,8 +219,8 @@ class DataLoader {
       return;
     }
     order_ = options_.order(epoch);
-    check<ConfigError>(order_.size() == size_, "loader: the order of an epoch has ", order_.size(),
-                       " samples, expected ", size_);
+    check<ConfigError>(order_.size() == epoch_size_, "loader: the order of an epoch has ", order_.size(),
+                       " samples, expected ", epoch_size_);
     std::vector<std::size_t> seen(size_);
     for (const std::size_t index : order_) {
       check<ConfigError>(index < size_, "loader: the order of an epoch has sample ", index, " of ", size_);
@@ -332,7 +337,7 @@ class DataLoader {
 
   const D& dataset_;
   LoaderOptions options_;
-  std::size_t size_ = 0, sample_size_ = 0;
+  std::size_t size_ = 0, epoch_size_ = 0, sample_size_ = 0;
   Shape sample_shape_;
 
   std::uint64_t epoch_ = 0;

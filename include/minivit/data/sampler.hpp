@@ -1,8 +1,9 @@
-// Order of the samples in which every class comes equally often.
+// Orders of the samples: every class equally often; epochs of any length.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "minivit/core/config.hpp"
@@ -25,6 +26,28 @@ class BalancedSampler {
   std::vector<std::vector<std::size_t>> classes_;  // the samples of each class that has any
   std::size_t size_ = 0;
   std::uint64_t seed_ = 0;
+};
+
+/// Cuts passes over the data set, one behind the other, into epochs of any length: epochs that are long
+/// enough to be worth an evaluation however few samples there are, and short enough however many. For
+/// `LoaderOptions::order` with `epoch_size`.
+class EpochSampler {
+ public:
+  /// The samples of a pass, in order: as many in each.
+  using Pass = std::function<std::vector<std::size_t>(std::uint64_t pass)>;
+
+  /// pass: of `samples` samples. epoch_size: samples in an epoch. Throws ConfigError if one of the two is 0.
+  EpochSampler(Pass pass, std::size_t samples, std::size_t epoch_size);
+
+  /// The numbers of the samples of an epoch, in order.
+  [[nodiscard]] std::vector<std::size_t> operator()(std::uint64_t epoch) const;
+
+  /// All samples in random order, another in every pass.
+  [[nodiscard]] static Pass shuffled(std::size_t samples, std::uint64_t seed);
+
+ private:
+  Pass pass_;
+  std::size_t samples_, epoch_size_;
 };
 
 }  // namespace minivit::inline MINIVIT_ABI
@@ -76,6 +99,35 @@ MINIVIT_INLINE std::vector<std::size_t> BalancedSampler::operator()(std::uint64_
   }
   detail::shuffle(order, Rng(seed_ ^ detail::kShuffleSeed, epoch));
   return order;
+}
+
+MINIVIT_INLINE EpochSampler::EpochSampler(Pass pass, std::size_t samples, std::size_t epoch_size)
+    : pass_(std::move(pass)), samples_(samples), epoch_size_(epoch_size) {
+  check<ConfigError>(samples > 0 && epoch_size > 0, "EpochSampler: ", samples, " samples, ", epoch_size,
+                     " in an epoch, expected 1 or more of both");
+}
+
+MINIVIT_INLINE std::vector<std::size_t> EpochSampler::operator()(std::uint64_t epoch) const {
+  std::vector<std::size_t> order;
+  order.reserve(epoch_size_);
+  const std::uint64_t begin = epoch * epoch_size_, end = begin + epoch_size_;
+  for (std::uint64_t pass = begin / samples_; pass * samples_ < end; ++pass) {
+    const std::vector<std::size_t> all = pass_(pass);
+    const std::uint64_t first = pass * samples_;
+    const auto from = static_cast<std::ptrdiff_t>(begin > first ? begin - first : 0),
+               to = static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(end - first, samples_));
+    order.insert(order.end(), all.begin() + from, all.begin() + to);
+  }
+  return order;
+}
+
+MINIVIT_INLINE EpochSampler::Pass EpochSampler::shuffled(std::size_t samples, std::uint64_t seed) {
+  return [=](std::uint64_t pass) {
+    std::vector<std::size_t> order(samples);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    detail::shuffle(order, Rng(seed ^ detail::kShuffleSeed, pass));
+    return order;
+  };
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

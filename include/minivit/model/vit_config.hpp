@@ -1,6 +1,7 @@
 // Configuration of a Vision Transformer.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -140,11 +141,12 @@ struct ViTConfig {
     return static_cast<std::int64_t>(static_cast<double>(embedding_dim) * mlp_ratio);
   }
 
-  /// Channels behind each convolution of the stem: 64, and those of a token behind the last.
+  /// Channels behind each convolution of the stem: those of a token behind the last, before it half of them
+  /// and so on, 16 to 64. (The paper has 64 everywhere, which for large images would be most of the work.)
   std::vector<std::int64_t> stem_widths() const {
-    std::vector<std::int64_t> widths;
-    for (std::int64_t size = 2; size < patch_size; size *= 2) widths.push_back(kStemChannels);
-    widths.push_back(embedding_dim);
+    std::vector<std::int64_t> widths{embedding_dim};
+    for (std::int64_t size = 2, width = embedding_dim / 2; size < patch_size; size *= 2, width /= 2)
+      widths.insert(widths.begin(), std::clamp<std::int64_t>(width, 16, 64));
     return widths;
   }
 
@@ -215,8 +217,6 @@ struct ViTConfig {
   static ViTConfig mini() { return sized(256, 6, 8); }
 
  private:
-  static constexpr std::int64_t kStemChannels = 64;
-
   static ViTConfig sized(std::int64_t dim, std::int64_t layers, std::int64_t heads) {
     ViTConfig config;
     config.embedding_dim = dim;

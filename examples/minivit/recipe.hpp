@@ -1,0 +1,53 @@
+// A recipe for a training: all settings that nobody gave, chosen for the images, the machine and the time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "minivit/data/image_format.hpp"
+#include "train_config.hpp"
+
+namespace minivit::cli {
+
+/// What a recipe is chosen by.
+struct RecipeFacts {
+  std::size_t images = 0;  ///< for training
+  std::size_t classes = 0;
+  std::size_t smallest = 0;  ///< images of the smallest class
+  image::ImageSize size;     ///< of the image in the middle
+  bool gray = false;         ///< whether images have no color
+  double budget = 0;         ///< seconds
+  double speed = 0;          ///< of this machine in training: multiplications with addition per second
+  double loading = 0;        ///< seconds to load an image; 0: not known
+};
+
+/// A setting, its value and why it was chosen.
+struct RecipeChoice {
+  std::string name, value, reason;
+};
+
+/// The model and how it is trained, but for its length. From scratch, or from a pretrained model whose own
+/// sizes stay.
+std::vector<RecipeChoice> choose_recipe(const RecipeFacts& facts, const ViTConfig* pretrained = nullptr);
+
+/// Seconds that the parts of a training take.
+struct RecipeSpeed {
+  double image = 0;     ///< a training image: loaded, forward, backward, step
+  double val = 0;       ///< a validation image
+  double epoch = 0.05;  ///< what an epoch takes besides: files, curves
+};
+
+/// Number of epochs and images in each, which fill `seconds` with `val_images` evaluated after every epoch.
+std::vector<RecipeChoice> choose_length(double seconds, const RecipeSpeed& speed, std::size_t images,
+                                        std::size_t val_images, std::int64_t batch_size);
+
+/// The part of the images that is set aside for validation.
+double val_fraction_for(std::size_t images);
+
+/// The choices that nobody has made: those whose settings are not among `given`.
+std::vector<RecipeChoice> not_given(std::vector<RecipeChoice> choices, std::span<const std::string> given);
+
+}  // namespace minivit::cli

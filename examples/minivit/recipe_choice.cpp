@@ -1,0 +1,182 @@
+// What a recipe is chosen by: images looked at, speeds measured.
+#include "recipe_choice.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <exception>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "data_facts.hpp"
+#include "duration.hpp"
+#include "minivit/vit.hpp"
+#include "printable.hpp"
+
+namespace minivit::cli {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+/// Seconds for each item of work, which is asked for until so many seconds are over; what comes before the
+/// first `untimed` items is not counted.
+class Stopwatch {
+ public:
+  Stopwatch(double seconds, int untimed) : seconds_(seconds), untimed_(untimed) {}
+
+  /// After `count` items more; whether to go on.
+  bool go_on(std::int64_t count) {
+    if (untimed_-- > 0) {
+      begin_ = Clock::now();
+      return true;
+    }
+    done_ += count;
+    return since(begin_) < seconds_;
+  }
+
+  double each() const { return done_ > 0 ? since(begin_) / static_cast<double>(done_) : 0; }
+
+ private:
+  double seconds_;
+  int untimed_;
+  Clock::time_point begin_ = Clock::now();
+  std::int64_t done_ = 0;
+};
+
+/// Whether the first images of every class have no color.
+bool all_gray(const TrainingImages& images) {
+  constexpr std::size_t kLooked = 32;
+  const std::size_t step = std::max<std::size_t>(images.train_part.size() / kLooked, 1);
+  for (std::size_t i = 0; i < images.train_part.size(); i += step) try {
+      const Image image = image::decode_image(images.train.paths()[images.train_part[i]],
+                                              image::DecodeOptions{.max_pixels = images.train.max_pixels()})
+                              .image;
+      for (std::size_t k = 0; k + 2 < image.pixels.size(); k += 3)
+        if (image.pixels[k] != image.pixels[k + 1] || image.pixels[k] != image.pixels[k + 2]) return false;
+    } catch (const Error&) {  // what cannot be read is known
+    }
+  return true;
+}
+
+/// A new model in training, to be measured.
+struct Trial {
+  VisionTransformer net;
+  ParameterArena parameters;
+  AdamW optimizer;
+
+  explicit Trial(const ViTConfig& size) : net(size), parameters(flatten(net)), optimizer(parameters, {}) {}
+
+  /// Seconds for an image in training, with these batches.
+  template <class Batches>
+  double train(Batches&& batches, double seconds, std::int64_t batch_size) {
+    Stopwatch watch(seconds, 2);
+    std::optional<Ema> ema;
+    train_epoch(net, batches, parameters, optimizer, CosineSchedule{.peak = 1e-6}, ema, {},
+                [&](const StepReport&) { return watch.go_on(batch_size); });
+    return watch.each();
+  }
+
+  template <class Batches>
+  double evaluate(Batches&& batches, double seconds, std::int64_t batch_size) {
+    Stopwatch watch(seconds, 1);
+    minivit::evaluate(net, batches, [&] { return watch.go_on(batch_size); });
+    return watch.each();
+  }
+};
+
+/// Multiplications with addition that this machine does in a second of training.
+double machine_speed() {
+  constexpr std::int64_t kBatch = 64;
+  const ViTConfig size{.image_height = 32,
+                       .image_width = 32,
+                       .patch_size = 4,
+                       .num_classes = 10,
+                       .embedding_dim = 128,
+                       .num_layers = 4,
+                       .num_heads = 4,
+                       .mlp_ratio = 2};
+  Batch batch;
+  batch.images = Tensor::empty({kBatch, 3, 32, 32});
+  Rng rng(1);
+  for (float& v : batch.images.values()) v = rng.normal();
+  batch.labels.assign(static_cast<std::size_t>(kBatch), 1);
+  Trial trial(size);
+  const double image = trial.train(std::vector<Batch>(10000, batch), 0.7, kBatch);
+  return 3 * static_cast<double>(summary(trial.net).mult_adds) / image;
+}
+
+/// How long the parts of the training take as it is now, with its images.
+RecipeSpeed measured(const TrainConfig& c, const TrainingImages& images) {
+  ViTConfig size = c.model;
+  size.num_classes = static_cast<std::int64_t>(images.classes().size());
+  const std::int64_t batch = c.training.batch_size;
+  LoaderOptions options{.batch_size = static_cast<std::size_t>(batch),
+                        .shuffle = true,
+                        .workers = c.data.workers,
+                        .max_bad_fraction = 1.0,
+                        .known_bad = images.train_bad};
+  const Subset<ImageFolder> train(images.train, images.train_part), val(images.val, images.val_part);
+  DataLoader train_loader(train, options);
+  options.shuffle = false, options.known_bad = images.val_bad;
+  DataLoader val_loader(val, options);
+  Trial trial(size);
+  RecipeSpeed speed;
+  speed.image = trial.train(train_loader.epoch(0), 2.0,
+                            std::min<std::int64_t>(batch, static_cast<std::int64_t>(train.size())));
+  if (speed.image == 0)  // a few batches are all that there is
+    speed.image = 3 * static_cast<double>(summary(trial.net).mult_adds) / machine_speed();
+  speed.val = trial.evaluate(val_loader.epoch(0), 0.5, batch);
+  if (speed.val == 0) speed.val = speed.image / 3;
+  return speed;
+}
+
+}  // namespace
+
+bool chooses_recipe(const TrainConfig& c) {
+  const bool length = std::ranges::find(c.given, "training.epochs") != c.given.end();
+  return !length && duration_from(c.training.budget).value_or(0) > 0;
+}
+
+void choose_split(TrainConfig& c) {
+  if (!chooses_recipe(c) || !c.data.val.empty() ||
+      std::ranges::find(c.given, "data.val_fraction") != c.given.end())
+    return;
+  c.data.val_fraction = val_fraction_for(ImageFolder(c.data.train, c.preprocess()).size());
+}
+
+std::vector<RecipeChoice> choose_recipe_for(TrainConfig& c, TrainingImages& images, Clock::time_point begun) {
+  const double budget = *duration_from(c.training.budget);
+  const DataFacts data = DataFacts::of(c, images);
+  const RecipeFacts facts{.images = data.train_total(),
+                          .classes = data.classes.size(),
+                          .smallest = *std::ranges::min_element(data.train),
+                          .size = data.median,
+                          .gray = all_gray(images),
+                          .budget = budget,
+                          .speed = machine_speed()};
+  std::vector<RecipeChoice> choices =
+      not_given(choose_recipe(facts, c.pretrained.empty() ? nullptr : &c.model), c.given);
+  c.apply(choices);
+  images = images.prepared_for(c);
+  const RecipeSpeed speed = measured(c, images);
+  // The test at the end, and what nobody foresees.
+  const double test = images.test ? speed.val * static_cast<double>(images.test->size()) : 0.0,
+               left = 0.99 * budget - since(begun) - test;
+  const std::vector<RecipeChoice> length =
+      not_given(choose_length(left, speed, facts.images, data.val_total(), c.training.batch_size), c.given);
+  c.apply(length);
+  std::ranges::copy(length, std::back_inserter(choices));
+
+  std::printf("chosen for %s on this machine, which does %.0f GFLOP/s in training; what is given stays:\n",
+              printable(c.training.budget).c_str(), 2e-9 * facts.speed);
+  for (const RecipeChoice& choice : choices)
+    std::printf("  %-34s %s\n", str_cat(choice.name, '=', choice.value).c_str(), choice.reason.c_str());
+  std::fflush(stdout);
+  return choices;
+}
+
+}  // namespace minivit::cli
