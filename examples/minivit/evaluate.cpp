@@ -2,6 +2,7 @@
 //   evaluate --run DIR | --model DIR | --latest | --best [--json] FOLDER
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <minivit/data/mirror.hpp>
 #include <minivit/vit.hpp>
 
 #include "choose_run.hpp"
@@ -25,7 +26,7 @@ struct EvaluateOptions {
   std::string images, split;
   std::size_t batch_size = 64;
   std::int64_t max_pixels = image::kDefaultMaxPixels;
-  bool json = false;
+  bool json = false, flip = false;
 };
 
 /// The folder with the classes: of splits the one that is named, or the one for validation, or for the test.
@@ -63,7 +64,8 @@ int evaluate_folder(const EvaluateOptions& options) {
        }});
   Metrics m;
   for (const Batch& batch : loader.epoch(0))
-    m.add(model.net()(batch.images), batch.labels, model.multi_label());
+    m.add(options.flip ? with_mirrored(model.net(), batch.images) : model.net()(batch.images), batch.labels,
+          model.multi_label());
   const std::size_t skipped = loader.skipped().size();
   check<FileError>(m.samples > 0, "none of ", skipped, " images can be read");
   if (options.json)
@@ -90,6 +92,8 @@ std::function<int()> setup_evaluate(CLI::App& app) {
       ->capture_default_str();
   add_max_pixels(app, options->max_pixels);
   app.add_flag("--json", options->json, "the result as one JSON object");
+  app.add_flag("--flip", options->flip,
+               "the mean of what the model says of each image and of its mirror image");
   app.add_option("--split", options->split,
                  "of a folder of splits: train, val or test; val, if nothing is said")
       ->check(CLI::IsMember({"train", "val", "test"}));

@@ -2,6 +2,7 @@
 #include "leaderboard.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "csv.hpp"
 #include "minivit/core/check.hpp"
+#include "program.hpp"
 #include "run_table.hpp"
 #include "text_table.hpp"
 
@@ -47,6 +49,45 @@ std::string Leaderboard::table(std::size_t width) const {
     table.row(std::move(cells));
   }
   return table.str(width);
+}
+
+namespace {
+
+/// Mean and deviation of a sample: "0.9123 ± 0.0045".
+std::string spread_text(const std::vector<double>& values) {
+  double mean = 0, squares = 0;
+  for (const double v : values) mean += v / static_cast<double>(values.size());
+  for (const double v : values) squares += (v - mean) * (v - mean);
+  return format("%.4f ± %.4f", mean, std::sqrt(squares / static_cast<double>(values.size() - 1)));
+}
+
+}  // namespace
+
+std::vector<std::string> Leaderboard::spread() const {
+  struct Group {
+    std::string title;
+    std::vector<double> val, test;
+  };
+  std::vector<Group> groups;
+  for (const Row& row : rows) {
+    std::string title;
+    for (std::size_t i = 0; i < names.size(); ++i)
+      if (names[i] != "training.seed" && names[i] != "training.fold")
+        title += str_cat(title.empty() ? "" : " ", names[i], '=', row.values[i]);
+    auto group = std::ranges::find(groups, title, &Group::title);
+    if (group == groups.end()) group = groups.insert(groups.end(), Group{title, {}, {}});
+    if (row.run.best_val_acc) group->val.push_back(*row.run.best_val_acc);
+    if (row.run.test_acc) group->test.push_back(*row.run.test_acc);
+  }
+  std::vector<std::string> lines;
+  for (const Group& group : groups) {
+    if (group.val.size() < 2) continue;
+    std::string line = str_cat(group.title.empty() ? "" : group.title + ": ", "validation accuracy ",
+                               spread_text(group.val), " in ", group.val.size(), " trainings");
+    if (group.test.size() > 1) line += str_cat(", test accuracy ", spread_text(group.test));
+    lines.push_back(std::move(line));
+  }
+  return lines;
 }
 
 Leaderboard leaderboard(const std::filesystem::path& sweep, std::span<const Job> jobs) {

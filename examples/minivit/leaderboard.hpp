@@ -28,6 +28,10 @@ struct Leaderboard {
 
   /// The same, rounded; lines are cut to `width` characters, 0: not.
   std::string table(std::size_t width = 0) const;
+
+  /// Lines with mean and standard deviation of the validation accuracy, and of the test accuracy where there
+  /// is one, of jobs that differ in seed or part alone; nothing if there are none.
+  std::vector<std::string> spread() const;
 };
 
 /// The leaderboard of the jobs, whose run folders are `sweep`/0, `sweep`/1, … Never throws because of what is

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iterator>
 #include <memory>
+#include <minivit/data/mirror.hpp>
 #include <minivit/vit.hpp>
 #include <optional>
 
@@ -36,7 +37,7 @@ struct PredictOptions {
   std::size_t top = 5;
   double threshold = 0;
   std::int64_t max_pixels = image::kDefaultMaxPixels;
-  bool json = false, csv = false, link = false;
+  bool json = false, csv = false, link = false, flip = false;
   std::string sort_into;
 
   PredictionOutput::Format format() const {
@@ -54,7 +55,8 @@ class Predictor {
       : model_(model),
         top_(std::min(options.top, model.labels().size())),
         max_pixels_(options.max_pixels),
-        output_({options.format(), folder, top_, options.threshold}) {
+        output_({options.format(), folder, top_, options.threshold}),
+        flip_(options.flip) {
     if (!options.sort_into.empty()) sorter_.emplace(options.sort_into, model.labels(), options.link);
   }
 
@@ -101,7 +103,9 @@ class Predictor {
         images.push_back(paths[i] == kStandardInput ? read_standard_input(p, max_pixels_)
                                                     : read_image(paths[i], p, max_pixels_));
       } catch (const FileError& e) { problems[i] = e.what(); }
-    const Tensor logits = images.empty() ? Tensor() : model_.net()(prepared(images));
+    const Tensor logits = images.empty() ? Tensor()
+                          : flip_        ? with_mirrored(model_.net(), prepared(images))
+                                         : model_.net()(prepared(images));
     std::int64_t row = 0;
     for (std::size_t i = 0; i < paths.size(); ++i) {
       if (problems[i].empty()) try {
@@ -156,6 +160,7 @@ class Predictor {
   std::size_t top_;
   std::int64_t max_pixels_;
   PredictionOutput output_;
+  bool flip_;
   std::optional<ImageSorter> sorter_;
   std::size_t unsure_ = 0;
   bool failed_ = false;
@@ -220,6 +225,8 @@ std::function<int()> setup_predict(CLI::App& app) {
       app.add_option("--sort-into", options->sort_into,
                      "copy each image into a sub-folder of this one, named as its most probable "
                      "class; overwrites nothing");
+  app.add_flag("--flip", options->flip,
+               "the mean of what the model says of each image and of its mirror image");
   add_max_pixels(app, options->max_pixels);
   app.add_flag("--link", options->link, "symbolic links in place of copies")->needs(sort_into);
   app.add_option("images", options->images, "images, or folders of images; - is an image on standard input");

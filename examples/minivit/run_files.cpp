@@ -26,6 +26,7 @@ void add_result(RunInfo& run, const io::Json& result, const std::string& name) {
   take("best_val_acc", run.best_val_acc);
   take("best_epoch", run.best_epoch);
   take("best_val_loss", run.best_val_loss);
+  take("test_acc", run.test_acc);
   take("seconds", run.seconds);
   take("images_per_s", run.images_per_s);
   take("peak_mb", run.peak_mb);

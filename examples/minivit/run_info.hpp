@@ -27,7 +27,7 @@ struct RunInfo {
   bool out_of_reach = false;  ///< the reason is not in the files: the system did not let them be read
   std::optional<std::int64_t> epochs_done, epochs, best_epoch, parameters;
   std::optional<double> best_val_acc;  ///< from 0 to 1
-  std::optional<double> best_val_loss, seconds, images_per_s, peak_mb;
+  std::optional<double> best_val_loss, test_acc, seconds, images_per_s, peak_mb;
   std::string started, ended, git, machine, error;
   SettingTexts settings;               ///< of config.yaml
   std::vector<std::string> overrides;  ///< as they were given

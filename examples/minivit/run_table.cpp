@@ -145,6 +145,7 @@ io::Json run_json(const RunInfo& run) {
                            {"best_val_acc", json_of(run.best_val_acc)},
                            {"best_epoch", json_of(run.best_epoch)},
                            {"best_val_loss", json_of(run.best_val_loss)},
+                           {"test_acc", json_of(run.test_acc)},
                            {"seconds", json_of(run.seconds)},
                            {"images_per_s", json_of(run.images_per_s)},
                            {"peak_mb", json_of(run.peak_mb)},

@@ -89,14 +89,20 @@ int train(const TrainOptions& options) {
     if (is_sweep(folder)) return resume_sweep(folder, overrides);
     return resume_run(folder, overrides, options.until_epoch);
   }
-  if (options.sweep.multirun) {
-    const auto resolve = [&](std::span<const std::string> overrides) {
-      return TrainConfig::from(assignments_of(options, overrides));
-    };
-    return options.print ? print_sweep(options.sweep, options.overrides, resolve)
-                         : run_sweep(options.sweep, options.overrides, resolve);
+  const auto resolve = [&](std::span<const std::string> overrides) {
+    return TrainConfig::from(assignments_of(options, overrides));
+  };
+  const auto sweep = [&](const std::vector<std::string>& overrides) {
+    return options.print ? print_sweep(options.sweep, overrides, resolve)
+                         : run_sweep(options.sweep, overrides, resolve);
+  };
+  if (options.sweep.multirun) return sweep(options.overrides);
+  const TrainConfig config = resolve(options.overrides);
+  if (config.training.folds > 0 && std::ranges::find(config.given, "training.fold") == config.given.end()) {
+    std::vector<std::string> overrides = options.overrides;  // one training for each part
+    overrides.push_back(str_cat("training.fold=range(0,", config.training.folds, ")"));
+    return sweep(overrides);
   }
-  const TrainConfig config = TrainConfig::from(assignments_of(options, options.overrides));
   if (options.print) {
     std::fputs(config.yaml().c_str(), stdout);
     return 0;

@@ -42,14 +42,20 @@ Settings TrainConfig::settings() {
   s.add("data.scale_min", data.scale_min, "least part of the area in a random crop; 1: no random crop", 0.01,
         1.0);
   s.add("data.hflip", data.hflip, "probability of mirroring", 0.0, 1.0);
+  s.add("data.flip", data.flip,
+        "random, or alternating: mirrored in every second epoch (unless data.hflip is 0)",
+        {"random", "alternating"});
   s.add_field(
       "data.augment", data.augment.policy,
-      "operations on each image: TrivialAugmentWide, RandAugment, or AutoAugment's policy for that data set",
+      "operations on each image: TrivialAugmentWide, RandAugment, AutoAugment's policy for that data set, or "
+      "3-Augment (gray, solarized or blurred)",
       {});
   s.add("data.augment_operations", data.augment.operations, "of data.augment=rand on an image", 1,
         static_cast<int>(image::AugmentPlan::kMost));
   s.add("data.augment_magnitude", data.augment.magnitude, "of data.augment=rand: strength of its operations",
         0, 30);
+  s.add("data.color_jitter", data.augment.jitter,
+        "part by which brightness, contrast and color change at most, as 0.3; 0: none", 0.0f, 1.0f);
   s.add("data.erase", data.erase, "probability of random erasing: a part of the image is set to the mean",
         0.0, 1.0);
   s.group("Loading");
@@ -65,6 +71,11 @@ Settings TrainConfig::settings() {
   s.add("data.sampler", data.sampler,
         "shuffle: every image once an epoch; balanced: every class equally often, images of small ones again",
         {"shuffle", "balanced"});
+  s.add("data.repeats", data.repeats,
+        "how often each image comes in a row, each time augmented anew, of fewer images an epoch", 1, 64);
+  s.group("Test");
+  s.add("data.test_flip", data.test_flip,
+        "test of the best model: the mean of what it says of each image and of its mirror image");
   s.group("The model");
   s.add("model.preset", preset, "sizes to start from", {"tiny", "small", "base", "large", "mini"});
   s.add("model.pretrained", pretrained,
@@ -102,6 +113,13 @@ Settings TrainConfig::settings() {
   s.add("training.lr", training.lr, "highest learning rate", 0.0, 1000.0);
   s.add("training.min_lr", training.min_lr, "learning rate at the end", 0.0, 1000.0);
   s.add("training.warmup", training.warmup, "part of all steps in which the learning rate rises", 0.0, 1.0);
+  s.add("training.restarts", training.restarts,
+        "how often the learning rate begins again at its highest after it has fallen", std::int64_t{0},
+        std::int64_t{1000});
+  s.add("training.sam", training.sam,
+        "how far off the weights are at which the gradient is taken (sharpness-aware minimization), as 0.05; "
+        "twice the work; 0: not at all",
+        0.0, 100.0);
   s.add("training.weight_decay", training.weight_decay, "of matrices", 0.0f, 10.0f);
   s.add("training.momentum", training.momentum, "of sgd and muon; beta1 of adamw and lamb", 0.0f, 0.9999f);
   s.add("training.beta2", training.beta2, "of adamw and lamb", 0.0f, 0.999999f);
@@ -117,12 +135,28 @@ Settings TrainConfig::settings() {
   s.add("training.mix_off_epoch", training.mix_off_epoch,
         "epoch after which nothing is mixed any more; 0: none", std::int64_t{0}, std::int64_t{1000000});
   s.group("Loss");
+  s.add("training.loss", training.loss, "cross_entropy, or binary: each class for itself, yes or no",
+        {"cross_entropy", "binary"});
   s.add("training.label_smoothing", training.label_smoothing, "part of the target that all classes share",
         0.0f, 1.0f);
   s.add("training.class_weights", training.class_weights,
         "of the classes in the loss: none, balanced (images / classes / images of the class), or a number "
         "for each "
         "class in the order of their names, as 1 2.5 0.5");
+  s.group("Teacher");
+  s.add("training.teacher", training.teacher,
+        "model folder, or run, from which the model learns besides the labels; it knows all classes");
+  s.add("training.teacher_share", training.teacher_share, "of the teacher in the loss", 0.0, 1.0);
+  s.add("training.teacher_targets", training.teacher_targets,
+        "soft: all its probabilities; hard: the class that it finds most probable", {"soft", "hard"});
+  s.add("training.teacher_temperature", training.teacher_temperature,
+        "of soft targets: the higher, the more the other classes count", 0.01, 1000.0);
+  s.group("Cross-validation");
+  s.add("training.folds", training.folds,
+        "parts into which data.train is cut; one training for each, which that part validates; 0: none",
+        std::int64_t{0}, std::int64_t{1000});
+  s.add("training.fold", training.fold, "only the training of this part, from 0 on", std::int64_t{0},
+        std::int64_t{999});
   s.group("Gradient and weights");
   s.add("training.clip_norm", training.clip_norm, "largest norm of the gradient; 0: any", 0.0, 1e9);
   s.group("Fine-tuning");
@@ -246,7 +280,7 @@ std::string TrainConfig::yaml() const {
 }
 
 void TrainConfig::make_paths_absolute() {
-  for (std::string* const path : {&data.train, &data.val, &data.test, &pretrained})
+  for (std::string* const path : {&data.train, &data.val, &data.test, &pretrained, &training.teacher})
     *path = absolute_path(*path);
 }
 
@@ -282,6 +316,7 @@ TrainTransform TrainConfig::train_transform() const {
   return {.base = preprocess(),
           .scale_min = data.scale_min,
           .hflip = data.hflip,
+          .alternate = data.flip == "alternating",
           .augment = data.augment,
           .erase = data.erase};
 }
@@ -323,7 +358,7 @@ void TrainConfig::resolve() {
   check<ConfigError>(!data.train.empty(),
                      "data.train is not set, expected a folder with a sub-folder of images for each "
                      "class, as data.train=photos; to try it on handwritten digits: bash examples/demo.sh");
-  for (std::string* const path : {&data.train, &data.val, &data.test, &output, &multirun})
+  for (std::string* const path : {&data.train, &data.val, &data.test, &training.teacher, &output, &multirun})
     *path = expand_home(*path);
   const std::size_t x = image_size.find('x');
   const std::string_view height = std::string_view(image_size).substr(0, x);
@@ -335,6 +370,17 @@ void TrainConfig::resolve() {
                      ", expected at most training.lr, which is ", training.lr);
   check<ConfigError>(duration_from(training.budget).has_value(), "training.budget is \"", training.budget,
                      "\", expected a time as 90s, 30m, 2h or 1h30m, or 0 for none");
+  const auto& t = training;
+  check<ConfigError>(t.folds == 0 || (t.folds >= 2 && t.fold < t.folds), "training.folds is ", t.folds,
+                     " and training.fold ", t.fold, ", expected 2 parts or more, and one of them");
+  check<ConfigError>(t.folds == 0 || data.val.empty(),
+                     "training.folds cuts data.train into parts; leave out data.val");
+  check<ConfigError>(t.sam == 0 || t.accumulate == 1, "training.sam needs training.accumulate=1, it is ",
+                     t.accumulate);
+  check<ConfigError>(data.repeats == 1 || data.sampler == "shuffle",
+                     "data.repeats needs data.sampler=shuffle");
+  check<ConfigError>(t.loss != "binary" || t.class_weights == "none",
+                     "training.loss=binary has no training.class_weights");
   model.validate();
   preprocess().validate();
   static_cast<void>(training.fine_tuning.frozen_blocks(model));  // for what it throws

@@ -32,6 +32,9 @@ struct TrainConfig {
     std::string normalization = "imagenet";
     double scale_min = 0.8;
     double hflip = 0.5;
+    std::string flip = "random";
+    bool test_flip = false;
+    int repeats = 1;
     image::AugmentOptions augment;
     double erase = 0;
     bool fast_decode = true;
@@ -49,9 +52,14 @@ struct TrainConfig {
     std::string budget = "0";  // time for all of it; see recipe.hpp
     std::string optimizer = "adamw";
     double lr = 3e-4, min_lr = 0.0, warmup = 0.1;
+    std::int64_t restarts = 0;
+    double sam = 0.0;
     float weight_decay = 0.1f, momentum = 0.9f, beta2 = 0.999f;
     float label_smoothing = 0.0f, ema = 0.0f;
-    std::string class_weights = "none";
+    std::string class_weights = "none", loss = "cross_entropy";
+    std::string teacher, teacher_targets = "soft";
+    double teacher_share = 0.5, teacher_temperature = 1.0;
+    std::int64_t folds = 0, fold = 0;
     MixOptions mix;
     std::int64_t mix_off_epoch = 0;
     bool recompute = false;

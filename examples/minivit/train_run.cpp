@@ -20,6 +20,7 @@
 #include "recipe_choice.hpp"
 #include "resume.hpp"
 #include "run_lock.hpp"
+#include "teacher_of.hpp"
 #include "training_images.hpp"
 #include "training_session.hpp"
 #include "yaml.hpp"
@@ -78,6 +79,7 @@ int start_run(TrainConfig config, std::span<const std::string> overrides, std::i
   if (explain) return 0;
   static_cast<void>(class_weights(config.training.class_weights, images.train_labels(),
                                   images.classes()));  // for what it throws
+  static_cast<void>(teacher_of(config, images));
   VisionTransformer model = make_model(config, images, false);
   const auto run = std::filesystem::absolute(make_run_folder(config.output, files_of(config, overrides)));
   const RunLock lock(run);

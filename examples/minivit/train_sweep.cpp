@@ -167,8 +167,10 @@ int run_jobs(const std::filesystem::path& sweep) {
     alive = next;
   }
   write_leaderboard(sweep, plan);
-  std::printf("\n%s\nsweep folder: %s\n", leaderboard(sweep, plan.jobs).table(terminal_width()).c_str(),
-              printable(sweep.native()).c_str());
+  const Leaderboard board = leaderboard(sweep, plan.jobs);
+  std::printf("\n%s\n", board.table(terminal_width()).c_str());
+  for (const std::string& line : board.spread()) std::printf("%s\n", printable(line).c_str());
+  std::printf("sweep folder: %s\n", printable(sweep.native()).c_str());
   if (!failures.empty()) std::fprintf(stderr, "minivit train: %s\n", failures.c_str());
   return failures.empty() ? 0 : 1;
 }

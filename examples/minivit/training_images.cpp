@@ -38,7 +38,11 @@ TrainingImages open_train_and_val(const TrainConfig& c) {
     std::vector<std::size_t> all_train = all_of(train), all_val = all_of(val);
     return {std::move(train), std::move(val), std::move(all_train), std::move(all_val)};
   }
-  auto [train_part, val_part] = stratified_split(train.labels(), c.data.val_fraction, c.training.seed);
+  const auto& t = c.training;
+  auto [train_part, val_part] = t.folds > 0
+                                    ? stratified_fold(train.labels(), static_cast<std::size_t>(t.folds),
+                                                      static_cast<std::size_t>(t.fold), t.seed)
+                                    : stratified_split(train.labels(), c.data.val_fraction, t.seed);
   check<ConfigError>(!val_part.empty(), c.data.train,
                      ": too few images to set some aside for validation; give data.val");
   ImageFolder val(c.data.train, c.preprocess(), {.cache_bytes = cache / 4, .max_pixels = c.data.max_pixels});

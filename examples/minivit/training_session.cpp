@@ -20,6 +20,7 @@
 #include "recorder.hpp"
 #include "run_classes.hpp"
 #include "stop_signal.hpp"
+#include "teacher_of.hpp"
 #include "test_best.hpp"
 #include "train_closing.hpp"
 #include "train_opening.hpp"
@@ -63,6 +64,9 @@ std::function<std::vector<std::size_t>(std::uint64_t)> order_of(const TrainConfi
                                                                 const std::vector<int>& labels) {
   EpochSampler::Pass pass;
   if (c.data.sampler == "balanced") pass = BalancedSampler(labels, c.training.seed);
+  if (c.data.repeats > 1)
+    pass = EpochSampler::repeated(EpochSampler::shuffled(labels.size(), c.training.seed),
+                                  static_cast<std::size_t>(c.data.repeats));
   if (c.training.epoch_images == 0) return pass;
   if (!pass) pass = EpochSampler::shuffled(labels.size(), c.training.seed);
   return EpochSampler(std::move(pass), labels.size(), static_cast<std::size_t>(c.training.epoch_images));
@@ -84,6 +88,7 @@ class Session {
         log_(run / "train.log"),
         labels_(images.train_labels()),
         class_weights_(class_weights(config.training.class_weights, labels_, images.classes())),
+        teacher_(teacher_of(config, images)),
         train_images_(images.train, images.train_part),
         val_images_(images.val, images.val_part),
         train_loader_(train_images_, train_options()),
@@ -167,7 +172,8 @@ class Session {
     return {.peak = t.lr,
             .warmup = static_cast<std::int64_t>(t.warmup * static_cast<double>(steps)),
             .total = steps,
-            .last = t.min_lr};
+            .last = t.min_lr,
+            .cycles = t.restarts + 1};
   }
 
   /// The state to begin with: that of the checkpoint, if there is one. A run without one has not come far
@@ -246,12 +252,15 @@ class Session {
         model_,
         train_loader_.epoch(static_cast<std::uint64_t>(state_.epoch), static_cast<std::size_t>(state_.batch)),
         parameters_, optimizer_, schedule_, ema_,
-        {.label_smoothing = t.label_smoothing,
+        {.objective = {.label_smoothing = t.label_smoothing,
+                       .class_weights = class_weights_,
+                       .binary = t.loss == "binary",
+                       .teacher = teacher_},
          .clip_norm = t.clip_norm,
          .accumulate = t.accumulate,
          .seed = t.seed,
-         .class_weights = class_weights_,
          .mix = t.mix_off_epoch == 0 || state_.epoch < t.mix_off_epoch ? t.mix : MixOptions{},
+         .sam = t.sam,
          .batches_done = state_.batch,
          .metrics_done = state_.trained},
         observer);
@@ -347,7 +356,7 @@ class Session {
     if (images_.test && state_.best_epoch > 0) {
       const Metrics test = test_best(
           run_, images_, static_cast<std::size_t>(c_.training.batch_size), c_.data.workers,
-          [&] { return !signals_.received(); }, on_skip());
+          [&] { return !signals_.received(); }, on_skip(), c_.data.test_flip);
       if (const int signal = signals_.received()) {
         log_.line(str_cat("interrupted in the test; to go on: minivit train --resume ", run_.string()));
         return end("interrupted", 128 + signal);
@@ -391,6 +400,7 @@ class Session {
   std::size_t skipped_ = 0;
   const std::vector<int> labels_;
   const std::vector<float> class_weights_;
+  const TeacherOptions teacher_;
   const Subset<ImageFolder> train_images_, val_images_;
   DataLoader<Subset<ImageFolder>> train_loader_, val_loader_;
   const CosineSchedule schedule_ = schedule_of(c_.training.epochs);

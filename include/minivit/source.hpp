@@ -15,6 +15,7 @@
 #include "minivit/io/checkpoint.hpp"
 #include "minivit/io/npy.hpp"
 #include "minivit/io/pretrained.hpp"
+#include "minivit/io/teacher.hpp"
 #include "minivit/model/mimetic.hpp"
 #include "minivit/model/resample.hpp"
 #include "minivit/train/fine_tuning.hpp"

@@ -144,3 +144,109 @@ TEST_CASE("settings of a policy out of range are refused") {
   CHECK_THROWS_AS((AugmentOptions{AugmentPolicy::rand, 2, 31}.validate()), ConfigError);
   CHECK_NOTHROW((AugmentOptions{AugmentPolicy::rand, 8, 30}.validate()));
 }
+
+TEST_CASE("3-Augment makes an image gray, solarizes or blurs it, each a third of the time") {
+  std::map<std::string, int> counts;
+  for (std::uint64_t i = 0; i < 3000; ++i) {
+    Rng rng(4, i);
+    const AugmentPlan plan = draw_augment({.policy = AugmentPolicy::three}, 32, 32, rng);
+    REQUIRE(plan.size == 1);
+    ++counts[std::string(plan.steps[0].op->name)];
+    if (plan.steps[0].op == &kColor) CHECK(plan.steps[0].strength == -1.0f);
+    if (plan.steps[0].op == &kSolarize) CHECK(plan.steps[0].strength == 128.0f);
+    if (plan.steps[0].op == &kBlur) CHECK(std::fabs(plan.steps[0].strength - 1.05f) <= 0.95f);
+  }
+  CHECK(counts.size() == 3);
+  for (const auto& [name, count] : counts) CHECK(std::abs(count - 1000) < 120);
+}
+
+TEST_CASE("the jitter changes brightness, contrast and color in random order, behind the policy") {
+  std::map<std::string, int> orders;
+  for (std::uint64_t i = 0; i < 600; ++i) {
+    Rng rng(4, i);
+    const AugmentPlan plan =
+        draw_augment({.policy = AugmentPolicy::rand, .operations = 8, .jitter = 0.3f}, 32, 32, rng);
+    REQUIRE(plan.size == 11);
+    std::string order;
+    for (std::size_t k = 8; k < 11; ++k) {
+      order += plan.steps[k].op->name;
+      CHECK(std::fabs(plan.steps[k].strength) <= 0.3f);
+    }
+    ++orders[order];
+  }
+  CHECK(orders.size() == 6);
+  for (const auto& [order, count] : orders) CHECK(count > 50);
+  CHECK(message_of<ConfigError>([] { AugmentOptions{.jitter = 1.5f}.validate(); }) ==
+        "augment: jitter is 1.5, expected 0 to 1");
+}
+
+TEST_CASE("blurring gives the bytes of Pillow 9.4's GaussianBlur") {
+  Image image = make_image(7, 5);
+  for (int y = 0; y < 5; ++y)
+    for (int x = 0; x < 7; ++x) {
+      image.row(y)[x * 3] = static_cast<std::uint8_t>(x * 37 + y * 91);
+      image.row(y)[x * 3 + 1] = static_cast<std::uint8_t>(x * x * 13 + y * 7);
+      image.row(y)[x * 3 + 2] = static_cast<std::uint8_t>(x * 5 + y * y * 29 + 11);
+    }
+  struct Case {
+    float radius;
+    std::int64_t checksum;  // each byte times its place
+    std::vector<int> first;
+  };
+  for (const Case& c : {Case{0.1f, 689792, {0, 0, 11, 37, 13, 16, 74, 52, 21}},
+                        Case{0.7f, 679892, {29, 4, 19, 57, 20, 24, 90, 59, 29}},
+                        Case{1.3f, 661982, {73, 18, 38, 85, 36, 41, 106, 71, 45}},
+                        Case{2.0f, 658851, {86, 37, 54, 93, 54, 57, 105, 78, 60}},
+                        Case{3.9f, 646372, {100, 80, 89, 105, 89, 91, 109, 100, 92}}}) {
+    CAPTURE(c.radius);
+    const Image out = apply(kBlur, image, c.radius);
+    std::int64_t sum = 0, place = 1;
+    for (const std::uint8_t v : out.pixels) sum += place++ * v;
+    CHECK(sum == c.checksum);
+    CHECK(std::vector<int>(out.pixels.begin(), out.pixels.begin() + 9) == c.first);
+  }
+}
+
+TEST_CASE("blurring keeps flat images, the mean of large ones, and is the same from all sides") {
+  Image flat = make_image(9, 5);
+  std::ranges::fill(flat.pixels, std::uint8_t{77});
+  CHECK(apply(kBlur, flat, 1.5f) == flat);
+  CHECK(apply(kBlur, fixture::noise(5, 3), 0.0f) == fixture::noise(5, 3));
+  // A point becomes a bell whose deviation is the radius.
+  Image point = make_image(41, 41);
+  for (int c = 0; c < 3; ++c) point.row(20)[20 * 3 + c] = 255;
+  const Image bell = apply(kBlur, point, 2.0f);
+  double sum = 0, squares = 0;
+  for (int y = 0; y < 41; ++y)
+    for (int x = 0; x < 41; ++x) {
+      const double v = bell.row(y)[x * 3];
+      sum += v, squares += v * (x - 20) * (x - 20);
+      CHECK(std::abs(bell.row(y)[x * 3] - bell.row(x)[y * 3]) <= 1);  // each axis is rounded
+      CHECK(bell.row(y)[x * 3] == bell.row(y)[(40 - x) * 3]);
+    }
+  CHECK(sum == doctest::Approx(255).epsilon(0.15));  // rounded to bytes six times
+  CHECK(std::sqrt(squares / sum) == doctest::Approx(2.0).epsilon(0.15));
+}
+
+TEST_CASE("an alternating flip mirrors every image in every second epoch, half of them in the first") {
+  const Image image = fixture::noise(8, 8);
+  const TrainTransform plain{.base = {.height = 8, .width = 8}, .scale_min = 1, .hflip = 0},
+      alternating{.base = {.height = 8, .width = 8}, .scale_min = 1, .alternate = true};
+  std::vector<float> upright(192), found(192);
+  Rng none(0);
+  plain(image, none, upright.data());
+  int first = 0;
+  for (std::uint64_t index = 0; index < 200; ++index) {
+    std::vector<bool> mirrored;
+    for (std::uint64_t epoch = 0; epoch < 4; ++epoch) {
+      Rng rng(5, epoch, index);
+      alternating(image, rng, found.data());
+      mirrored.push_back(found != upright);
+    }
+    first += mirrored[0];
+    CHECK(mirrored[1] == !mirrored[0]);
+    CHECK(mirrored[2] == mirrored[0]);
+    CHECK(mirrored[3] == mirrored[1]);
+  }
+  CHECK(std::abs(first - 100) < 40);
+}

@@ -148,3 +148,13 @@ TEST_CASE("a loader has epochs of another length than its data set") {
   CHECK(message_of<ConfigError>([&] { DataLoader<Numbers>(numbers, {.epoch_size = 5}); }) ==
         "loader: epoch_size needs an order that is as long");
 }
+
+TEST_CASE("repeated augmentation takes the first samples of a pass, each several times in a row") {
+  const EpochSampler::Pass pass = EpochSampler::shuffled(7, 3);
+  const EpochSampler::Pass repeated = EpochSampler::repeated(pass, 3);
+  for (const std::uint64_t number : {0u, 1u}) {
+    const auto all = pass(number), found = repeated(number);
+    CHECK(found == std::vector<std::size_t>{all[0], all[0], all[0], all[1], all[1], all[1], all[2]});
+  }
+  CHECK(EpochSampler::repeated(pass, 1)(0) == pass(0));
+}

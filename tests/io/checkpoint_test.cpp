@@ -68,7 +68,7 @@ struct Run {
       const Metrics m = train_epoch(
           model, loader.epoch(static_cast<std::uint64_t>(state.epoch), static_cast<std::size_t>(state.batch)),
           parameters, optimizer, [](std::int64_t step) { return 0.01 / static_cast<double>(step + 1); }, ema,
-          {.label_smoothing = 0.1f,
+          {.objective = {.label_smoothing = 0.1f},
            .accumulate = 2,
            .seed = 4,
            .batches_done = state.batch,

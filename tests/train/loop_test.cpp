@@ -183,14 +183,16 @@ TEST_CASE("label smoothing, class weights and clipping reach the step") {
       return true;
     });
     const NoGrad values_only;
-    CHECK(last.loss == doctest::Approx(cross_entropy(model(batches[0].images), data.labels(),
-                                                     {options.label_smoothing, options.class_weights})
-                                           .item())
-                           .epsilon(1e-6));
+    CHECK(last.loss ==
+          doctest::Approx(cross_entropy(model(batches[0].images), data.labels(),
+                                        {options.objective.label_smoothing, options.objective.class_weights})
+                              .item())
+              .epsilon(1e-6));
     return std::pair(last, after);
   };
-  const double plain = reported({}).first.loss, smooth = reported({.label_smoothing = 0.3f}).first.loss,
-               weighted = reported({.class_weights = weights}).first.loss;
+  const double plain = reported({}).first.loss,
+               smooth = reported({.objective = {.label_smoothing = 0.3f}}).first.loss,
+               weighted = reported({.objective = {.class_weights = weights}}).first.loss;
   CHECK(plain != smooth);
   CHECK(plain != weighted);
   const auto [clipped, norm] = reported({.clip_norm = 0.01});
@@ -451,4 +453,47 @@ TEST_CASE("a small model learns patterns that it has not seen") {
   std::ranges::sort(shares_of_loss);
   CHECK(shares_of_loss[1] < 0.5);
   CHECK(accuracies[1] > 0.95);
+}
+
+TEST_CASE("sharpness-aware steps have the gradient of weights that are off in its direction") {
+  const std::vector<Batch> batches = batches_of(patterns(6, 1.0f), 6);
+  Run<> sam;
+  std::vector<float> gradient;
+  struct Seen {
+    Run<>& run;
+    std::vector<float>& gradient;
+    void before_step(std::int64_t) const {
+      gradient.assign(run.parameters.grads.values().begin(), run.parameters.grads.values().end());
+    }
+    bool operator()(const StepReport&) const { return true; }
+  };
+  const std::vector<float> before = sam.weights();
+  train_epoch(sam.model, batches, sam.parameters, sam.optimizer, sam.schedule, sam.ema,
+              TrainOptions{.sam = 0.05}, Seen{sam, gradient});
+
+  // The same by hand.
+  Run<> other;
+  const Training training;
+  const auto gradient_of = [&] {
+    other.parameters.zero_grad();
+    manual_seed(0, 0);
+    backward(cross_entropy(other.model(batches[0].images), batches[0].labels));
+    return std::vector<float>(other.parameters.grads.values().begin(), other.parameters.grads.values().end());
+  };
+  const std::vector<float> first = gradient_of();
+  double norm = 0;
+  for (const float g : first) norm += static_cast<double>(g) * static_cast<double>(g);
+  for (std::size_t i = 0; i < first.size(); ++i)
+    other.parameters.values.values()[i] += first[i] * static_cast<float>(0.05 / std::sqrt(norm));
+  const std::vector<float> second = gradient_of();
+  double worst = 0, moved = 0;
+  for (std::size_t i = 0; i < second.size(); ++i) {
+    worst = std::max(worst, static_cast<double>(std::fabs(second[i] - gradient[i])));
+    moved = std::max(moved, static_cast<double>(std::fabs(second[i] - first[i])));
+  }
+  CHECK(worst < 1e-6);
+  CHECK(moved > 1e-4);
+  CHECK(sam.weights() != before);  // and the step began where the weights were, not where they were off
+  CHECK(message_of<ConfigError>([&] { sam.epoch(batches, {.accumulate = 2, .sam = 0.1}); }) ==
+        "train_epoch: sam is 0.1 with accumulate 2, expected 0 or more, and accumulate 1");
 }

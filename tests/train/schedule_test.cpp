@@ -47,3 +47,17 @@ TEST_CASE("what a schedule is can be asked") {
   static_assert(!Schedule<double>);
   CHECK(level(3) == 0.1f);
 }
+
+TEST_CASE("a schedule with restarts is PyTorch's CosineAnnealingWarmRestarts, with a warm-up before it") {
+  const CosineSchedule lr{.peak = 1.0, .warmup = 2, .total = 14, .last = 0.1, .cycles = 3};
+  // Three cycles of four steps.
+  const double quarter = 0.1 + 0.45 * (1 + 0.7071067811865476), low = 0.1 + 0.45 * (1 - 0.7071067811865476);
+  for (int cycle = 0; cycle < 3; ++cycle) {
+    CHECK(lr(2 + 4 * cycle) == doctest::Approx(1.0));
+    CHECK(lr(3 + 4 * cycle) == doctest::Approx(quarter));
+    CHECK(lr(4 + 4 * cycle) == doctest::Approx(0.55));
+    CHECK(lr(5 + 4 * cycle) == doctest::Approx(low));
+  }
+  CHECK(lr(14) == doctest::Approx(0.1));
+  CHECK(lr(1000) == doctest::Approx(0.1));
+}

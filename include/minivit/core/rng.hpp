@@ -39,6 +39,9 @@ class Rng {
       : key_{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)},
         stream_{static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)} {}
 
+  /// The keys a and b that chose this stream.
+  [[nodiscard]] constexpr std::array<std::uint32_t, 2> keys() const noexcept { return stream_; }
+
   /// The four random words at `position` of this stream, without moving on; for drawing in parallel.
   [[nodiscard]] constexpr std::array<std::uint32_t, 4> at(std::uint64_t position) const noexcept {
     return philox4x32({static_cast<std::uint32_t>(position), static_cast<std::uint32_t>(position >> 32),

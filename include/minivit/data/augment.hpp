@@ -7,6 +7,7 @@
 #include <array>
 
 #include "minivit/core/rng.hpp"
+#include "minivit/data/augment_blur.hpp"
 #include "minivit/data/augment_enhance.hpp"
 #include "minivit/data/augment_geometry.hpp"
 #include "minivit/data/augment_op.hpp"

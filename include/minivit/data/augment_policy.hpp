@@ -2,7 +2,7 @@
 //
 // TrivialAugment: S. Müller, F. Hutter, 2021, arXiv:2103.10158. RandAugment: E. Cubuk et al., 2019,
 // arXiv:1909.13719. AutoAugment: E. Cubuk et al., 2018, arXiv:1805.09501. Ranges and tables are
-// torchvision's.
+// torchvision's. 3-Augment: H. Touvron et al., "DeiT III", 2022, arXiv:2204.07118.
 #pragma once
 
 #include <array>
@@ -15,13 +15,14 @@ namespace minivit::inline MINIVIT_ABI::image {
 
 /// How images are changed at random for training.
 /// trivial: one operation of any strength. rand: some operations of one strength. auto_…: one of 25 pairs of
-/// operations, each with its probability and strength, found for that data set.
-enum class AugmentPolicy { none, trivial, rand, auto_imagenet, auto_cifar10, auto_svhn };
+/// operations, each with its probability and strength, found for that data set. three: gray, solarized or
+/// blurred, one of them.
+enum class AugmentPolicy { none, trivial, rand, auto_imagenet, auto_cifar10, auto_svhn, three };
 
 /// The operations that one image gets, in order.
 struct AugmentPlan {
-  static constexpr std::size_t kMost = 8;
-  std::array<Augmentation, kMost> steps{};
+  static constexpr std::size_t kMost = 8;  ///< of a policy; then there may be the three of the jitter
+  std::array<Augmentation, kMost + 3> steps{};
   std::size_t size = 0;
 
   void add(const Augmentation& step) { steps[size++] = step; }
@@ -32,6 +33,8 @@ struct AugmentOptions {
   AugmentPolicy policy = AugmentPolicy::none;
   int operations = 2;  ///< of rand, 1 to AugmentPlan::kMost
   int magnitude = 9;   ///< of rand, 0 to 30
+  float jitter = 0;    ///< brightness, contrast and color change by up to this part, in random order, behind
+                       ///< the policy: torchvision's ColorJitter(j, j, j); 0 to 1
 
   /// Throws ConfigError for a value out of range.
   void validate() const;
@@ -55,12 +58,14 @@ inline constexpr auto kEnumNames<image::AugmentPolicy> =
                                                    {image::AugmentPolicy::rand, "rand"},
                                                    {image::AugmentPolicy::auto_imagenet, "auto_imagenet"},
                                                    {image::AugmentPolicy::auto_cifar10, "auto_cifar10"},
-                                                   {image::AugmentPolicy::auto_svhn, "auto_svhn"}});
+                                                   {image::AugmentPolicy::auto_svhn, "auto_svhn"},
+                                                   {image::AugmentPolicy::three, "three"}});
 }  // namespace minivit::inline MINIVIT_ABI
 
 #if MINIVIT_DEFINITIONS
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
 #include "minivit/core/check.hpp"
 
@@ -142,6 +147,7 @@ MINIVIT_INLINE void AugmentOptions::validate() const {
                      "augment: operations is ", operations, ", expected 1 to ", AugmentPlan::kMost);
   check<ConfigError>(magnitude >= 0 && magnitude < kAugmentBins, "augment: magnitude is ", magnitude,
                      ", expected 0 to ", kAugmentBins - 1);
+  check<ConfigError>(jitter >= 0 && jitter <= 1, "augment: jitter is ", jitter, ", expected 0 to 1");
 }
 
 MINIVIT_INLINE float auto_strength(const AugmentOp& op, int bin, int bins, int width, int height) {
@@ -160,7 +166,42 @@ MINIVIT_INLINE float auto_strength(const AugmentOp& op, int bin, int bins, int w
   return between(0.0f, 0.9f);  // brightness, color, contrast, sharpness
 }
 
+namespace detail {
+
+inline AugmentPlan draw_three(Rng& rng) {
+  AugmentPlan plan;
+  switch (rng.below(3)) {
+    case 0:
+      plan.add({&kColor, -1.0f});  // gray
+      break;
+    case 1:
+      plan.add({&kSolarize, 128.0f});
+      break;
+    default:
+      plan.add({&kBlur, rng.uniform(0.1f, 2.0f)});
+  }
+  return plan;
+}
+
+inline void add_jitter(AugmentPlan& plan, float jitter, Rng& rng) {
+  std::array<const AugmentOp*, 3> ops{&kBrightness, &kContrast, &kColor};
+  for (std::size_t i = ops.size(); i > 1; --i)
+    std::swap(ops[i - 1], ops[rng.below(static_cast<std::uint32_t>(i))]);
+  for (const AugmentOp* const op : ops) plan.add({op, rng.uniform(-jitter, jitter)});
+}
+
+AugmentPlan draw_policy(const AugmentOptions& options, int width, int height, Rng& rng);
+
+}  // namespace detail
+
 MINIVIT_INLINE AugmentPlan draw_augment(const AugmentOptions& options, int width, int height, Rng& rng) {
+  AugmentPlan plan = detail::draw_policy(options, width, height, rng);
+  if (options.jitter > 0) options.validate(), detail::add_jitter(plan, options.jitter, rng);
+  return plan;
+}
+
+MINIVIT_INLINE AugmentPlan detail::draw_policy(const AugmentOptions& options, int width, int height,
+                                               Rng& rng) {
   AugmentPlan plan;
   switch (options.policy) {
     case AugmentPolicy::none:
@@ -183,6 +224,8 @@ MINIVIT_INLINE AugmentPlan draw_augment(const AugmentOptions& options, int width
       return detail::draw_pair(detail::kAutoCifar10, width, height, rng);
     case AugmentPolicy::auto_svhn:
       return detail::draw_pair(detail::kAutoSvhn, width, height, rng);
+    case AugmentPolicy::three:
+      return detail::draw_three(rng);
   }
   return plan;
 }

@@ -117,10 +117,17 @@ void shuffle(std::vector<T>& items, Rng rng) {
 [[nodiscard]] std::pair<std::vector<std::size_t>, std::vector<std::size_t>> stratified_split(
     const std::vector<int>& labels, double fraction, std::uint64_t seed);
 
+/// The same for cross-validation: part `fold` of `folds` equal parts is for validation, the rest for
+/// training. Of each class every part has as many samples, or one more. Throws ConfigError unless 2 ≤ folds
+/// and 0 ≤ fold < folds.
+[[nodiscard]] std::pair<std::vector<std::size_t>, std::vector<std::size_t>> stratified_fold(
+    const std::vector<int>& labels, std::size_t folds, std::size_t fold, std::uint64_t seed);
+
 }  // namespace minivit::inline MINIVIT_ABI
 
 #if MINIVIT_DEFINITIONS
 #include <cmath>
+#include <map>
 #include <numeric>
 
 namespace minivit::inline MINIVIT_ABI {
@@ -143,6 +150,23 @@ MINIVIT_INLINE std::pair<std::vector<std::size_t>, std::vector<std::size_t>> str
     const auto wanted = static_cast<std::size_t>(std::round(fraction * static_cast<double>(n)));
     const std::size_t cut = n < 2 ? 0 : std::clamp<std::size_t>(wanted, 1, n - 1);
     for (std::size_t k = 0; k < cut; ++k) held_out[samples[k]] = 1;
+  }
+  std::pair<std::vector<std::size_t>, std::vector<std::size_t>> split;
+  for (std::size_t i = 0; i < labels.size(); ++i) (held_out[i] ? split.second : split.first).push_back(i);
+  return split;
+}
+
+MINIVIT_INLINE std::pair<std::vector<std::size_t>, std::vector<std::size_t>> stratified_fold(
+    const std::vector<int>& labels, std::size_t folds, std::size_t fold, std::uint64_t seed) {
+  check<ConfigError>(folds >= 2 && fold < folds, "stratified_fold: part ", fold, " of ", folds,
+                     ", expected a part below the number of parts, which is 2 or more");
+  std::map<int, std::vector<std::size_t>> by_class;
+  for (std::size_t i = 0; i < labels.size(); ++i) by_class[labels[i]].push_back(i);
+  std::vector<char> held_out(labels.size());
+  std::size_t next = 0;  // goes on from class to class, so that the parts are equal
+  for (auto& [label, samples] : by_class) {
+    detail::shuffle(samples, Rng(seed ^ detail::kSplitSeed, static_cast<std::uint32_t>(label)));
+    for (const std::size_t sample : samples) held_out[sample] = next++ % folds == fold;
   }
   std::pair<std::vector<std::size_t>, std::vector<std::size_t>> split;
   for (std::size_t i = 0; i < labels.size(); ++i) (held_out[i] ? split.second : split.first).push_back(i);

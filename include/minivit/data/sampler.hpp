@@ -45,6 +45,10 @@ class EpochSampler {
   /// All samples in random order, another in every pass.
   [[nodiscard]] static Pass shuffled(std::size_t samples, std::uint64_t seed);
 
+  /// Of each pass the first samples, each `times` times in a row, as many in all: repeated augmentation (E.
+  /// Hoffer et al., arXiv:1901.09335), as timm's RepeatAugSampler.
+  [[nodiscard]] static Pass repeated(Pass pass, std::size_t times);
+
  private:
   Pass pass_;
   std::size_t samples_, epoch_size_;
@@ -126,6 +130,16 @@ MINIVIT_INLINE EpochSampler::Pass EpochSampler::shuffled(std::size_t samples, st
     std::vector<std::size_t> order(samples);
     std::iota(order.begin(), order.end(), std::size_t{0});
     detail::shuffle(order, Rng(seed ^ detail::kShuffleSeed, pass));
+    return order;
+  };
+}
+
+MINIVIT_INLINE EpochSampler::Pass EpochSampler::repeated(Pass pass, std::size_t times) {
+  check<ConfigError>(times > 0, "EpochSampler: samples are repeated 0 times, expected 1 or more");
+  return [pass = std::move(pass), times](std::uint64_t number) {
+    std::vector<std::size_t> order = pass(number);
+    const std::vector<std::size_t> all = order;
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = all[i / times];
     return order;
   };
 }

@@ -2,6 +2,8 @@
 // arXiv:2010.11929). Weights are named as timm names them.
 #pragma once
 
+#include <utility>
+
 #include "minivit/model/positions.hpp"
 #include "minivit/model/vit_config.hpp"
 #include "minivit/nn/conv_stem.hpp"
@@ -39,6 +41,10 @@ struct VisionTransformer {
   /// Logits, or features if there is no head. Throws ShapeError unless the images are of the configured size.
   Var operator()(const Var& images) const { return classify(encoder(embed(images))); }
 
+  /// Logits of the class token's head and of the distillation token's, which the model itself averages; for
+  /// training with a teacher. Only for a model with both heads.
+  std::pair<Var, Var> both_logits(const Var& images) const { return classify_both(encoder(embed(images))); }
+
   /// What the head sees: (B, feature_dim). Throws as the model itself.
   Var features(const Var& images) const { return to_features(encoder(embed(images))); }
 
@@ -62,6 +68,11 @@ struct VisionTransformer {
 
   /// What the encoder gives (B, T, C) -> logits (B, num_classes), or features if there is no head.
   Var classify(const Var& x) const;
+
+  /// The same by each of two heads.
+  std::pair<Var, Var> classify_both(const Var& x) const {
+    return {head(head_drop(to_features(x))), head_dist(head_drop(norm(pool_tokens(x, 1))))};
+  }
 
   /// What the encoder gives (B, T, C) -> what the head sees (B, feature_dim). One vector is normalized after
   /// pooling, which is less work; where two are needed, every token is normalized before.
@@ -168,11 +179,12 @@ MINIVIT_INLINE void VisionTransformer::check_images(const Shape& images) const {
 }
 
 MINIVIT_INLINE Var VisionTransformer::classify(const Var& x) const {
+  if (head_dist.weight.defined()) {
+    const auto [own, other] = classify_both(x);
+    return mean_of(own, other);
+  }
   const Var y = to_features(x);
-  if (!head.weight.defined()) return y;
-  if (!head_dist.weight.defined()) return head(head_drop(y));
-  // The mean of what the class token's head says and what the distillation token's head says.
-  return mean_of(head(head_drop(y)), head_dist(head_drop(norm(pool_tokens(x, 1)))));
+  return head.weight.defined() ? head(head_drop(y)) : y;
 }
 
 MINIVIT_INLINE Tensor VisionTransformer::attention_maps(const Var& images, int layer) const {

@@ -6,11 +6,11 @@
 #include <span>
 
 #include "minivit/data/loader.hpp"
-#include "minivit/ops/losses.hpp"
 #include "minivit/train/diagnose.hpp"
 #include "minivit/train/ema.hpp"
 #include "minivit/train/metrics.hpp"
 #include "minivit/train/mix.hpp"
+#include "minivit/train/objective.hpp"
 #include "minivit/train/optimizer.hpp"
 #include "minivit/train/schedule.hpp"
 
@@ -23,12 +23,14 @@ struct NotFinite : Error {
 
 /// How `train_epoch` treats every batch.
 struct TrainOptions {
-  float label_smoothing = 0.0f;
+  ObjectiveOptions objective{};
   double clip_norm = 1.0;       ///< 0: no clipping
   std::int64_t accumulate = 1;  ///< batches whose gradients make one step
   std::uint64_t seed = 0;       ///< of dropout, together with the number of the step
-  std::span<const float> class_weights{};
-  MixOptions mix{};  ///< Mixup and CutMix; the metrics then count the label with the larger share
+  MixOptions mix{};             ///< Mixup and CutMix; the metrics then count the label with the larger share
+  /// Sharpness-aware minimization (P. Foret et al., arXiv:2010.01412): the gradient is that at weights which
+  /// are so far off in the direction of the gradient; twice the work. 0: none. Needs accumulate 1.
+  double sam = 0.0;
 
   /// What was done of this epoch before, if it is resumed: batches, and their metrics.
   std::int64_t batches_done = 0;
@@ -45,6 +47,22 @@ struct StepReport {
   const Metrics* metrics;  ///< of the epoch so far, on training batches as they were seen
 };
 
+namespace detail {
+
+/// Replaces the gradient by that of `run_backward()` at weights that are `distance` off in its direction.
+template <class F>
+void at_sharper_weights(ParameterArena& parameters, double distance, const F& run_backward) {
+  const double norm = grad_norm(parameters);
+  if (!(norm > 0) || !std::isfinite(norm)) return;
+  const Tensor kept = parameters.values.clone();
+  parameters.values.array() += parameters.grads.array() * static_cast<float>(distance / norm);
+  parameters.zero_grad();
+  run_backward();
+  parameters.values.copy_from(kept);
+}
+
+}  // namespace detail
+
 /// Trains on every batch of `batches` (a range of Batch): forward, loss, backward, clip, step, schedule.
 /// `on_step(report)` returns whether to go on; an `on_step.before_step(step)`, where there is one, sees the
 /// gradients (their sum over `accumulate` batches, not clipped) before they are used. Returns the metrics of
@@ -55,6 +73,10 @@ Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& param
                     const S& schedule, std::optional<Ema>& ema, const TrainOptions& options,
                     const OnStep& on_step) {
   const Training training;
+  options.objective.validate();
+  check<ConfigError>(options.sam >= 0 && (options.sam == 0 || options.accumulate == 1),
+                     "train_epoch: sam is ", options.sam, " with accumulate ", options.accumulate,
+                     ", expected 0 or more, and accumulate 1");
   Metrics metrics = options.metrics_done;
   std::int64_t done = options.batches_done,
                pending = 0;  // batches of this epoch; batches since the last step
@@ -83,25 +105,26 @@ Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& param
     // Dropout is drawn anew for every batch, from the step and the batch alone: an interrupted run repeats
     // it.
     const auto draws = static_cast<std::uint64_t>(optimizer.steps() * options.accumulate + pending);
-    manual_seed(options.seed, draws);
     const Mix mix = options.mix.any() ? draw_mix(options.mix, batch.images.size(2), batch.images.size(3),
                                                  Rng(options.seed ^ detail::kMixSeed, draws))
                                       : Mix{};
     const Tensor images = mix.images(batch.images);
-    const Var logits = model(images);
-    const CrossEntropyOptions target{options.label_smoothing, options.class_weights};
-    const Var loss = mix.kind == Mix::Kind::none
-                         ? cross_entropy(logits, batch.labels, target)
-                         : cross_entropy(logits, mix.targets(batch.labels, logits.size(1)), target);
-    if (!std::isfinite(loss.item())) {
-      manual_seed(options.seed, draws);  // the same dropout once more
-      throw NotFinite(str_cat("step ", optimizer.steps(), ": the loss is ", loss.item(), "; ",
-                              not_finite_in_forward(model, images, parameters),
-                              "; lower the learning rate, or look for broken images"));
-    }
-    backward(loss);
-    metrics.add(logits.value(), mix.main_labels(batch.labels));
-    loss_sum += loss.item();
+    const auto run_backward = [&] {
+      manual_seed(options.seed, draws);  // the same dropout every time
+      const BatchLoss result = batch_loss(model, images, batch.labels, mix, options.objective);
+      if (!std::isfinite(result.loss.item())) {
+        manual_seed(options.seed, draws);
+        throw NotFinite(str_cat("step ", optimizer.steps(), ": the loss is ", result.loss.item(), "; ",
+                                not_finite_in_forward(model, images, parameters),
+                                "; lower the learning rate, or look for broken images"));
+      }
+      backward(result.loss);
+      return result;
+    };
+    const BatchLoss result = run_backward();
+    if (options.sam > 0) detail::at_sharper_weights(parameters, options.sam, run_backward);
+    metrics.add(result.logits, mix.main_labels(batch.labels));
+    loss_sum += result.loss.item();
     ++done;
     if (++pending == options.accumulate && !step()) return metrics;
   }
