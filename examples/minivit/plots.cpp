@@ -12,6 +12,7 @@
 #include "csv.hpp"
 #include "minivit/core/atomic_file.hpp"
 #include "process.hpp"
+#include "program.hpp"
 
 namespace minivit::cli {
 

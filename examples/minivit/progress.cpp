@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "minivit/core/check.hpp"
+#include "program.hpp"
 
 namespace minivit::cli {
 

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "minivit/core/atomic_file.hpp"
+#include "program.hpp"
 #include "run_info.hpp"
 #include "train_run.hpp"
 #include "train_sweep.hpp"

@@ -1,6 +1,7 @@
 // Copies of images and links to them, by class.
 #include "sort_into.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -59,13 +60,18 @@ bool same_content(const fs::path& a, const fs::path& b) {
 
 /// The content of a file, some of it at a time.
 void copy(const fs::path& source, io::AtomicFile& out) {
-  std::ifstream in(source, std::ios::binary);
+  const auto fail = [&](int error) {
+    throw FileError(str_cat("cannot read ", source.native(), ": ", std::strerror(error)));
+  };
+  const io::detail::FileDescriptor in(::open(source.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!in) fail(errno);
   std::string piece(65536, '\0');
-  while (in) {
-    in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-    out.write(piece.data(), static_cast<std::size_t>(in.gcount()));
+  for (;;) {
+    const ssize_t n = io::detail::retried([&] { return ::read(in.get(), piece.data(), piece.size()); });
+    if (n < 0) fail(errno);
+    if (n == 0) return;
+    out.write(piece.data(), static_cast<std::size_t>(n));
   }
-  check<FileError>(in.eof(), "cannot read ", source.native());
 }
 
 }  // namespace

@@ -3,7 +3,8 @@
 #
 # headers: all that users ask for who include the headers with -I.
 # alone: each header without any other before it, two at a time; those that a test includes first are seen there.
-# programs: the examples and benchmarks, which are looked at without being built.
+# programs: the examples and benchmarks, which are looked at without being built; with clang also each file of the program minivit by
+# itself, since it is compiled many together, where one may use what another includes.
 # FLAGs name what the library itself needs, its dependencies as -isystem.
 set -euo pipefail
 what=$1
@@ -23,6 +24,14 @@ if [[ $what == programs ]]; then
     [[ $file == */benchmarks/* ]] || separate=(-DMINIVIT_SEPARATE_COMPILATION)
     "$compiler" "${flags[@]}" ${separate[@]+"${separate[@]}"} "$file"
   done
+  [[ $compiler == *clang* ]] || exit 0
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
+  # What is not the project's own is read once.
+  flags+=(-DMINIVIT_SEPARATE_COMPILATION -DMINIVIT_CONFIG_DIR='""' -I"$project/examples/minivit")
+  printf '#include <%s>\n' CLI/CLI.hpp Eigen/Core nlohmann/json.hpp >"$scratch/others.hpp"
+  "$compiler" "${flags[@]/-fsyntax-only/-Wno-unused}" -x c++-header "$scratch/others.hpp" -o "$scratch/others.pch"
+  xargs -P 2 -I '{}' "$compiler" "${flags[@]}" -include-pch "$scratch/others.pch" '{}' < <(ls "$project"/examples/minivit/*.cpp)
   exit
 fi
 
