@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "minivit/core/check.hpp"
+#include "minivit/model/summary.hpp"
 #include "program.hpp"
 
 namespace minivit::cli {
@@ -20,16 +21,10 @@ struct Size {
 constexpr std::array<Size, 8> kSizes{
     {{64, 3, 2}, {96, 4, 3}, {128, 4, 4}, {128, 6, 4}, {192, 7, 6}, {256, 8, 8}, {384, 9, 6}, {512, 10, 8}}};
 
-/// Multiplications with addition of one image through a model with this stem and these blocks, forward.
+/// Multiplications with addition of one image through such a model, forward.
 double mult_adds(const ViTConfig& c) {
-  double work = 0, height = static_cast<double>(c.image_height), width = static_cast<double>(c.image_width),
-         in = static_cast<double>(c.channels);
-  for (const std::int64_t out : c.stem_widths()) {
-    work += height * width * 9 * in * static_cast<double>(out);
-    height /= 2, width /= 2, in = static_cast<double>(out);
-  }
-  const double T = static_cast<double>(c.tokens()), C = static_cast<double>(c.embedding_dim);
-  return work + static_cast<double>(c.num_layers) * (T * C * C * (4 + 2 * c.mlp_ratio) + 2 * T * T * C);
+  const SkipInit only_its_sizes_matter;
+  return static_cast<double>(summary(VisionTransformer(c)).mult_adds);
 }
 
 /// Edge of the images that the model sees, and of its patches, for images of this size.
@@ -77,9 +72,7 @@ std::vector<RecipeChoice> choose_recipe(const RecipeFacts& f, const ViTConfig* p
       choose("training.layer_decay", "0.75", "lower layers know what all images have in common");
       choose("training.lr", "0.0003", "of fine-tuning");
     }
-    const double work = 2 * 3 * static_cast<double>(pretrained->parameter_count()) *
-                        static_cast<double>(pretrained->tokens()) / 2;
-    passes = std::min(f.budget * f.speed / (work * images), 20.0);
+    passes = std::min(f.budget * f.speed / (3 * mult_adds(*pretrained) * images), 20.0);
     choose("data.scale_min", "0.5", "parts of an image show what it is");
     choose("data.augment", "trivial", "another look of each image every time");
   } else {
@@ -89,10 +82,10 @@ std::vector<RecipeChoice> choose_recipe(const RecipeFacts& f, const ViTConfig* p
     ViTConfig model = model_of(kSizes[0], edge, patch, channels);
     for (const Size& size : kSizes) {
       const ViTConfig larger = model_of(size, edge, patch, channels);
-      const double seen = f.budget / (3 * mult_adds(larger) / f.speed + f.loading);
+      const double seen = f.budget * f.speed / (3 * mult_adds(larger));
       if (seen / images >= most) model = larger;
     }
-    passes = f.budget / (3 * mult_adds(model) / f.speed + f.loading) / images;
+    passes = f.budget * f.speed / (3 * mult_adds(model) * images);
     choose("model.image_size", str_cat(edge),
            edge >= std::min(f.size.width, f.size.height)
                ? str_cat("the images are ", f.size.width, "x", f.size.height)

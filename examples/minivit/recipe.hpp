@@ -16,12 +16,10 @@ namespace minivit::cli {
 struct RecipeFacts {
   std::size_t images = 0;  ///< for training
   std::size_t classes = 0;
-  std::size_t smallest = 0;  ///< images of the smallest class
-  image::ImageSize size;     ///< of the image in the middle
-  bool gray = false;         ///< whether images have no color
-  double budget = 0;         ///< seconds
-  double speed = 0;          ///< of this machine in training: multiplications with addition per second
-  double loading = 0;        ///< seconds to load an image; 0: not known
+  image::ImageSize size;  ///< of the image in the middle
+  bool gray = false;      ///< whether images have no color
+  double budget = 0;      ///< seconds
+  double speed = 0;       ///< of this machine in training: multiplications with addition per second
 };
 
 /// A setting, its value and why it was chosen.

@@ -1,4 +1,4 @@
-// What a recipe is chosen by: images looked at, speeds measured.
+// The facts that a recipe is chosen by: images looked at, speeds measured.
 #include "recipe_choice.hpp"
 
 #include <algorithm>
@@ -163,7 +163,6 @@ std::vector<RecipeChoice> choose_recipe_for(TrainConfig& c, TrainingImages& imag
   const DataFacts data = DataFacts::of(c, images);
   const RecipeFacts facts{.images = data.train_total(),
                           .classes = data.classes.size(),
-                          .smallest = *std::ranges::min_element(data.train),
                           .size = data.median,
                           .gray = all_gray(images),
                           .budget = budget,

@@ -21,7 +21,7 @@ std::atomic<bool> stop_signal_from_terminal{false};
 // True once somebody has asked.
 std::atomic<bool> asked{false};
 
-// What is said when somebody asks at a terminal, or null.
+// The answer to whoever asks at a terminal, or null.
 std::atomic<const char*> says{nullptr};
 
 extern "C" void minivit_on_stop_signal(int signal, siginfo_t* info, void*) {

@@ -67,7 +67,7 @@ constexpr Synonyms kSynonyms[] = {
      "grad_accum grad_accum_steps gradient_accumulation gradient_accumulation_steps "
      "accumulate_grad_batches accumulation_steps iters_to_accumulate"},
     {"training.optimizer", "opt optim optimiser solver"},
-    {"training.optimizer=adamw", "adam adam_w adamax nadam radam lamb adamw_torch optim.adamw fusedadam"},
+    {"training.optimizer=adamw", "adam adam_w adamax nadam radam adamw_torch optim.adamw fusedadam"},
     {"training.optimizer=sgd", "sgd_momentum nesterov rmsprop momentum_sgd"},
     {"training.lr", "learning_rate learningrate lrate lr0 base_lr initial_lr init_lr max_lr peak_lr eta"},
     {"training.min_lr", "lrf lr_min eta_min end_lr final_lr lr_end minimum_lr cosine_min_lr"},
@@ -79,6 +79,9 @@ constexpr Synonyms kSynonyms[] = {
     {"training.clip_norm",
      "clip clip_grad clip_grad_norm grad_clip max_grad_norm gradient_clip_val clipnorm "
      "global_clipnorm gradient_clip"},
+    {"data.color_jitter", "jitter colorjitter"},
+    {"data.repeats", "repeated_aug aug_repeats repeated_augmentation"},
+    {"training.teacher", "teacher_model distill_from teacher_path"},
     {"training.mixup", "mixup_alpha mix_up"},
     {"training.cutmix", "cutmix_alpha cut_mix"},
     {"training.mix_probability", "mixup_prob mixup_probability cutmix_prob"},
@@ -119,7 +122,7 @@ constexpr Synonyms kSynonyms[] = {
      "continue restore"},
     {"a configuration is chosen by --config FILE or --config-name NAME", "cfg_file config config_file yaml"},
     {"that augmentation is not there; data.augment, data.erase, training.mixup and training.cutmix are",
-     "mosaic color_jitter jitter"},
+     "mosaic copy_paste"},
 };
 
 }  // namespace

@@ -122,7 +122,7 @@ Settings TrainConfig::settings() {
         0.0, 100.0);
   s.add("training.weight_decay", training.weight_decay, "of matrices", 0.0f, 10.0f);
   s.add("training.momentum", training.momentum, "of sgd and muon; beta1 of adamw and lamb", 0.0f, 0.9999f);
-  s.add("training.beta2", training.beta2, "of adamw and lamb", 0.0f, 0.999999f);
+  s.add("training.beta2", training.beta2, "of adamw, lamb and muon", 0.0f, 0.999999f);
   s.group("Mixed images");
   s.add("training.mixup", training.mix.mixup,
         "a of Beta(a, a), from which the shares of two images and labels are drawn, as 0.8; 0: no Mixup", 0.0,

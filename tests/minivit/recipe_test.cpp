@@ -15,8 +15,7 @@ using namespace minivit::cli;
 
 namespace {
 
-const RecipeFacts kCifar{
-    .images = 48000, .classes = 10, .smallest = 4800, .size = {32, 32}, .budget = 1800, .speed = 1e11};
+const RecipeFacts kCifar{.images = 48000, .classes = 10, .size = {32, 32}, .budget = 1800, .speed = 1e11};
 
 std::string of(const std::vector<RecipeChoice>& choices, std::string_view name) {
   const auto at = std::ranges::find(choices, name, &RecipeChoice::name);

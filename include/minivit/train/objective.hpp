@@ -1,4 +1,4 @@
-// What a batch is trained towards: its labels, and what a teacher says.
+// Objectives of a batch: its labels, and the answers of a teacher.
 #pragma once
 
 #include <cstdint>
