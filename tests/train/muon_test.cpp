@@ -95,7 +95,9 @@ TEST_CASE("Muon steps matrices of blocks by the formula, the parts of qkv each, 
   const double mu = options.momentum, lr = static_cast<double>(0.01f);
   for (int t = 1; t <= 3; ++t) {
     Rng rng(11, static_cast<std::uint64_t>(t));
-    for (float& g : arena.grads.values()) g = 0.1f * rng.normal();
+    for (const ParameterArena::Slot& slot : arena.slots)  // padding has none
+      for (std::int64_t i = 0; i < slot.shape.numel(); ++i)
+        arena.grads.data()[slot.begin + i] = 0.1f * rng.normal();
     for (const ParameterArena::Slot& slot : arena.slots) {
       const auto begin = static_cast<std::size_t>(slot.begin);
       const auto g = [&](std::size_t i) { return static_cast<double>(arena.grads.data()[i]); };

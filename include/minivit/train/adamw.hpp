@@ -44,9 +44,7 @@ static_assert(Optimizer<AdamW>);
 }  // namespace minivit::inline MINIVIT_ABI
 
 #if MINIVIT_DEFINITIONS
-#include <cmath>
-
-#include "minivit/kernels/simd.hpp"
+#include "minivit/train/adam_moments.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -58,23 +56,16 @@ MINIVIT_INLINE AdamW::AdamW(const ParameterArena& parameters, const Options& opt
 
 MINIVIT_INLINE void AdamW::step(float lr, float scale, bool clear) {
   using kernels::kLanes, kernels::load, kernels::store, kernels::Vec;
-  ++steps_;
-  const float beta1 = options_.beta1, beta2 = options_.beta2, eps = options_.eps;
-  const float correction = static_cast<float>(1.0 - std::pow(double{beta1}, steps_));
-  const float root2 = static_cast<float>(std::sqrt(1.0 - std::pow(double{beta2}, steps_)));
+  const detail::AdamMoments moments(options_.beta1, options_.beta2, options_.eps, ++steps_);
   detail::for_each_piece(
       parameters_, options_.weight_decay,
       [&](std::int64_t begin, std::int64_t n, float decay, float lr_scale) {
-        const float own = lr * lr_scale, rate = own / correction;
+        const float own = lr * lr_scale, rate = own / moments.correction;
         float *p = parameters_.values.data() + begin, *g = parameters_.grads.data() + begin;
         float *m = m_.data() + begin, *v = v_.data() + begin;
         for (const float* const end = p + n; p < end; p += kLanes, g += kLanes, m += kLanes, v += kLanes) {
-          const Vec gi = load(g) * scale;
-          const Vec mi = load(m) * beta1 + gi * (1.0f - beta1),
-                    vi = load(v) * beta2 + gi * gi * (1.0f - beta2);
-          store(m, mi);
-          store(v, vi);
-          store(p, load(p) * (1.0f - own * decay) - rate * mi / (kernels::sqrt(vi) / root2 + eps));
+          const auto [mi, divisor] = moments.update(load(g) * scale, m, v);
+          store(p, load(p) * (1.0f - own * decay) - rate * mi / divisor);
           if (clear) store(g, Vec{});
         }
       });

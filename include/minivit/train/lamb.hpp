@@ -48,7 +48,7 @@ static_assert(Optimizer<Lamb>);
 #include <cmath>
 
 #include "minivit/kernels/reduce.hpp"
-#include "minivit/kernels/simd.hpp"
+#include "minivit/train/adam_moments.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -61,10 +61,7 @@ MINIVIT_INLINE Lamb::Lamb(const ParameterArena& parameters, const Options& optio
 
 MINIVIT_INLINE void Lamb::step(float lr, float scale, bool clear) {
   using kernels::kLanes, kernels::load, kernels::store, kernels::Vec;
-  ++steps_;
-  const float beta1 = options_.beta1, beta2 = options_.beta2, eps = options_.eps;
-  const float correction = static_cast<float>(1.0 - std::pow(double{beta1}, steps_));
-  const float root2 = static_cast<float>(std::sqrt(1.0 - std::pow(double{beta2}, steps_)));
+  const detail::AdamMoments moments(options_.beta1, options_.beta2, options_.eps, ++steps_);
   detail::for_each_piece(parameters_, options_.weight_decay,
                          [&](std::int64_t begin, std::int64_t n, float decay, float) {
                            const float* p = parameters_.values.data() + begin;
@@ -72,12 +69,8 @@ MINIVIT_INLINE void Lamb::step(float lr, float scale, bool clear) {
                            float *m = m_.data() + begin, *v = v_.data() + begin;
                            for (const float* const end = p + n; p < end;
                                 p += kLanes, g += kLanes, u += kLanes, m += kLanes, v += kLanes) {
-                             const Vec gi = load(g) * scale;
-                             const Vec mi = load(m) * beta1 + gi * (1.0f - beta1),
-                                       vi = load(v) * beta2 + gi * gi * (1.0f - beta2);
-                             store(m, mi);
-                             store(v, vi);
-                             store(u, mi / correction / (kernels::sqrt(vi) / root2 + eps) + load(p) * decay);
+                             const auto [mi, divisor] = moments.update(load(g) * scale, m, v);
+                             store(u, mi / moments.correction / divisor + load(p) * decay);
                              if (clear) store(g, Vec{});
                            }
                          });

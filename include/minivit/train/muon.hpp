@@ -56,8 +56,8 @@ static_assert(Optimizer<Muon>);
 #include <cmath>
 
 #include "minivit/kernels/reduce.hpp"
-#include "minivit/kernels/simd.hpp"
 #include "minivit/ops/matmul.hpp"
+#include "minivit/train/adam_moments.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -101,26 +101,19 @@ MINIVIT_INLINE void Muon::step(float lr, float scale, bool clear) {
 }
 
 MINIVIT_INLINE void Muon::step_as_adamw(const ParameterArena::Slot& slot, float lr, float scale) {
-  using kernels::Vec;
-  const float beta1 = options_.momentum, beta2 = options_.beta2, eps = options_.eps;
-  const float correction = static_cast<float>(1.0 - std::pow(double{beta1}, steps_));
-  const float root2 = static_cast<float>(std::sqrt(1.0 - std::pow(double{beta2}, steps_)));
-  const float kept = 1.0f - lr * (slot.decay ? options_.weight_decay : 0.0f), rate = lr / correction;
-  const std::int64_t n = slot.shape.numel();
+  using kernels::kLanes, kernels::load, kernels::store;
+  const detail::AdamMoments moments(options_.momentum, options_.beta2, options_.eps, steps_);
+  const float kept = 1.0f - lr * (slot.decay ? options_.weight_decay : 0.0f), rate = lr / moments.correction;
   float *const p = parameters_.values.data() + slot.begin, *const g = parameters_.grads.data() + slot.begin;
   float *const m = m_.data() + slot.begin, *const v = v_.data() + slot.begin;
-  Sink{m, false}.write_all(
-      n, [=](Vec mi, Vec gi) { return mi * beta1 + gi * scale * (1.0f - beta1); }, m, g);
-  Sink{v, false}.write_all(
-      n,
-      [=](Vec vi, Vec gi) {
-        const Vec scaled = gi * scale;
-        return vi * beta2 + scaled * scaled * (1.0f - beta2);
-      },
-      v, g);
-  Sink{p, false}.write_all(
-      n, [=](Vec pi, Vec mi, Vec vi) { return pi * kept - rate * mi / (kernels::sqrt(vi) / root2 + eps); }, p,
-      m, v);
+  // Whole vectors: what lies behind a parameter is 0 and stays so.
+  const std::int64_t pieces = (slot.shape.numel() + kLanes - 1) / kLanes;
+  parallel_for(pieces, grain_for(8 * kLanes), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin * kLanes; i < end * kLanes; i += kLanes) {
+      const auto [mi, divisor] = moments.update(load(g + i) * scale, m + i, v + i);
+      store(p + i, load(p + i) * kept - rate * mi / divisor);
+    }
+  });
 }
 
 MINIVIT_INLINE void Muon::step_matrix(std::int64_t begin, std::int64_t rows, std::int64_t columns, float lr,
