@@ -21,12 +21,6 @@ struct Size {
 constexpr std::array<Size, 8> kSizes{
     {{64, 3, 2}, {96, 4, 3}, {128, 4, 4}, {128, 6, 4}, {192, 7, 6}, {256, 8, 8}, {384, 9, 6}, {512, 10, 8}}};
 
-/// Multiplications with addition of one image through such a model, forward.
-double mult_adds(const ViTConfig& c) {
-  const SkipInit only_its_sizes_matter;
-  return static_cast<double>(summary(VisionTransformer(c)).mult_adds);
-}
-
 /// Edge of the images that the model sees, and of its patches, for images of this size.
 std::pair<std::int64_t, std::int64_t> image_and_patch(const RecipeFacts& f) {
   const std::int64_t edge = std::min(f.size.width, f.size.height);
@@ -48,6 +42,9 @@ ViTConfig model_of(const Size& size, std::int64_t edge, std::int64_t patch, std:
   c.embedding_dim = size.dim, c.num_layers = size.layers, c.num_heads = size.heads, c.mlp_ratio = 2;
   return c;
 }
+
+/// Multiplications with addition of one image in training.
+double work(const ViTConfig& c) { return 3 * static_cast<double>(mult_adds(c)); }
 
 std::string number(double value) { return format("%.3g", value); }
 
@@ -72,7 +69,7 @@ std::vector<RecipeChoice> choose_recipe(const RecipeFacts& f, const ViTConfig* p
       choose("training.layer_decay", "0.75", "lower layers know what all images have in common");
       choose("training.lr", "0.0003", "of fine-tuning");
     }
-    passes = std::min(f.budget * f.speed / (3 * mult_adds(*pretrained) * images), 20.0);
+    passes = std::min(f.budget * f.speed / (work(*pretrained) * images), 20.0);
     choose("data.scale_min", "0.5", "parts of an image show what it is");
     choose("data.augment", "trivial", "another look of each image every time");
   } else {
@@ -82,10 +79,10 @@ std::vector<RecipeChoice> choose_recipe(const RecipeFacts& f, const ViTConfig* p
     ViTConfig model = model_of(kSizes[0], edge, patch, channels);
     for (const Size& size : kSizes) {
       const ViTConfig larger = model_of(size, edge, patch, channels);
-      const double seen = f.budget * f.speed / (3 * mult_adds(larger));
+      const double seen = f.budget * f.speed / work(larger);
       if (seen / images >= most) model = larger;
     }
-    passes = f.budget * f.speed / (3 * mult_adds(model) * images);
+    passes = f.budget * f.speed / (work(model) * images);
     choose("model.image_size", str_cat(edge),
            edge >= std::min(f.size.width, f.size.height)
                ? str_cat("the images are ", f.size.width, "x", f.size.height)

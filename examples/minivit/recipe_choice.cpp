@@ -13,6 +13,7 @@
 #include "duration.hpp"
 #include "minivit/vit.hpp"
 #include "printable.hpp"
+#include "train_stages.hpp"
 
 namespace minivit::cli {
 
@@ -108,7 +109,7 @@ double machine_speed() {
   batch.labels.assign(static_cast<std::size_t>(kBatch), 1);
   Trial<AdamW> trial(size);
   const double image = trial.train(std::vector<Batch>(10000, batch), 0.7, kBatch);
-  return 3 * static_cast<double>(summary(trial.net).mult_adds) / image;
+  return 3 * static_cast<double>(mult_adds(trial.net.config)) / image;
 }
 
 /// How long the parts of the training take as it is now, with its images.
@@ -131,7 +132,7 @@ RecipeSpeed measured_with(const TrainConfig& c, const TrainingImages& images) {
   speed.image = trial.train(train_loader.epoch(0), 2.0,
                             std::min<std::int64_t>(batch, static_cast<std::int64_t>(train.size())));
   if (speed.image == 0)  // a few batches are all that there is
-    speed.image = 3 * static_cast<double>(summary(trial.net).mult_adds) / machine_speed();
+    speed.image = 3 * static_cast<double>(mult_adds(trial.net.config)) / machine_speed();
   speed.val = trial.evaluate(val_loader.epoch(0), 0.5, batch);
   if (speed.val == 0) speed.val = speed.image / 3;
   return speed;
@@ -142,6 +143,12 @@ RecipeSpeed measured(const TrainConfig& c, const TrainingImages& images) {
   return optimizer == "muon"   ? measured_with<Muon>(c, images)
          : optimizer == "lamb" ? measured_with<Lamb>(c, images)
                                : measured_with<AdamW>(c, images);
+}
+
+/// The work of an image as a part of that of the sizes which were measured, on average over all epochs.
+double mean_work(TrainConfig c) {
+  c.training.epochs = 1000;  // not known yet
+  return TrainStages(c).mean_work();
 }
 
 }  // namespace
@@ -171,7 +178,8 @@ std::vector<RecipeChoice> choose_recipe_for(TrainConfig& c, TrainingImages& imag
       not_given(choose_recipe(facts, c.pretrained.empty() ? nullptr : &c.model), c.given);
   c.apply(choices);
   images = images.prepared_for(c);
-  const RecipeSpeed speed = measured(c, images);
+  RecipeSpeed speed = measured(c, images);
+  speed.image *= mean_work(c);
   // The test at the end, and what nobody foresees.
   const double test = images.test ? speed.val * static_cast<double>(images.test->size()) : 0.0,
                left = 0.99 * budget - since(begun) - test;

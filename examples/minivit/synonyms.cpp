@@ -86,6 +86,8 @@ constexpr Synonyms kSynonyms[] = {
     {"training.cutmix", "cutmix_alpha cut_mix"},
     {"training.mix_probability", "mixup_prob mixup_probability cutmix_prob"},
     {"training.mix_off_epoch", "mixup_off_epoch close_mosaic"},
+    {"training.image_sizes", "progressive_resizing img_sizes"},
+    {"training.patch_dropout", "patch_drop_rate patch_drop"},
     {"training.class_weights", "class_weight weight_classes loss_weights cls_weights"},
     {"training.class_weights=balanced", "balanced balance"},
     {"training.freeze", "frozen freeze_layers freeze_backbone linear_probe trainable"},

@@ -5,12 +5,14 @@
 #include <array>
 #include <cstddef>
 #include <iterator>
+#include <tuple>
 
 #include "class_weights.hpp"
 #include "duration.hpp"
 #include "minivit/core/number.hpp"
 #include "minivit/io/pretrained.hpp"
 #include "model_path.hpp"
+#include "train_stages.hpp"
 #include "user_path.hpp"
 
 namespace minivit::cli {
@@ -106,6 +108,15 @@ Settings TrainConfig::settings() {
         std::int64_t{65536});
   s.add("training.accumulate", training.accumulate, "batches in a step", std::int64_t{1},
         std::int64_t{65536});
+  s.group("Smaller images first");
+  s.add(
+      "training.image_sizes", training.image_sizes,
+      "sizes of the images in the first epochs, each with its part of all epochs, as \"16:0.3 24:0.4\"; the "
+      "rest has model.image_size");
+  s.add("training.patch_sizes", training.patch_sizes,
+        "the same for patches, as \"32:0.5\"; the rest has model.patch_size");
+  s.add("training.patch_dropout", training.patch_dropout,
+        "part of the patches that is left out of each image in training, others every time", 0.0f, 0.99f);
   s.group("Optimizer");
   s.add("training.optimizer", training.optimizer,
         "AdamW, LAMB, Muon for the matrices of the blocks, or SGD with momentum",
@@ -360,12 +371,7 @@ void TrainConfig::resolve() {
                      "class, as data.train=photos; to try it on handwritten digits: bash examples/demo.sh");
   for (std::string* const path : {&data.train, &data.val, &data.test, &training.teacher, &output, &multirun})
     *path = expand_home(*path);
-  const std::size_t x = image_size.find('x');
-  const std::string_view height = std::string_view(image_size).substr(0, x);
-  const std::string_view width = x == std::string::npos ? height : std::string_view(image_size).substr(x + 1);
-  check<ConfigError>(
-      detail::parse_number(height, model.image_height) && detail::parse_number(width, model.image_width),
-      "model.image_size is \"", image_size, "\", expected pixels as 224, or height x width as 224x160");
+  std::tie(model.image_height, model.image_width) = size_from(image_size, "model.image_size");
   check<ConfigError>(training.min_lr <= training.lr, "training.min_lr is ", training.min_lr,
                      ", expected at most training.lr, which is ", training.lr);
   check<ConfigError>(duration_from(training.budget).has_value(), "training.budget is \"", training.budget,
@@ -383,7 +389,8 @@ void TrainConfig::resolve() {
                      "training.loss=binary has no training.class_weights");
   model.validate();
   preprocess().validate();
-  static_cast<void>(training.fine_tuning.frozen_blocks(model));  // for what it throws
+  static_cast<void>(TrainStages(*this));  // for what they throw
+  static_cast<void>(training.fine_tuning.frozen_blocks(model));
   static_cast<void>(parse_class_weights(training.class_weights));
 }
 

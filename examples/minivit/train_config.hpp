@@ -49,7 +49,9 @@ struct TrainConfig {
 
   struct Training {
     std::int64_t epochs = 10, epoch_images = 0, batch_size = 32, accumulate = 1;
-    std::string budget = "0";  // time for all of it; see recipe.hpp
+    std::string budget = "0";              // time for all of it; see recipe.hpp
+    std::string image_sizes, patch_sizes;  // of the first epochs; see train_stages.hpp
+    float patch_dropout = 0.0f;
     std::string optimizer = "adamw";
     double lr = 3e-4, min_lr = 0.0, warmup = 0.1;
     std::int64_t restarts = 0;

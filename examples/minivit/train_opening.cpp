@@ -8,6 +8,7 @@
 #include "minivit/core/check.hpp"
 #include "minivit/core/parallel.hpp"
 #include "program.hpp"
+#include "train_stages.hpp"
 
 namespace minivit::cli {
 
@@ -81,6 +82,8 @@ std::vector<std::string> opening_lines(const TrainConfig& c, const DataFacts& f,
   if (plan.trained < plan.parameters) model += str_cat(", ", count_text(plan.trained), " of them trained");
   model += str_cat(", images of ", c.model.image_width, 'x', c.model.image_height, " in patches of ",
                    c.model.patch_size);
+  if (const std::string stages = TrainStages(c).text(); !stages.empty())
+    model += str_cat("; in training ", stages);
   return {
       str_cat("images    ", f.train_total(), " for training, ", f.val_total(), " for validation (", from,
               ")"),

@@ -27,25 +27,23 @@ std::string time_of_day(double seconds) {
 
 }  // namespace
 
-double TimeLeft::seconds(std::int64_t epochs, std::int64_t batches_done,
+double TimeLeft::seconds(std::int64_t epoch, std::int64_t until, std::int64_t batches_done,
                          std::int64_t val_batches_done) const {
   if (train_.value() <= 0) return -1;
-  const double batch = 1 / train_.value(), val_batch = val_.value() > 0 ? 1 / val_.value() : batch / 3,
-               train_left = static_cast<double>(std::max<std::int64_t>(batches_ * epochs - batches_done, 0)),
-               val_left =
-                   static_cast<double>(std::max<std::int64_t>(val_batches_ * epochs - val_batches_done, 0));
-  return train_left * batch + val_left * val_batch;
+  double train_left = -static_cast<double>(batches_done) * work(epoch), sum_of_work = 0;
+  for (std::int64_t e = epoch; e < until; ++e) sum_of_work += work(e);
+  train_left = std::max(train_left + static_cast<double>(batches_) * sum_of_work, 0.0);
+  const double batch = work(epoch) / train_.value(),
+               val_batch = val_.value() > 0 ? 1 / val_.value() : batch / 3,
+               val_left = static_cast<double>(
+                   std::max<std::int64_t>(val_batches_ * (until - epoch) - val_batches_done, 0));
+  return train_left / train_.value() + val_left * val_batch;
 }
 
-TrainProgress::TrainProgress(RunLog& log, std::int64_t epochs, std::int64_t until_epoch, double time_limit,
-                             std::int64_t batches, std::int64_t val_batches)
-    : log_(log),
-      epochs_(epochs),
-      until_epoch_(until_epoch > 0 ? std::min(until_epoch, epochs) : epochs),
-      time_limit_(time_limit),
-      batches_(batches),
-      val_batches_(val_batches),
-      left_(batches, val_batches) {}
+TrainProgress::TrainProgress(RunLog& log, TrainLength length)
+    : log_(log), length_(std::move(length)), left_(length_.batches, length_.val_batches, length_.work) {
+  if (length_.until_epoch <= 0 || length_.until_epoch > length_.epochs) length_.until_epoch = length_.epochs;
+}
 
 void TrainProgress::begin_epoch() {
   clock_ = {};
@@ -59,15 +57,16 @@ double TrainProgress::lap() {
 }
 
 double TrainProgress::seconds_left(const TrainingState& state, std::int64_t val_batches) const {
-  const double left = left_.seconds(until_epoch_ - state.epoch, state.batch, val_batches);
-  if (left < 0 || time_limit_ <= 0) return left;
-  return std::clamp(time_limit_ - std::chrono::duration<double>(Clock::now() - began_).count(), 0.0, left);
+  const double left = left_.seconds(state.epoch, length_.until_epoch, state.batch, val_batches);
+  if (left < 0 || length_.time_limit <= 0) return left;
+  return std::clamp(length_.time_limit - std::chrono::duration<double>(Clock::now() - began_).count(), 0.0,
+                    left);
 }
 
 void TrainProgress::step(const TrainingState& state) {
   const double seconds = lap();
   if (seconds >= 0) {
-    left_.trained(state.batch - batch_, seconds);
+    left_.trained(state.epoch, state.batch - batch_, seconds);
     rate_.add(static_cast<double>(state.trained.samples - images_), seconds);
     ++timed_;
   }
@@ -78,9 +77,9 @@ void TrainProgress::step(const TrainingState& state) {
     say_how_long(left);
   if (!log_.wants_progress()) return;
   log_.progress(progress_line({.epoch = state.epoch + 1,
-                               .epochs = epochs_,
+                               .epochs = length_.epochs,
                                .batches = state.batch,
-                               .total = batches_,
+                               .total = length_.batches,
                                .loss = state.trained.loss(),
                                .accuracy = state.trained.top1(),
                                .images_per_second = rate_.value(),
@@ -93,9 +92,9 @@ void TrainProgress::validation(const TrainingState& state, std::int64_t done, co
   if (const double seconds = lap(); seconds >= 0) left_.validated(1, seconds);
   if (!log_.wants_progress()) return;
   log_.progress(progress_line({.epoch = state.epoch + 1,
-                               .epochs = epochs_,
+                               .epochs = length_.epochs,
                                .batches = done,
-                               .total = val_batches_,
+                               .total = length_.val_batches,
                                .loss = so_far.loss(),
                                .accuracy = so_far.top1(),
                                .seconds_left = seconds_left(state, done),

@@ -25,6 +25,7 @@
 #include "train_closing.hpp"
 #include "train_opening.hpp"
 #include "train_progress.hpp"
+#include "train_stages.hpp"
 #include "training_state.hpp"
 
 namespace minivit::cli {
@@ -72,6 +73,26 @@ std::function<std::vector<std::size_t>(std::uint64_t)> order_of(const TrainConfi
   return EpochSampler(std::move(pass), labels.size(), static_cast<std::size_t>(c.training.epoch_images));
 }
 
+/// The images for training as the model sees them in an epoch, in batches.
+struct StageImages {
+  ViewOptions view;
+  std::optional<ImageFolder> of_other_size;
+  Subset<ImageFolder> images;
+  DataLoader<Subset<ImageFolder>> loader;
+
+  StageImages(const ViewOptions& v, const TrainConfig& c, const TrainingImages& all, LoaderOptions options)
+      : view(v), images(folder(c, all), all.train_part), loader(images, std::move(options)) {}
+
+ private:
+  const ImageFolder& folder(const TrainConfig& c, const TrainingImages& all) {
+    if (view.image_height == 0) return all.train;
+    TrainTransform transform = c.train_transform();
+    transform.base.height = static_cast<int>(view.image_height);
+    transform.base.width = static_cast<int>(view.image_width);
+    return of_other_size.emplace(all.train.with_transform(transform));
+  }
+};
+
 template <class Optimizer>
 class Session {
  public:
@@ -89,14 +110,17 @@ class Session {
         labels_(images.train_labels()),
         class_weights_(class_weights(config.training.class_weights, labels_, images.classes())),
         teacher_(teacher_of(config, images)),
-        train_images_(images.train, images.train_part),
+        stages_(config),
         val_images_(images.val, images.val_part),
-        train_loader_(train_images_, train_options()),
         val_loader_(val_images_, val_options()),
         state_(start(resumed)),
         recorder_(run, config, log_, state_, batches()),
-        progress_(log_, config.training.epochs, until_epoch, config.training.time_limit, batches(),
-                  static_cast<std::int64_t>(val_loader_.batches_per_epoch())) {}
+        progress_(log_, {.epochs = config.training.epochs,
+                         .until_epoch = until_epoch,
+                         .time_limit = config.training.time_limit,
+                         .batches = batches(),
+                         .val_batches = static_cast<std::int64_t>(val_loader_.batches_per_epoch()),
+                         .work = [this](std::int64_t epoch) { return stages_.work(epoch); }}) {}
 
   Session(const Session&) = delete;  // the loaders call back
   Session& operator=(const Session&) = delete;
@@ -140,7 +164,7 @@ class Session {
             .shuffle = true,
             .order = order_of(c_, labels_),
             .epoch_size = static_cast<std::size_t>(c_.training.epoch_images),
-            .drop_last = train_images_.size() > batch_size && c_.training.epoch_images == 0,
+            .drop_last = images_.train_part.size() > batch_size && c_.training.epoch_images == 0,
             .seed = c_.training.seed,
             .workers = c_.data.workers,
             .max_bad_fraction = c_.data.bad_fraction,
@@ -164,7 +188,8 @@ class Session {
     };
   }
 
-  std::int64_t batches() const { return static_cast<std::int64_t>(train_loader_.batches_per_epoch()); }
+  /// Of an epoch for training, whichever.
+  std::int64_t batches() const { return static_cast<std::int64_t>(train_->loader.batches_per_epoch()); }
 
   CosineSchedule schedule_of(std::int64_t epochs) const {
     const auto& t = c_.training;
@@ -237,6 +262,8 @@ class Session {
     const auto& t = c_.training;
     const double epoch_begin = now() - state_.epoch_seconds;
     progress_.begin_epoch();
+    const ViewOptions view = stages_.at(state_.epoch);
+    if (view != train_->view) train_.emplace(view, c_, images_, train_options());
     const Observer observer{[&](std::int64_t) { recorder_.gradients(parameters_, state_); },
                             [&](const StepReport& report) {
                               state_.batch = report.batches, state_.step = report.step + 1,
@@ -248,22 +275,22 @@ class Session {
                               if (now() - saved_ >= t.save_seconds) save();
                               return true;
                             }};
-    train_epoch(
-        model_,
-        train_loader_.epoch(static_cast<std::uint64_t>(state_.epoch), static_cast<std::size_t>(state_.batch)),
-        parameters_, optimizer_, schedule_, ema_,
-        {.objective = {.label_smoothing = t.label_smoothing,
-                       .class_weights = class_weights_,
-                       .binary = t.loss == "binary",
-                       .teacher = teacher_},
-         .clip_norm = t.clip_norm,
-         .accumulate = t.accumulate,
-         .seed = t.seed,
-         .mix = t.mix_off_epoch == 0 || state_.epoch < t.mix_off_epoch ? t.mix : MixOptions{},
-         .sam = t.sam,
-         .batches_done = state_.batch,
-         .metrics_done = state_.trained},
-        observer);
+    train_epoch(TrainingView(model_, view),
+                train_->loader.epoch(static_cast<std::uint64_t>(state_.epoch),
+                                     static_cast<std::size_t>(state_.batch)),
+                parameters_, optimizer_, schedule_, ema_,
+                {.objective = {.label_smoothing = t.label_smoothing,
+                               .class_weights = class_weights_,
+                               .binary = t.loss == "binary",
+                               .teacher = teacher_},
+                 .clip_norm = t.clip_norm,
+                 .accumulate = t.accumulate,
+                 .seed = t.seed,
+                 .mix = t.mix_off_epoch == 0 || state_.epoch < t.mix_off_epoch ? t.mix : MixOptions{},
+                 .sam = t.sam,
+                 .batches_done = state_.batch,
+                 .metrics_done = state_.trained},
+                observer);
   }
 
   /// Evaluates the epoch, counts it and saves. False if the session is to stop: then the evaluation counts
@@ -401,8 +428,10 @@ class Session {
   const std::vector<int> labels_;
   const std::vector<float> class_weights_;
   const TeacherOptions teacher_;
-  const Subset<ImageFolder> train_images_, val_images_;
-  DataLoader<Subset<ImageFolder>> train_loader_, val_loader_;
+  const TrainStages stages_;
+  std::optional<StageImages> train_{std::in_place, stages_.at(0), c_, images_, train_options()};
+  const Subset<ImageFolder> val_images_;
+  DataLoader<Subset<ImageFolder>> val_loader_;
   const CosineSchedule schedule_ = schedule_of(c_.training.epochs);
   std::optional<Ema> ema_;
   TrainingState state_;

@@ -18,16 +18,17 @@
 #include "minivit/train/loop.hpp"          // AdamW, SGD, schedule, EMA, train_epoch, evaluate
 #include "minivit/io/model_folder.hpp"     // save_model, load_model, classify
 
-#include "minivit/model/packed_vit.hpp"  // the same for prediction: immutable, for many threads
-#include "minivit/model/summary.hpp"     // layers, shapes, parameters, multiply-adds
-#include "minivit/model/vit.hpp"         // the Vision Transformer and its bricks: the nn folder
-#include "minivit/nn/sequential.hpp"     // layers one after the other
-#include "minivit/ops/arithmetic.hpp"    // + - * / with broadcasting
-#include "minivit/ops/embedding.hpp"     // rows of a table
-#include "minivit/ops/losses.hpp"        // cross_entropy, mse, binary_cross_entropy_with_logits
-#include "minivit/ops/matmul.hpp"        // batched matrix product
-#include "minivit/ops/rearrange.hpp"     // reshape, permute, slice_axis, concat
-#include "minivit/ops/reductions.hpp"    // sum, mean, max
-#include "minivit/ops/softmax.hpp"       // softmax, log_softmax
-#include "minivit/ops/unary.hpp"         // exp, log, tanh, relu, …
-#include "minivit/tensor/tensor.hpp"     // float32, contiguous, shared handle
+#include "minivit/model/packed_vit.hpp"     // the same for prediction: immutable, for many threads
+#include "minivit/model/summary.hpp"        // layers, shapes, parameters, multiply-adds
+#include "minivit/model/training_view.hpp"  // trained on smaller images, larger patches, fewer of them
+#include "minivit/model/vit.hpp"            // the Vision Transformer and its bricks: the nn folder
+#include "minivit/nn/sequential.hpp"        // layers one after the other
+#include "minivit/ops/arithmetic.hpp"       // + - * / with broadcasting
+#include "minivit/ops/embedding.hpp"        // rows of a table
+#include "minivit/ops/losses.hpp"           // cross_entropy, mse, binary_cross_entropy_with_logits
+#include "minivit/ops/matmul.hpp"           // batched matrix product
+#include "minivit/ops/rearrange.hpp"        // reshape, permute, slice_axis, concat
+#include "minivit/ops/reductions.hpp"       // sum, mean, max
+#include "minivit/ops/softmax.hpp"          // softmax, log_softmax
+#include "minivit/ops/unary.hpp"            // exp, log, tanh, relu, …
+#include "minivit/tensor/tensor.hpp"        // float32, contiguous, shared handle

@@ -142,12 +142,20 @@ TEST_CASE("of many classes the worst are shown") {
 
 TEST_CASE("the time that is left is that of all epochs, validation included") {
   TimeLeft left(100, 20);
-  CHECK(left.seconds(10, 0, 0) < 0);  // nothing is known yet
-  left.trained(3, 1.5);               // half a second a batch
-  CHECK(left.seconds(10, 0, 0) == doctest::Approx(10 * (100 * 0.5 + 20 * 0.5 / 3)));
+  CHECK(left.seconds(0, 10, 0, 0) < 0);  // nothing is known yet
+  left.trained(0, 3, 1.5);               // half a second a batch
+  CHECK(left.seconds(0, 10, 0, 0) == doctest::Approx(10 * (100 * 0.5 + 20 * 0.5 / 3)));
   left.validated(4, 4);
-  CHECK(left.seconds(10, 40, 0) == doctest::Approx(10 * (100 * 0.5 + 20 * 1) - 40 * 0.5));
-  CHECK(left.seconds(1, 100, 15) == doctest::Approx(5));
+  CHECK(left.seconds(0, 10, 40, 0) == doctest::Approx(10 * (100 * 0.5 + 20 * 1) - 40 * 0.5));
+  CHECK(left.seconds(9, 10, 100, 15) == doctest::Approx(5));
+}
+
+TEST_CASE("the time that is left knows that epochs with smaller images are shorter") {
+  TimeLeft left(100, 20, [](std::int64_t epoch) { return epoch < 4 ? 0.25 : 1.0; });
+  left.trained(0, 10, 1);  // a tenth of a second a batch, later four of them
+  left.validated(4, 2);
+  CHECK(left.seconds(0, 10, 10, 0) == doctest::Approx(390 * 0.1 + 600 * 0.4 + 200 * 0.5));
+  CHECK(left.seconds(4, 10, 0, 0) == doctest::Approx(600 * 0.4 + 120 * 0.5));
 }
 
 TEST_CASE("commands that are shown can be pasted") {

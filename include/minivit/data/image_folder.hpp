@@ -50,6 +50,9 @@ class ImageFolder {
   explicit ImageFolder(std::filesystem::path root, image::Transform transform = Preprocess{},
                        ImageFolderOptions options = {});
 
+  /// The same images, transformed in another way; with a cache of its own, as large.
+  [[nodiscard]] ImageFolder with_transform(image::Transform transform) const;
+
   [[nodiscard]] std::size_t size() const noexcept { return paths_.size(); }
 
   /// (C, H, W), of the transform.
@@ -94,6 +97,7 @@ class ImageFolder {
   std::size_t beside_ = 0;
   bool fast_decode_ = false;
   std::int64_t max_pixels_ = image::kDefaultMaxPixels;
+  std::size_t cache_bytes_ = 0;
   std::shared_ptr<image::detail::ImageCache> cache_;  // null: nothing is kept
 };
 
@@ -168,7 +172,8 @@ MINIVIT_INLINE ImageFolder::ImageFolder(std::filesystem::path root, image::Trans
       transform_(std::move(transform)),
       classes_(std::move(options.classes)),
       fast_decode_(options.fast_decode),
-      max_pixels_(options.max_pixels) {
+      max_pixels_(options.max_pixels),
+      cache_bytes_(options.cache_bytes) {
   std::error_code error;
   check<FileError>(std::filesystem::is_directory(root_, error), root_.native(),
                    ": not a folder, expected one with a sub-folder of images for each class",
@@ -187,7 +192,14 @@ MINIVIT_INLINE ImageFolder::ImageFolder(std::filesystem::path root, image::Trans
   for (std::size_t i = 0; i < folders.size(); ++i) add_class(folders[i], std::move(files[i]));
   for (const auto& entry : image::detail::visible_entries(root_, error))
     beside_ += image::has_image_suffix(entry.path()) && !entry.is_directory(error);
-  if (options.cache_bytes > 0) cache_ = std::make_shared<image::detail::ImageCache>(options.cache_bytes);
+  if (cache_bytes_ > 0) cache_ = std::make_shared<image::detail::ImageCache>(cache_bytes_);
+}
+
+MINIVIT_INLINE ImageFolder ImageFolder::with_transform(image::Transform transform) const {
+  ImageFolder other = *this;
+  other.transform_ = std::move(transform);
+  if (cache_bytes_ > 0) other.cache_ = std::make_shared<image::detail::ImageCache>(cache_bytes_);
+  return other;
 }
 
 MINIVIT_INLINE int ImageFolder::load(std::size_t index, Rng& rng, float* out) const {

@@ -18,14 +18,13 @@ class Teacher {
   /// Throws ConfigError for a class that the model does not know, and unless both see as many channels.
   Teacher(ImageClassifier model, const Preprocess& student, const std::vector<std::string>& classes);
 
-  /// Images (B, C, H, W) as the student sees them -> logits (B, K) of the student's classes.
+  /// Images (B, C, H, W) as the student sees them, of any size -> logits (B, K) of the student's classes.
   [[nodiscard]] Tensor operator()(const Tensor& images) const;
 
  private:
   ImageClassifier model_;
   Preprocess student_;
   std::vector<std::int64_t> columns_;  // of the model's logits
-  Tensor down_, across_;               // matrices (to, from) that resize columns and rows
 };
 
 }  // namespace minivit::inline MINIVIT_ABI
@@ -39,6 +38,19 @@ class Teacher {
 
 namespace minivit::inline MINIVIT_ABI {
 
+namespace detail {
+
+/// (to, from): the matrix that resizes a line of pixels.
+inline Tensor resize_tensor(std::int64_t from, std::int64_t to) {
+  const SmallMatrix m = resize_matrix(from, to, PositionFilter::timm);
+  Tensor t = Tensor::empty({to, from});
+  for (std::int64_t i = 0; i < to; ++i)
+    for (std::int64_t j = 0; j < from; ++j) t(i, j) = static_cast<float>(m(i, j));
+  return t;
+}
+
+}  // namespace detail
+
 MINIVIT_INLINE Teacher::Teacher(ImageClassifier model, const Preprocess& student,
                                 const std::vector<std::string>& classes)
     : model_(std::move(model)), student_(student) {
@@ -51,23 +63,14 @@ MINIVIT_INLINE Teacher::Teacher(ImageClassifier model, const Preprocess& student
                        "\"; it must know all of them");
     columns_.push_back(at - model_.labels().begin());
   }
-  const auto matrix = [](int from, int to) {
-    const detail::SmallMatrix m = detail::resize_matrix(from, to, PositionFilter::timm);
-    Tensor t = Tensor::empty({to, from});
-    for (std::int64_t i = 0; i < to; ++i)
-      for (std::int64_t j = 0; j < from; ++j) t(i, j) = static_cast<float>(m(i, j));
-    return t;
-  };
-  if (own.height != student.height) down_ = matrix(student.height, own.height);
-  if (own.width != student.width) across_ = matrix(student.width, own.width);
 }
 
 MINIVIT_INLINE Tensor Teacher::operator()(const Tensor& images) const {
   const NoGrad values_only;
   const Preprocess& own = model_.preprocess();
   Var x = images;
-  if (across_.defined()) x = matmul(x, across_, false, true);
-  if (down_.defined()) x = matmul(down_, x);
+  if (x.size(3) != own.width) x = matmul(x, detail::resize_tensor(x.size(3), own.width), false, true);
+  if (x.size(2) != own.height) x = matmul(detail::resize_tensor(x.size(2), own.height), x);
   // From one normalization to the other.
   Tensor seen = x.value().clone();
   const std::int64_t C = seen.size(1), pixels = seen.size(2) * seen.size(3);

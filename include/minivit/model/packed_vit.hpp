@@ -108,7 +108,7 @@ struct PackedViT::Weights {
     const Var patches = ends.config.stem == Stem::conv
                             ? ends.stem(images)
                             : Var(patch_embed.of_patches(images, ends.config.patch_size));
-    Tensor x = ends.prepared(ends.add_tokens(patches)).value();
+    Tensor x = ends.prepared(ends.add_tokens(patches, ends.pos_embed)).value();
     for (std::size_t i = 0; i < count; ++i) x = blocks[i](x);
     return x;
   }

@@ -106,6 +106,15 @@ inline void apply_separable(const SmallMatrix& vertical, const SmallMatrix& hori
   }
 }
 
+/// (to, from): what resample_patches does to the weights of a line of a patch. Resizing a patch is R x Rᵀ;
+/// its pseudo-inverse, transposed, is the same with R's.
+inline SmallMatrix patch_matrix(std::int64_t from, std::int64_t to) {
+  return resize_matrix(from, to, PositionFilter::timm)
+      .completeOrthogonalDecomposition()
+      .pseudoInverse()
+      .transpose();
+}
+
 }  // namespace detail
 
 MINIVIT_INLINE Tensor resize_positions(const Tensor& positions, const PatchGrid& from, const PatchGrid& to,
@@ -131,9 +140,7 @@ MINIVIT_INLINE Tensor resample_patches(const Tensor& weight, std::int64_t patch_
                     "resample_patches: weight is ", weight.shape(), ", expected (C, channels, P, P)");
   const std::int64_t P = weight.size(3), planes = weight.size(0) * weight.size(1);
   Tensor out = Tensor::empty({weight.size(0), weight.size(1), patch_size, patch_size});
-  // Resizing a patch is R x Rᵀ; its pseudo-inverse, transposed, is the same with R's.
-  const detail::SmallMatrix r = detail::resize_matrix(P, patch_size, PositionFilter::timm),
-                            inverse = r.completeOrthogonalDecomposition().pseudoInverse().transpose();
+  const detail::SmallMatrix inverse = detail::patch_matrix(P, patch_size);
   for (std::int64_t i = 0; i < planes; ++i)
     detail::apply_separable(inverse, inverse, 1, weight.data() + i * P * P,
                             out.data() + i * patch_size * patch_size);

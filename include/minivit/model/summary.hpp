@@ -31,6 +31,10 @@ struct ModelSummary {
 /// weighted sums); norms, activations and softmax are below one in a hundred of them.
 [[nodiscard]] ModelSummary summary(const VisionTransformer& net, std::int64_t batch = 1);
 
+/// Multiplications with addition of one image through a model of these sizes, which need not exist. Training
+/// takes three times as many.
+[[nodiscard]] std::int64_t mult_adds(const ViTConfig& config);
+
 }  // namespace minivit::inline MINIVIT_ABI
 
 #if MINIVIT_DEFINITIONS
@@ -116,6 +120,11 @@ MINIVIT_INLINE std::string ModelSummary::str() const {
     line(row.name, row.output.str(), grouped(row.parameters), grouped(row.mult_adds));
   line("total", "", grouped(parameters), grouped(mult_adds));
   return out;
+}
+
+MINIVIT_INLINE std::int64_t mult_adds(const ViTConfig& config) {
+  const SkipInit only_sizes_matter;
+  return summary(VisionTransformer(config)).mult_adds;
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

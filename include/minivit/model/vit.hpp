@@ -51,8 +51,12 @@ struct VisionTransformer {
   /// Tokens of the images, with class token, registers and positions: (B, T, C).
   Var embed(const Var& images) const {
     check_images(images.shape());
-    const Var patches = config.stem == Stem::conv ? stem(images) : patch_embed(images);
-    return prepared(pos_drop(add_tokens(patches)));
+    return prepared(pos_drop(add_tokens(to_patches(images), pos_embed)));
+  }
+
+  /// The images' patches as tokens: (B, N, C).
+  Var to_patches(const Var& images) const {
+    return config.stem == Stem::conv ? stem(images) : patch_embed(images);
   }
 
   /// Tokens with the norm before the first block, if there is one.
@@ -62,8 +66,8 @@ struct VisionTransformer {
   void check_images(const Shape& images) const;
 
   /// Patches (B, N, C) with class token and registers before them, and positions: (B, T, C).
-  Var add_tokens(const Var& patches) const {
-    return assemble_tokens(patches, cls_token, dist_token.defined() ? dist_token : reg_token, pos_embed);
+  Var add_tokens(const Var& patches, const Var& positions) const {
+    return assemble_tokens(patches, cls_token, dist_token.defined() ? dist_token : reg_token, positions);
   }
 
   /// What the encoder gives (B, T, C) -> logits (B, num_classes), or features if there is no head.
@@ -78,13 +82,13 @@ struct VisionTransformer {
   /// pooling, which is less work; where two are needed, every token is normalized before.
   Var to_features(const Var& x) const { return config.norm_before_pooling() ? pool(norm(x)) : norm(pool(x)); }
 
-  /// What stands for the image, as `config.pooling` says: (B, T, C) -> (B, feature_dim).
+  /// What stands for the image, as `config.pooling` says: (B, T, C) -> (B, feature_dim), of any number of
+  /// patches.
   Var pool(const Var& x) const {
     if (config.pooling == Pooling::token) return pool_tokens(x, 0);
-    if (config.pooling == Pooling::sequence)
-      return attention_pool(slice_axis(x, 1, config.prefix_tokens(), config.tokens()));
-    return pool_tokens(x, config.prefix_tokens(), config.patches(),
-                       config.pooling == Pooling::token_and_mean);
+    const std::int64_t T = x.size(1), P = config.prefix_tokens();
+    if (config.pooling == Pooling::sequence) return attention_pool(slice_axis(x, 1, P, T));
+    return pool_tokens(x, P, T - P, config.pooling == Pooling::token_and_mean);
   }
 
   /// Attention probabilities of block `layer` (negative: from the end): (B, H, T, T), row i saying how much
@@ -126,6 +130,13 @@ inline Parameter position_embedding(const ViTConfig& c) {
   return Parameter(sincos_positions(c.image_height / c.patch_size, c.image_width / c.patch_size,
                                     c.embedding_dim, c.prefix_positions ? c.prefix_tokens() : 0),
                    false, false);
+}
+
+inline void check_images(const char* who, const ViTConfig& c, const Shape& images) {
+  check<ShapeError>(images.rank() == 4 && images[1] == c.channels && images[2] == c.image_height &&
+                        images[3] == c.image_width,
+                    who, ": images are ", images, ", expected (B, ", c.channels, ", ", c.image_height, ", ",
+                    c.image_width, ")");
 }
 
 }  // namespace detail
@@ -172,10 +183,7 @@ MINIVIT_INLINE VisionTransformer::VisionTransformer(const ViTConfig& c)
 }
 
 MINIVIT_INLINE void VisionTransformer::check_images(const Shape& images) const {
-  check<ShapeError>(images.rank() == 4 && images[1] == config.channels && images[2] == config.image_height &&
-                        images[3] == config.image_width,
-                    "VisionTransformer: images are ", images, ", expected (B, ", config.channels, ", ",
-                    config.image_height, ", ", config.image_width, ")");
+  detail::check_images("VisionTransformer", config, images);
 }
 
 MINIVIT_INLINE Var VisionTransformer::classify(const Var& x) const {

@@ -10,6 +10,7 @@ test_recipe_settings() {
     "training.teacher=$teacher training.teacher_targets=hard training.teacher_share=0.9" training.optimizer=lamb \
     training.optimizer=muon model.init=mimetic "model.stem=conv model.pooling=sequence model.class_token=no" data.repeats=2 \
     data.augment=three data.color_jitter=0.4 "data.hflip=0.5 data.flip=alternating" training.epoch_images=24 \
+    training.image_sizes=4:0.5 training.patch_sizes=4:0.5 training.patch_dropout=0.3 \
     "training.teacher=$teacher model.distillation=head"; do
     name=${setting//[^a-z0-9]/_}
     read -ra words <<<"$setting"
@@ -22,6 +23,9 @@ test_recipe_settings() {
     OMP_NUM_THREADS=1 MINIVIT_THREADS=1 run 0 train --resume "$run_dir"
     same "$whole/last/model.safetensors" "$run_dir/last/model.safetensors"
   done
+  refused 2 "expected less than 1" train "${settings[@]}" data.train="$pair" training.image_sizes=4:1
+  refused 2 "training.image_sizes: image size 5x5 is not divisible" train "${settings[@]}" data.train="$pair" training.image_sizes=5:0.5
+  refused 2 "needs model.stem=patch" train "${settings[@]}" data.train="$pair" training.patch_sizes=4:0.5 model.stem=conv
   # Cross-validation: a training for each part, and what they have in common.
   run 0 train "${settings[@]}" data.train="$pair" training.folds=3 output.multirun="$scratch/folds"
   local jobs=("$scratch"/folds/*/*/[0-9])
