@@ -63,8 +63,9 @@ Recorder::Recorder(std::filesystem::path run, const TrainConfig& config, RunLog&
   }
 }
 
-void Recorder::describe(const VisionTransformer& model, const TrainingState& from) {
+void Recorder::describe(const VisionTransformer& model, const TrainingState& from, double flop) {
   result_.parameters = parameter_count(model);
+  result_.flop = flop;
   top5_ = model.config.num_classes > 5;
   log_.note(str_cat("machine: ", result_.machine));
   log_.note(str_cat("minivit ", MINIVIT_VERSION, result_.git.empty() ? "" : ", git revision ", result_.git));

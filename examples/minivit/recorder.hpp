@@ -34,7 +34,7 @@ class Recorder {
            std::int64_t batches);
 
   /// Model and machine, to the log, and the header of the epochs.
-  void describe(const VisionTransformer& model, const TrainingState& from);
+  void describe(const VisionTransformer& model, const TrainingState& from, double flop);
 
   /// The gradients of a step that are about to be used: histograms of the last step of an epoch.
   void gradients(const ParameterArena& parameters, const TrainingState& state);

@@ -18,6 +18,7 @@ void write_result(const std::filesystem::path& run, const RunResult& r) {
   json["images_per_s"] = r.images_per_second;
   json["peak_mb"] = r.peak_mb;
   json["parameters"] = r.parameters;
+  json["pflop"] = 1e-15 * r.flop;
   json["started"] = r.started;
   if (!r.ended.empty()) json["ended"] = r.ended;
   if (!r.git.empty()) json["git"] = r.git;

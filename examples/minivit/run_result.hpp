@@ -17,6 +17,7 @@ struct RunResult {
   double test_acc = -1, test_loss = 0;          ///< of the best model on data.test; -1: not measured
   double seconds = 0, images_per_second = 0, peak_mb = 0;
   std::int64_t parameters = 0;
+  double flop = 0;             ///< floating-point operations of all epochs, done or not
   std::string started, ended;  ///< local time
   std::string git, machine;
   std::string error;  ///< if it failed

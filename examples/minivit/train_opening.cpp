@@ -92,7 +92,8 @@ std::vector<std::string> opening_lines(const TrainConfig& c, const DataFacts& f,
       str_cat("training  ", t.epochs, t.epochs == 1 ? " epoch of " : " epochs of ", steps,
               steps == 1 ? " step of " : " steps of ",
               std::min<std::int64_t>(t.batch_size * t.accumulate, static_cast<std::int64_t>(f.train_total())),
-              " images, ", t.optimizer, ", learning rate ", format("%g", t.lr), "; ", num_threads(),
+              " images, ", t.optimizer, ", learning rate ", format("%g", t.lr), "; ",
+              format("%.2g PFLOP; ", 1e-15 * plan.flop), num_threads(),
               num_threads() == 1 ? " thread, " : " threads, ", kInstructionSet)};
 }
 

@@ -15,6 +15,7 @@ struct TrainPlan {
   std::int64_t batches = 0;     ///< of an epoch
   std::int64_t parameters = 0;  ///< weights of the model
   std::int64_t trained = 0;     ///< those of them that are trained
+  double flop = 0;              ///< floating-point operations of all epochs
 };
 
 /// Images by class, their sizes and kinds, the model, epochs and steps.

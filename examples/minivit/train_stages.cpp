@@ -65,7 +65,8 @@ TrainStages::TrainStages(const TrainConfig& c) {
   const auto& t = c.training;
   const std::vector<Step> images = steps_from(t.image_sizes, "training.image_sizes"),
                           patches = steps_from(t.patch_sizes, "training.patch_sizes");
-  const std::int64_t whole = images.empty() && patches.empty() ? 1 : mult_adds(c.model);
+  const bool alike = images.empty() && patches.empty() && t.patch_dropout == 0;
+  const double whole = alike ? 1 : static_cast<double>(mult_adds(c.model));
   for (std::int64_t epoch = 0; epoch < t.epochs; ++epoch) {
     const Step *const image = step_at(images, epoch, t.epochs), *const patch =
                                                                     step_at(patches, epoch, t.epochs);

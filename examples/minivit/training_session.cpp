@@ -244,12 +244,23 @@ class Session {
   void announce() {
     for (const std::string& line : images_.report.remarks()) log_.note(line);
     const DataFacts facts = DataFacts::of(c_, images_);
-    say(opening_lines(
-        c_, facts,
-        {.batches = batches(), .parameters = parameter_count(model_), .trained = parameters_.size()}));
+    say(opening_lines(c_, facts,
+                      {.batches = batches(),
+                       .parameters = parameter_count(model_),
+                       .trained = parameters_.size(),
+                       .flop = flop()}));
     if (state_.step == 0) say(advice_lines(c_, facts));
     log_.line(str_cat("run       ", printable(short_path(run_).native())));
-    recorder_.describe(model_, state_);
+    recorder_.describe(model_, state_, flop());
+  }
+
+  /// Operations of all epochs: two for a multiplication with addition; the gradients take twice as many as
+  /// the forward pass.
+  double flop() const {
+    const auto& t = c_.training;
+    const double images = static_cast<double>(t.epochs * batches() * t.batch_size);
+    return 6 * static_cast<double>(mult_adds(model_.config)) * stages_.mean_work() * images *
+           (t.sam > 0 ? 2 : 1);
   }
 
   void say(const std::vector<std::string>& lines) {

@@ -122,3 +122,16 @@ TEST_CASE("the table is aligned and ends with the totals") {
   CHECK(lines.back().ends_with(" 36,496"));
   CHECK(mult_adds(net) == 4608 + 2 * (5376 + 1568 + 1792 + 3584 + 3584) + 80);
 }
+
+TEST_CASE("with a part of the patches only, the blocks have less work") {
+  ViTConfig c = kSmall;
+  const std::int64_t all = mult_adds(c);
+  CHECK(all == summary(VisionTransformer(c)).mult_adds);
+  CHECK(mult_adds(c, c.patches()) == all);
+  const std::int64_t P = c.prefix_tokens(), N = c.patches(), C = c.embedding_dim;
+  // Per token 3 C² + C² and the MLP, per pair of tokens 2 C.
+  const auto blocks = [&](std::int64_t T) {
+    return c.num_layers * (T * (4 * C * C + 2 * C * c.hidden_dim()) + 2 * T * T * C);
+  };
+  CHECK(all - mult_adds(c, N / 2) == blocks(P + N) - blocks(P + N / 2));
+}

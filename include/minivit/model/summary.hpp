@@ -28,21 +28,24 @@ struct ModelSummary {
 };
 
 /// Layers, shapes and costs of a model for `batch` images. Counted are matrix products (projections, scores,
-/// weighted sums); norms, activations and softmax are below one in a hundred of them.
-[[nodiscard]] ModelSummary summary(const VisionTransformer& net, std::int64_t batch = 1);
+/// weighted sums); norms, activations and softmax are below one in a hundred of them. patches: how many of
+/// each image the blocks see; 0: all.
+[[nodiscard]] ModelSummary summary(const VisionTransformer& net, std::int64_t batch = 1,
+                                   std::int64_t patches = 0);
 
 /// Multiplications with addition of one image through a model of these sizes, which need not exist. Training
 /// takes three times as many.
-[[nodiscard]] std::int64_t mult_adds(const ViTConfig& config);
+[[nodiscard]] std::int64_t mult_adds(const ViTConfig& config, std::int64_t patches = 0);
 
 }  // namespace minivit::inline MINIVIT_ABI
 
 #if MINIVIT_DEFINITIONS
 namespace minivit::inline MINIVIT_ABI {
 
-MINIVIT_INLINE ModelSummary summary(const VisionTransformer& net, std::int64_t batch) {
+MINIVIT_INLINE ModelSummary summary(const VisionTransformer& net, std::int64_t batch, std::int64_t patches) {
   const ViTConfig& c = net.config;
-  const std::int64_t B = batch, T = c.tokens(), N = c.patches(), C = c.embedding_dim, hidden = c.hidden_dim();
+  const std::int64_t B = batch, N = c.patches(), kept = patches > 0 ? patches : N,
+                     T = c.prefix_tokens() + kept, C = c.embedding_dim, hidden = c.hidden_dim();
   ModelSummary summary;
   std::vector<LayerSummary>& rows = summary.layers;
   if (c.stem == Stem::patch) {
@@ -86,7 +89,7 @@ MINIVIT_INLINE ModelSummary summary(const VisionTransformer& net, std::int64_t b
   const std::int64_t F = c.feature_dim();
   rows.push_back({"norm", {B, F}, parameter_count(net.norm), 0});
   if (c.pooling == Pooling::sequence)
-    rows.push_back({"attention_pool", {B, F}, parameter_count(net.attention_pool), 2 * B * N * C});
+    rows.push_back({"attention_pool", {B, F}, parameter_count(net.attention_pool), 2 * B * kept * C});
   if (net.head.weight.defined())
     rows.push_back({"head", {B, c.num_classes}, parameter_count(net.head), B * F * c.num_classes});
   if (net.head_dist.weight.defined())
@@ -122,9 +125,9 @@ MINIVIT_INLINE std::string ModelSummary::str() const {
   return out;
 }
 
-MINIVIT_INLINE std::int64_t mult_adds(const ViTConfig& config) {
+MINIVIT_INLINE std::int64_t mult_adds(const ViTConfig& config, std::int64_t patches) {
   const SkipInit only_sizes_matter;
-  return summary(VisionTransformer(config)).mult_adds;
+  return summary(VisionTransformer(config), 1, patches).mult_adds;
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

@@ -1,6 +1,7 @@
 // A model in training on images of other sizes, with larger patches, or with a part of the patches only.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -21,6 +22,11 @@ struct ViewOptions {
 
   friend bool operator==(const ViewOptions&, const ViewOptions&) = default;
 };
+
+/// How many of N patches are kept: one at least.
+[[nodiscard]] constexpr std::int64_t kept_patches(std::int64_t N, float patch_dropout) {
+  return std::max<std::int64_t>(static_cast<std::int64_t>(static_cast<float>(N) * (1.0f - patch_dropout)), 1);
+}
 
 /// A VisionTransformer that is trained on smaller images or larger patches than its own, which is faster: its
 /// parameters are those of the model, positions and patches are interpolated from them by matrices, through
@@ -64,7 +70,6 @@ class TrainingView {
 }  // namespace minivit::inline MINIVIT_ABI
 
 #if MINIVIT_DEFINITIONS
-#include <algorithm>
 #include <numeric>
 
 #include "minivit/core/rng.hpp"
@@ -151,8 +156,7 @@ MINIVIT_INLINE Var TrainingView::some_of(const Var& tokens) const {
   if (patch_dropout_ == 0 || !is_training()) return tokens;
   const std::int64_t B = tokens.size(0), T = tokens.size(1), C = tokens.size(2), P = seen_.prefix_tokens();
   const auto N = static_cast<std::size_t>(T - P);
-  const std::size_t kept =
-      std::max<std::size_t>(static_cast<std::size_t>(static_cast<float>(N) * (1.0f - patch_dropout_)), 1);
+  const auto kept = static_cast<std::size_t>(kept_patches(T - P, patch_dropout_));
   Rng rng = Generator::local().stream(Generator::Purpose::dropout);
   std::vector<int> rows, order(N);
   rows.reserve(static_cast<std::size_t>(B) * (static_cast<std::size_t>(P) + kept));
