@@ -25,13 +25,14 @@
 
 namespace minivit::inline MINIVIT_ABI::kernels {
 
-/// Dropout of attention probabilities: that of query i and key j of head `head` is element (head · T + j) ·
-/// row + i of the stream, row being T rounded up to a multiple of 4.
-struct AttentionDropout {
-  float p = 0.0f;  ///< 0: none
+/// What of the probabilities does not count. Dropout: that of query i and key j of head `head` is element
+/// (head · T + j) · row + i of the stream, row being T rounded up to a multiple of 4.
+struct AttentionMask {
+  float p = 0.0f;  ///< of dropout; 0: none
   Rng stream{};
   std::int64_t head = 0;
   std::int64_t query = 0;  ///< i of the first query
+  bool diagonal = false;   ///< whether a token does not look at itself; there must be others then
 };
 
 namespace detail {
@@ -216,14 +217,21 @@ void exponentials(const Head& h, float* strip, PerQuery<V>& largest, PerQuery<V>
   for (int v = 0; v < V; ++v) inverse.lanes[v] = 1.0f / sums[v];
 }
 
-/// The masks of a panel's queries, the first being `query` after that of `dropout`: y = x where it is kept,
+/// The dropout of a panel's queries, the first being `query` after that of `mask`: y = x where it is kept,
 /// times 1 / (1 - p), else 0. y may be x.
 template <int V>
-void drop(const Head& h, const AttentionDropout& dropout, std::int64_t query, const float* x, float* y) {
+void drop(const Head& h, const AttentionMask& mask, std::int64_t query, const float* x, float* y) {
   const std::int64_t row = (h.T + 3) / 4 * 4;  // positions start at multiples of 4
   for (std::int64_t j = 0; j < h.T; ++j, x += V * kLanes, y += V * kLanes)
-    dropout_apply(dropout.stream, (dropout.head * h.T + j) * row + dropout.query + query, V * kLanes,
-                  dropout.p, x, y);
+    dropout_apply(mask.stream, (mask.head * h.T + j) * row + mask.query + query, V * kLanes, mask.p, x, y);
+}
+
+/// strip = -infinity where one of the n queries from `query` on, each in a lane, meets itself as a key: what
+/// becomes of it is 0, without a branch in what follows.
+template <int V>
+void leave_out_diagonal(std::int64_t query, std::int64_t n, float* strip) {
+  for (std::int64_t i = 0; i < n; ++i)
+    strip[(query + i) * (V * kLanes) + i] = -std::numeric_limits<float>::infinity();
 }
 
 }  // namespace detail
@@ -236,7 +244,7 @@ void drop(const Head& h, const AttentionDropout& dropout, std::int64_t query, co
 [[gnu::flatten]] inline void attention_forward(std::int64_t Q, std::int64_t T, std::int64_t D, const float* q,
                                                const float* k, const float* v, std::int64_t stride, float* o,
                                                std::int64_t o_stride, Write mode, float* made,
-                                               const AttentionDropout& dropout) {
+                                               const AttentionMask& mask) {
   using namespace detail;
   if (Q == 0 || D == 0) return;
   const Head h{T, D};
@@ -252,9 +260,10 @@ void drop(const Head& h, const AttentionDropout& dropout, std::int64_t query, co
     for (const float* const x : {q, k, v}) fetch_next_head(n, D, x + i * stride, stride);
     PerQuery<V> largest, inverse;
     scores<V>(h, keys, queries + i * D, strip);
+    if (mask.diagonal) leave_out_diagonal<V>(mask.query + i, n, strip);
     exponentials<V>(h, strip, largest, inverse);
     if (made) largest.store(made + i, n), inverse.store(made + T + i, n);
-    if (dropout.p > 0) drop<V>(h, dropout, i, strip, strip);
+    if (mask.p > 0) drop<V>(h, mask, i, strip, strip);
     float factors[V * kLanes];
     inverse.store(factors, V * kLanes);
     weighted_sum<V>(h, n, strip, values, factors, o + i * o_stride, o_stride, mode);
@@ -268,11 +277,11 @@ void drop(const Head& h, const AttentionDropout& dropout, std::int64_t query, co
                                                 const float* k, const float* v, std::int64_t stride,
                                                 const float* made, const float* d_o, std::int64_t o_stride,
                                                 float* dq, float* dk, float* dv, Write mode,
-                                                const AttentionDropout& dropout) {
+                                                const AttentionMask& mask) {
   using namespace detail;
   if (T == 0 || D == 0) return;
   const Head h{T, D};
-  const bool masked = dropout.p > 0;
+  const bool drops = mask.p > 0;
   const std::int64_t block =
       std::min(packed_columns(T),
                std::max<std::int64_t>(kStripFloats / T, kTileColumns) / kTileColumns * kTileColumns);
@@ -284,9 +293,9 @@ void drop(const Head& h, const AttentionDropout& dropout, std::int64_t query, co
   float* const q_columns = do_rows + h.by_rows(block);
   float* const do_columns = q_columns + h.by_columns(block);
   const std::int64_t strips = h.strips(block);
-  float* const p = scratch<Strips>((masked ? 3 : 2) * strips);
+  float* const p = scratch<Strips>((drops ? 3 : 2) * strips);
   float* const ds = p + strips;
-  float* const pm = masked ? ds + strips : p;  // p m
+  float* const pm = drops ? ds + strips : p;  // p m
   pack_by_rows(h, T, k, stride, keys);
   pack_by_rows(h, T, v, stride, values);
   for (std::int64_t begin = 0; begin < T; begin += block) {
@@ -305,7 +314,8 @@ void drop(const Head& h, const AttentionDropout& dropout, std::int64_t query, co
       float *const strip = p + i * T, *const gradient = ds + i * T;
       scores<V>(h, keys, q_columns + i * D, strip);
       scores<V>(h, values, do_columns + i * D, gradient);
-      if (masked) drop<V>(h, dropout, query, gradient, gradient);
+      if (mask.diagonal) leave_out_diagonal<V>(mask.query + query, n, strip);
+      if (drops) drop<V>(h, mask, query, gradient, gradient);
       const std::int64_t to_dp = gradient - strip;
       Vec dots[V] = {};  // Σ_j p dp, times what ds has in common
       for_each_key<V>(T, strip, [&](int lane, float* s) {
@@ -317,7 +327,7 @@ void drop(const Head& h, const AttentionDropout& dropout, std::int64_t query, co
       for_each_key<V>(T, strip, [&](int lane, float* s) {
         store(s + to_dp, load(s) * (load(s + to_dp) * h.scale - dots[lane]));
       });
-      if (masked) drop<V>(h, dropout, query, strip, pm + i * T);
+      if (drops) drop<V>(h, mask, query, strip, pm + i * T);
       weighted_sum<V>(h, n, gradient, keys, nullptr, dq + query * stride, stride, mode);
     });
     const Write sums = begin > 0 ? Write::add : block < T && mode == Write::non_temporal ? Write::set : mode;
