@@ -66,6 +66,34 @@ TEST_CASE("a packed model has the stem of convolutions and the sequence pooling 
   CHECK(distance(packed.features(x), model.features(x).value()) < 1e-4);
 }
 
+TEST_CASE("a packed model has the shifted patches and the locality self-attention of the model") {
+  for (const bool qk_norm : {false, true})
+    for (const std::int64_t registers : {0, 2}) {
+      manual_seed(7);
+      VisionTransformer model({.image_height = 16,
+                               .image_width = 24,
+                               .patch_size = 4,
+                               .stem = Stem::shifted,
+                               .num_classes = 5,
+                               .embedding_dim = 24,
+                               .num_layers = 2,
+                               .num_heads = 3,
+                               .register_tokens = registers,
+                               .qk_norm = qk_norm,
+                               .attention = Attention::locality});
+      for_each_parameter(model, [](const std::string&, Parameter& p) { init_uniform(p.value, 0.5f); });
+      const PackedViT packed(model);
+      const Tensor x = images();
+      CHECK(distance(packed(x), model(x).value()) < 1e-4);
+      CHECK(distance(packed.features(x), model.features(x).value()) < 1e-4);
+      for (const int layer : {0, 1}) {
+        const Tensor map = packed.attention_maps(x, layer);
+        CHECK(distance(map, model.attention_maps(x, layer)) < 1e-5);
+        CHECK(map(2, 1, 3, 3) == 0.0f);
+      }
+    }
+}
+
 TEST_CASE("a packed model gives the model's logits, features and attention maps of every layer") {
   for (const Activation activation : {Activation::gelu, Activation::swiglu})
     for (const float layer_scale : {0.0f, 0.1f}) {

@@ -72,19 +72,25 @@ TEST_CASE("an enlarged patch embedding sees an enlarged patch as the old one saw
 }
 
 TEST_CASE("a gray image is seen as the same image in three equal channels was") {
-  manual_seed(1);
-  const VisionTransformer net(small());
-  ViTConfig gray = small();
-  gray.channels = 1;
-  VisionTransformer copy = net;
-  const VisionTransformer one = resized(std::move(copy), gray, PositionFilter::timm);
-  Tensor x = Tensor::empty({2, 1, 16, 24}), xxx = Tensor::empty({2, 3, 16, 24});
-  Rng rng(4);
-  for (float& v : x.values()) v = rng.normal();
-  for (std::int64_t b = 0; b < 2; ++b)
-    for (std::int64_t c = 0; c < 3; ++c) std::copy_n(x.data() + b * 384, 384, xxx.data() + (b * 3 + c) * 384);
-  const NoGrad values_only;
-  CHECK(distance(one(x).value(), net(xxx).value()) < 1e-5);
+  for (const Stem stem : {Stem::patch, Stem::conv, Stem::shifted}) {
+    manual_seed(1);
+    ViTConfig colors = small();
+    colors.stem = stem;
+    VisionTransformer net(colors);
+    for_each_parameter(net, [](const std::string&, Parameter& p) { init_uniform(p.value, 0.5f); });
+    ViTConfig gray = colors;
+    gray.channels = 1;
+    VisionTransformer copy = net;
+    const VisionTransformer one = resized(std::move(copy), gray, PositionFilter::timm);
+    Tensor x = Tensor::empty({2, 1, 16, 24}), xxx = Tensor::empty({2, 3, 16, 24});
+    Rng rng(4);
+    for (float& v : x.values()) v = rng.normal();
+    for (std::int64_t b = 0; b < 2; ++b)
+      for (std::int64_t c = 0; c < 3; ++c)
+        std::copy_n(x.data() + b * 384, 384, xxx.data() + (b * 3 + c) * 384);
+    const NoGrad values_only;
+    CHECK(distance(one(x).value(), net(xxx).value()) < 1e-5);
+  }
 }
 
 TEST_CASE("resized: another image and patch size; what else differs is refused") {

@@ -97,6 +97,21 @@ TEST_CASE("a stem of convolutions and sequence pooling, with their work") {
   CHECK(pooling.parameters == 17);
 }
 
+TEST_CASE("shifted patches and locality self-attention, with their work") {
+  ViTConfig config = kSmall;
+  config.stem = Stem::shifted, config.attention = Attention::locality;
+  const VisionTransformer net(config);
+  const ModelSummary all = summary(net, 2);
+  CHECK(all.layers[0].name == "shifted_stem");
+  CHECK(all.layers[0].output == Shape{2, 6, 16});
+  CHECK(all.layers[0].parameters == 2 * 240 + 240 * 16 + 16);
+  CHECK(all.layers[0].mult_adds == 2 * 6 * 240 * 16);
+  CHECK(all.layers[4].name == "blocks.0.attn");
+  CHECK(all.layers[4].parameters == 2);
+  CHECK(all.layers[4].mult_adds == 2 * 2 * 7 * 7 * 16);
+  CHECK(all.parameters == parameter_count(net));
+}
+
 TEST_CASE("multiply-adds are the published ones") {
   const SkipInit values_do_not_matter;
   const auto near = [](std::int64_t found, double published) {

@@ -162,6 +162,37 @@ TEST_CASE("the configuration counts the weights of convolutions and of sequence 
   CHECK(refused({.stem = Stem::conv, .norm_pre = true}) == "stem conv goes without norm_pre");
 }
 
+TEST_CASE("the configuration counts the weights of shifted patches and of learned factors of scores") {
+  for (const std::int64_t patch : {2, 8})
+    for (const Attention attention : {Attention::plain, Attention::locality})
+      for (const Stem stem : {Stem::patch, Stem::conv, Stem::shifted}) {
+        const ViTConfig config{.image_height = 32,
+                               .image_width = 16,
+                               .patch_size = patch,
+                               .stem = stem,
+                               .embedding_dim = 12,
+                               .num_layers = 2,
+                               .num_heads = 3,
+                               .qk_norm = patch == 2,
+                               .attention = attention};
+        const VisionTransformer net(config);
+        CHECK(parameter_count(net) == config.parameter_count());
+        CHECK(net.shifted_stem.proj.weight.defined() == (stem == Stem::shifted));
+        CHECK(net.encoder.blocks[1].attn.scale.defined() == (attention == Attention::locality));
+        CHECK(net(Tensor::zeros({2, 3, 32, 16})).shape() == Shape{2, 1000});
+      }
+  CHECK(complaint([](ViTConfig& c) { c.stem = Stem::shifted; }).empty());
+  CHECK(complaint([](ViTConfig& c) { c.stem = Stem::shifted, c.patch_size = 1; }) ==
+        "stem shifted moves the image by half a patch: patch_size is 1, expected 2 or more");
+  CHECK(complaint([](ViTConfig& c) { c.stem = Stem::shifted, c.norm_pre = true; }) ==
+        "stem shifted goes without norm_pre");
+  CHECK(complaint([](ViTConfig& c) { c.attention = Attention::locality, c.patch_size = 32; }).empty());
+  CHECK(complaint([](ViTConfig& c) {
+          c.attention = Attention::locality, c.patch_size = 32;
+          c.pooling = Pooling::mean, c.class_token = false;
+        }) == "attention locality keeps a token from itself, and the model has no other");
+}
+
 TEST_CASE("every setting has one name, and enumerators are found by theirs") {
   std::vector<std::string> names;
   const ViTConfig defaults;
@@ -169,7 +200,7 @@ TEST_CASE("every setting has one name, and enumerators are found by theirs") {
     names.emplace_back(name);
     CHECK(!help.empty());
   });
-  CHECK(names.size() == 28);
+  CHECK(names.size() == 29);
   std::ranges::sort(names);
   CHECK(std::ranges::adjacent_find(names) == names.end());
   CHECK(enum_name(Pooling::token_and_mean) == "token_and_mean");

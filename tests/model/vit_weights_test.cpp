@@ -94,6 +94,17 @@ TEST_CASE("names with registers, LayerScale and mean pooling, and without a clas
                                                  scaled, {"fc_norm.weight (16)", "fc_norm.bias (16)"}));
 }
 
+TEST_CASE("names of shifted patches and of learned factors of scores") {
+  ViTConfig config = kSmall;
+  config.stem = Stem::shifted, config.attention = Attention::locality;
+  const Names all = names(VisionTransformer(config));
+  for (const char* const name : {"shifted_stem.norm.weight (240)", "shifted_stem.norm.bias (240)",
+                                 "shifted_stem.proj.weight (16, 240)", "shifted_stem.proj.bias (16)",
+                                 "blocks.0.attn.scale (2)", "blocks.1.attn.scale (2)"})
+    CHECK(std::ranges::count(all, name) == 1);
+  CHECK(all.size() == names(VisionTransformer(kSmall)).size() + 2 + 2);
+}
+
 TEST_CASE("fresh weights are as timm's: matrices and positions of deviation 0.02, biases 0, norms 1") {
   ViTConfig config = kSmall;
   config.embedding_dim = 64;

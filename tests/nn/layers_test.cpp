@@ -8,6 +8,7 @@
 #include "minivit/autograd/gradcheck.hpp"
 #include "minivit/nn/encoder.hpp"
 #include "minivit/nn/patch_embedding.hpp"
+#include "minivit/nn/shifted_patch.hpp"
 #include "minivit/ops/matmul.hpp"
 #include "minivit/ops/rearrange.hpp"
 #include "minivit/ops/reductions.hpp"
@@ -72,11 +73,18 @@ Var mlp_of(const MLP& layer, const Var& x) {
 
 Var attention_of(const MultiHeadAttention& layer, const Var& x) {
   const std::int64_t B = x.size(0), T = x.size(1), C = x.size(2), H = layer.heads, D = C / H;
-  const Var qkv = linear_of(layer.qkv, x);
+  const Var qkv = layer.normalized(linear_of(layer.qkv, x));
   const auto heads = [&](std::int64_t which) {  // (B, H, T, D)
     return permute(reshape(slice_axis(qkv, 2, which * C, (which + 1) * C), {B, T, H, D}), {0, 2, 1, 3});
   };
-  const Var scores = matmul(heads(0), transpose(heads(1))) * (1.0f / std::sqrt(static_cast<float>(D)));
+  Var scores = matmul(heads(0), transpose(heads(1)));
+  if (layer.scale.defined()) {
+    Tensor diagonal = Tensor::zeros({T, T});
+    for (std::int64_t t = 0; t < T; ++t) diagonal(t, t) = -1e9f;
+    scores = scores * reshape(layer.scale, {H, 1, 1}) + diagonal;
+  } else {
+    scores = scores * (1.0f / std::sqrt(static_cast<float>(D)));
+  }
   const Var y = matmul(softmax(scores), heads(2));
   return linear_of(layer.proj, reshape(permute(y, {0, 2, 1, 3}), {B, T, C}));
 }
@@ -87,6 +95,20 @@ Var block_of(const EncoderBlock& block, Var x) {
   };
   x = x + scaled(block.ls1, attention_of(block.attn, layer_norm_of(block.norm1, x)));
   return x + scaled(block.ls2, mlp_of(block.mlp, layer_norm_of(block.norm2, x)));
+}
+
+/// Numbers that are easily made elsewhere, too: (i · step mod modulus - ⌊modulus / 2⌋) / modulus.
+Tensor counted(const Shape& shape, std::int64_t step, std::int64_t modulus) {
+  Tensor t = Tensor::empty(shape);
+  for (std::int64_t i = 0; i < t.numel(); ++i)
+    t.data()[i] = static_cast<float>(i * step % modulus - modulus / 2) / static_cast<float>(modulus);
+  return t;
+}
+
+/// y[i] for i from `begin` on are these.
+void expect(const Tensor& y, std::int64_t begin, const std::vector<double>& values) {
+  for (std::size_t i = 0; i < values.size(); ++i)
+    CHECK(y.data()[begin + static_cast<std::int64_t>(i)] == doctest::Approx(values[i]).epsilon(1e-5));
 }
 
 }  // namespace
@@ -145,6 +167,92 @@ TEST_CASE("attention: softmax of q kᵀ / √D times v, head by head, then proje
   CHECK(largest_difference(no_bias(x), attention_of(no_bias, x)) < 1e-5);
   CHECK(message_of<ConfigError>([] { MultiHeadAttention(12, 5); }) ==
         "attention: embedding dimension 12 is not divisible by 5 heads");
+}
+
+TEST_CASE("locality: scores times a factor of the head, no token looks at itself") {
+  const NoGrad values_only;
+  const Tensor x = noise({2, 5, 12});
+  for (const std::int64_t heads : {1, 3, 12})
+    for (const bool qk_norm : {false, true}) {
+      CAPTURE(heads);
+      const MultiHeadAttention layer =
+          scrambled(MultiHeadAttention(12, heads, 0.0f, true, qk_norm, 1e-6f, true));
+      CHECK(largest_difference(layer(x), attention_of(layer, x)) < 1e-5);
+      const Tensor map = layer.map(x);
+      for (std::int64_t h = 0; h < heads; ++h)
+        for (std::int64_t t = 0; t < 5; ++t) CHECK(map(1, h, t, t) == 0.0f);
+    }
+  const MultiHeadAttention fresh(12, 3, 0.0f, true, false, 1e-6f, true);
+  CHECK(same_bits(fresh.scale.value, Tensor::full({3}, 0.5f)));  // as it would be without
+  CHECK_FALSE(fresh.scale.decay);
+}
+
+TEST_CASE("locality: values of the authors' formulas, computed with NumPy in double precision") {
+  const NoGrad values_only;
+  MultiHeadAttention layer(6, 2, 0.0f, true, false, 1e-6f, true);
+  layer.qkv.weight.value = mul(counted({18, 6}, 11, 29), Tensor::scalar(2)).value();
+  layer.qkv.bias.value = counted({18}, 5, 17);
+  layer.proj.weight.value = counted({6, 6}, 13, 31);
+  layer.proj.bias.value = counted({6}, 2, 5);
+  layer.scale.value(0) = 0.9f, layer.scale.value(1) = -0.4f;
+  const Tensor x = mul(counted({2, 4, 6}, 7, 23), Tensor::scalar(3)).value(), y = layer(x).value();
+  expect(y, 0, {-1.21582559, 0.12884247, -0.34944614, -0.00477808, -0.48306669, -1.18884075});
+  expect(y, 42, {0.50533364, 0.0037902, 1.24899931, -0.25254413, 0.99266498, -0.142472});
+  expect(layer.map(x), 40, {4.91421445e-01, 5.08489814e-01, 0, 8.87404550e-05});
+}
+
+TEST_CASE("locality: gradients of tokens and factors, with norms of queries and keys and without") {
+  for (const bool qk_norm : {false, true}) {
+    MultiHeadAttention layer = scrambled(MultiHeadAttention(6, 2, 0.0f, true, qk_norm, 1e-6f, true));
+    const GradcheckResult result =
+        gradcheck([&](const std::vector<Var>& x) { return layer.from_qkv(x[0]); }, {noise({2, 3, 18})});
+    CHECK_MESSAGE(result.ok, result.message);
+
+    // The factors' gradient: the change of the sum of what comes out.
+    const Tensor qkv = noise({2, 3, 18});
+    require_grad(layer);
+    const auto total = [&] { return sum(layer.from_qkv(qkv)); };
+    backward(total());
+    for (std::int64_t h = 0; h < 2; ++h) {
+      const NoGrad values_only;
+      const float before = layer.scale.value(h), step = 1e-2f;
+      layer.scale.value(h) = before + step;
+      const double up = total().value().data()[0];
+      layer.scale.value(h) = before - step;
+      const double down = total().value().data()[0];
+      layer.scale.value(h) = before;
+      CHECK(layer.scale.grad(h) == doctest::Approx((up - down) / (2 * double{step})).epsilon(2e-3));
+    }
+  }
+}
+
+TEST_CASE("shifted patches: values of the authors' formulas, computed with NumPy in double precision") {
+  const NoGrad values_only;
+  ShiftedPatchEmbedding layer(2, 3, 4);
+  layer.norm.weight.value = add(counted({90}, 5, 17), Tensor::scalar(1)).value();
+  layer.norm.bias.value = counted({90}, 3, 19);
+  layer.proj.weight.value = counted({4, 90}, 11, 29);
+  layer.proj.bias.value = counted({4}, 2, 5);
+  const Tensor y = layer(counted({2, 2, 6, 9}, 7, 23)).value();
+  CHECK(y.shape() == Shape{2, 6, 4});
+  expect(y, 0, {0.97087901, 2.41810117, 1.97036231, -1.78956731});
+  expect(y, 44, {-1.8949172, -3.08605401, 0.49984485, 0.26907379});
+  double weighted = 0;
+  const Tensor weights = counted(y.shape(), 13, 31);
+  for (std::int64_t i = 0; i < y.numel(); ++i) weighted += double{y.data()[i]} * weights.data()[i];
+  CHECK(weighted == doctest::Approx(-4.894754944208646).epsilon(1e-5));
+}
+
+TEST_CASE("shifted patches: the gradient reaches images and starts as a patch embedding's") {
+  const ShiftedPatchEmbedding layer = scrambled(ShiftedPatchEmbedding(1, 2, 3));
+  const GradcheckResult result =
+      gradcheck([&](const std::vector<Var>& x) { return layer(x[0]); }, {noise({2, 1, 4, 6})});
+  CHECK_MESSAGE(result.ok, result.message);
+  const ShiftedPatchEmbedding fresh(3, 4, 64, 1e-3f);
+  CHECK(fresh.norm.eps == 1e-3f);
+  CHECK(fresh.proj.weight.value.shape() == Shape{64, 240});
+  CHECK(std::ranges::max(fresh.proj.weight.value.values()) <= 2 / std::sqrt(240.0f));
+  CHECK(same_bits(fresh.proj.bias.value, Tensor::zeros({64})));
 }
 
 TEST_CASE("patch embedding: a convolution with stride P") {

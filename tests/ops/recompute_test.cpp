@@ -25,7 +25,7 @@ bool same_bits(const Tensor& a, const Tensor& b) {
 }
 
 /// Loss and all gradients of a small ViT with everything that draws random numbers.
-std::vector<Tensor> gradients(bool recomputed) {
+std::vector<Tensor> gradients(bool recomputed, Attention attention) {
   manual_seed(3);
   VisionTransformer model({.image_height = 16,
                            .image_width = 16,
@@ -38,7 +38,8 @@ std::vector<Tensor> gradients(bool recomputed) {
                            .attention_dropout = 0.2f,
                            .dropout = 0.1f,
                            .drop_path = 0.3f,
-                           .layer_scale = 0.1f});
+                           .layer_scale = 0.1f,
+                           .attention = attention});
   require_grad(model);
   model.encoder.recompute = recomputed;
   manual_seed(4, 1);
@@ -62,11 +63,13 @@ std::vector<Tensor> gradients(bool recomputed) {
 }  // namespace
 
 TEST_CASE("a recomputing model has the same loss, gradients and random numbers, to the bit") {
-  const std::vector<Tensor> plain = gradients(false), again = gradients(true);
-  REQUIRE(plain.size() == again.size());
-  for (std::size_t i = 0; i < plain.size(); ++i) {
-    CAPTURE(i);
-    CHECK(same_bits(plain[i], again[i]));
+  for (const Attention attention : {Attention::plain, Attention::locality}) {
+    const std::vector<Tensor> plain = gradients(false, attention), again = gradients(true, attention);
+    REQUIRE(plain.size() == again.size());
+    for (std::size_t i = 0; i < plain.size(); ++i) {
+      CAPTURE(i);
+      CHECK(same_bits(plain[i], again[i]));
+    }
   }
 }
 

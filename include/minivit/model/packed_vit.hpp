@@ -48,30 +48,44 @@ namespace detail {
 struct PackedBlock {
   float eps1, eps2;
   std::int64_t heads;
+  Diagonal diagonal;
   Activation activation;
   PackedLinear qkv, proj, fc1, fc2;
-  MultiHeadAttention norms;  // of queries and keys alone
+  MultiHeadAttention norms;  // of queries and keys alone, and the factors behind them
 
   explicit PackedBlock(const EncoderBlock& b)
       : eps1(b.norm1.eps),
         eps2(b.norm2.eps),
         heads(b.attn.heads),
+        diagonal(b.attn.diagonal()),
         activation(b.mlp.activation),
         qkv(b.attn.qkv.weight_in_use().value(), b.attn.qkv.bias.value, b.norm1.weight.value,
-            b.norm1.bias.value),
+            b.norm1.bias.value, query_factors(b.attn)),
         proj(b.attn.proj.weight_in_use().value(), b.attn.proj.bias.value, {}, {}, b.ls1.gamma.value),
         fc1(b.mlp.fc1.weight_in_use().value(), b.mlp.fc1.bias.value, b.norm2.weight.value,
             b.norm2.bias.value),
         fc2(b.mlp.fc2.weight_in_use().value(), b.mlp.fc2.bias.value, {}, {}, b.ls2.gamma.value) {
     norms.heads = heads;
     norms.q_norm = b.attn.q_norm, norms.k_norm = b.attn.k_norm;
+    if (norms.q_norm.weight.defined()) norms.scale = b.attn.scale;
   }
 
-  /// q, k, v of the heads: (B, T, 3C).
-  Tensor project(const Tensor& x) const { return norms.normalized(qkv.after_norm(x, eps1)).value(); }
+  /// Factors of the rows of q, k, v (3C), as a LayerScale behind them: those that queries have, if no norm
+  /// stands in between; or empty.
+  static Tensor query_factors(const MultiHeadAttention& attn) {
+    if (!attn.scale.defined() || attn.q_norm.weight.defined()) return {};
+    const std::int64_t C = attn.proj.weight.value.size(0), D = C / attn.heads;
+    const Tensor factors = attn.factors(C).value();
+    Tensor rows = Tensor::full({3 * C}, 1.0f);
+    for (std::int64_t c = 0; c < C; ++c) rows.data()[c] = factors.data()[c / D];
+    return rows;
+  }
+
+  /// q, k, v of the heads, as `attention` takes them: (B, T, 3C).
+  Tensor project(const Tensor& x) const { return norms.prepared(qkv.after_norm(x, eps1)).value(); }
 
   Tensor operator()(const Tensor& x) const {
-    const Tensor y = proj(attention(project(x), heads).value(), x);
+    const Tensor y = proj(attention(project(x), heads, 0.0f, diagonal).value(), x);
     const Tensor u = fc1.after_norm(y, eps2);
     return activation == Activation::swiglu ? fc2(swiglu(u).value(), y) : fc2.after_gelu(u, y);
   }
@@ -80,15 +94,12 @@ struct PackedBlock {
 }  // namespace detail
 
 struct PackedViT::Weights {
-  VisionTransformer ends;  // all but patch embedding and blocks; convolutions are fast as they are
-  detail::PackedLinear patch_embed;
+  VisionTransformer ends;  // all but patches and blocks; convolutions are fast as they are
+  detail::PackedLinear patches;
   std::vector<detail::PackedBlock> blocks;
 
   explicit Weights(const VisionTransformer& net)
-      : patch_embed(net.config.stem == Stem::patch
-                        ? detail::PackedLinear(net.patch_embed.weight.value, net.patch_embed.bias.value)
-                        : detail::PackedLinear()),
-        blocks(net.encoder.blocks.begin(), net.encoder.blocks.end()) {
+      : patches(packed_patches(net)), blocks(net.encoder.blocks.begin(), net.encoder.blocks.end()) {
     ends.config = net.config;
     ends.cls_token = net.cls_token;
     ends.dist_token = net.dist_token;
@@ -102,13 +113,27 @@ struct PackedViT::Weights {
     ends.head_dist = net.head_dist;
   }
 
+  static detail::PackedLinear packed_patches(const VisionTransformer& net) {
+    if (net.config.stem == Stem::conv) return {};
+    if (net.config.stem == Stem::patch)
+      return detail::PackedLinear(net.patch_embed.weight.value, net.patch_embed.bias.value);
+    const ShiftedPatchEmbedding& shifted = net.shifted_stem;
+    return detail::PackedLinear(shifted.proj.weight.value, shifted.proj.bias.value, shifted.norm.weight.value,
+                                shifted.norm.bias.value);
+  }
+
+  /// The images' patches as tokens: (B, N, C).
+  Var to_patches(const Tensor& images) const {
+    const ViTConfig& c = ends.config;
+    if (c.stem == Stem::conv) return ends.stem(images);
+    if (c.stem == Stem::patch) return patches.of_patches(images, c.patch_size);
+    return patches.after_norm(shifted_patches(images, c.patch_size).value(), c.norm_eps);
+  }
+
   /// The tokens after the first `count` blocks.
   Tensor tokens(const Tensor& images, std::size_t count) const {
     ends.check_images(images.shape());
-    const Var patches = ends.config.stem == Stem::conv
-                            ? ends.stem(images)
-                            : Var(patch_embed.of_patches(images, ends.config.patch_size));
-    Tensor x = ends.prepared(ends.add_tokens(patches, ends.pos_embed)).value();
+    Tensor x = ends.prepared(ends.add_tokens(to_patches(images), ends.pos_embed)).value();
     for (std::size_t i = 0; i < count; ++i) x = blocks[i](x);
     return x;
   }
@@ -145,7 +170,7 @@ MINIVIT_INLINE Tensor PackedViT::attention_maps(const Tensor& images, int layer)
   const std::size_t chosen = layer_index(layer, weights_->blocks.size());
   const detail::Predicting predicting;
   const detail::PackedBlock& block = weights_->blocks[chosen];
-  return attention_map(block.project(weights_->tokens(images, chosen)), block.heads);
+  return attention_map(block.project(weights_->tokens(images, chosen)), block.heads, block.diagonal);
 }
 
 }  // namespace minivit::inline MINIVIT_ABI

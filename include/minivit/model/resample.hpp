@@ -36,6 +36,10 @@ struct PatchGrid {
 /// The same of a stem's first convolution, (N, 3, 3, channels) -> (N, 3, 3, 1).
 [[nodiscard]] Tensor gray_windows(const Tensor& weight);
 
+/// The same of shifted patches. Mean and variance of a patch in equal channels are those of one; what the
+/// norm multiplies and adds, which differs from channel to channel, becomes part of the projection.
+[[nodiscard]] ShiftedPatchEmbedding gray_shifted_patches(const ShiftedPatchEmbedding& color);
+
 /// The model for another image size, patch size, or for gray images: `to` is net.config with image_height,
 /// image_width, patch_size or channels (to 1) changed. Throws ConfigError if `to` is invalid or anything else
 /// differs.
@@ -167,11 +171,33 @@ MINIVIT_INLINE Tensor gray_windows(const Tensor& weight) {
   return out;
 }
 
+MINIVIT_INLINE ShiftedPatchEmbedding gray_shifted_patches(const ShiftedPatchEmbedding& color) {
+  const Tensor &weight = color.proj.weight.value, &gamma = color.norm.weight.value,
+               &beta = color.norm.bias.value;
+  const std::int64_t P = color.patch, C = weight.size(0), inputs = weight.size(1),
+                     channels = inputs / (5 * P * P);
+  const SkipInit values_come_from_the_old_one;
+  ShiftedPatchEmbedding gray(1, P, C, color.norm.eps);
+  gray.norm.weight.value.fill(1.0f), gray.norm.bias.value.fill(0.0f), gray.proj.weight.value.fill(0.0f);
+  for (std::int64_t c = 0; c < C; ++c) {
+    double bias = color.proj.bias.value(c);
+    for (std::int64_t i = 0; i < inputs; ++i) {  // of copy, channel, pixel
+      const std::int64_t copy = i / (P * P) / channels, pixel = i % (P * P);
+      gray.proj.weight.value(c, copy * P * P + pixel) += weight(c, i) * gamma(i);
+      bias += double{weight(c, i)} * beta(i);
+    }
+    gray.proj.bias.value(c) = static_cast<float>(bias);
+  }
+  return gray;
+}
+
 MINIVIT_INLINE VisionTransformer resized(VisionTransformer net, const ViTConfig& to, PositionFilter filter) {
   const ViTConfig& from = net.config;
   if (to.channels != from.channels)
     check<ConfigError>(to.channels == 1, "resized: the model has ", from.channels,
                        " input channels, it can be changed to 1, not to ", to.channels);
+  if (to.channels != from.channels && from.stem == Stem::shifted)
+    net.shifted_stem = gray_shifted_patches(net.shifted_stem);
   const SkipInit values_come_from_the_old_one;
   VisionTransformer out(to);
   const std::vector<NamedParameter> old = named_parameters(net), fresh = named_parameters(out);

@@ -52,6 +52,10 @@ MINIVIT_INLINE ModelSummary summary(const VisionTransformer& net, std::int64_t b
     const std::int64_t patch = c.channels * c.patch_size * c.patch_size;
     rows.push_back({"patch_embed", {B, N, C}, parameter_count(net.patch_embed), B * N * patch * C});
   }
+  if (c.stem == Stem::shifted) {
+    const std::int64_t patch = 5 * c.channels * c.patch_size * c.patch_size;
+    rows.push_back({"shifted_stem", {B, N, C}, parameter_count(net.shifted_stem), B * N * patch * C});
+  }
   std::int64_t height = c.image_height, width = c.image_width, from = c.channels;
   for (std::size_t i = 0; i < net.stem.convs.size(); ++i) {
     const Conv3x3& conv = net.stem.convs[i];
@@ -80,7 +84,7 @@ MINIVIT_INLINE ModelSummary summary(const VisionTransformer& net, std::int64_t b
                       {B, T, 2 * C},
                       parameter_count(block.attn.q_norm) + parameter_count(block.attn.k_norm),
                       0});
-    rows.push_back({name + "attn", {B, T, C}, 0, 2 * B * T * T * C});
+    rows.push_back({name + "attn", {B, T, C}, block.attn.scale.value.numel(), 2 * B * T * T * C});
     linear("attn.proj", block.attn.proj, C, C);
     rows.push_back({name + "norm2", {B, T, C}, parameter_count(block.norm2) + parameter_count(block.ls2), 0});
     linear("mlp.fc1", block.mlp.fc1, C, hidden);

@@ -10,6 +10,7 @@
 #include "minivit/nn/encoder.hpp"
 #include "minivit/nn/patch_embedding.hpp"
 #include "minivit/nn/sequence_pooling.hpp"
+#include "minivit/nn/shifted_patch.hpp"
 #include "minivit/ops/tokens.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -17,12 +18,13 @@ namespace minivit::inline MINIVIT_ABI {
 /// Images (B, channels, height, width) -> logits (B, num_classes).
 struct VisionTransformer {
   ViTConfig config;
-  PatchEmbedding patch_embed;  // or empty:
-  ConvStem stem;               // one of the two
-  Parameter cls_token;         // (1, 1, C), or empty
-  Parameter dist_token;        // (1, 1, C), or empty
-  Parameter reg_token;         // (1, R, C), or empty
-  Parameter pos_embed;         // (1, T, C), or (1, N, C) without positions of the prefix
+  PatchEmbedding patch_embed;          // or empty:
+  ConvStem stem;                       // one
+  ShiftedPatchEmbedding shifted_stem;  // of the three
+  Parameter cls_token;                 // (1, 1, C), or empty
+  Parameter dist_token;                // (1, 1, C), or empty
+  Parameter reg_token;                 // (1, R, C), or empty
+  Parameter pos_embed;                 // (1, T, C), or (1, N, C) without positions of the prefix
   Dropout pos_drop;
   LayerNorm norm_pre;  // before the first block, or empty
   Encoder encoder;
@@ -56,7 +58,9 @@ struct VisionTransformer {
 
   /// The images' patches as tokens: (B, N, C).
   Var to_patches(const Var& images) const {
-    return config.stem == Stem::conv ? stem(images) : patch_embed(images);
+    if (config.stem == Stem::conv) return stem(images);
+    if (config.stem == Stem::shifted) return shifted_stem(images);
+    return patch_embed(images);
   }
 
   /// Tokens with the norm before the first block, if there is one.
@@ -103,6 +107,7 @@ struct VisionTransformer {
     f("pos_embed", self.pos_embed);
     f("patch_embed", self.patch_embed);
     f("stem", self.stem);
+    f("shifted_stem", self.shifted_stem);
     f("norm_pre", self.norm_pre);
     Encoder::visit(self.encoder, f);
     f(self.config.pooling == Pooling::mean && self.config.fc_norm ? "fc_norm" : "norm", self.norm);
@@ -147,6 +152,9 @@ MINIVIT_INLINE VisionTransformer::VisionTransformer(const ViTConfig& c)
                       ? PatchEmbedding(c.channels, c.patch_size, c.embedding_dim, !c.norm_pre)
                       : PatchEmbedding()),
       stem(c.stem == Stem::conv ? ConvStem(c.channels, c.stem_widths()) : ConvStem()),
+      shifted_stem(c.stem == Stem::shifted
+                       ? ShiftedPatchEmbedding(c.channels, c.patch_size, c.embedding_dim, c.norm_eps)
+                       : ShiftedPatchEmbedding()),
       cls_token(detail::learned_tokens(c.class_token ? 1 : 0, c.embedding_dim)),
       dist_token(detail::learned_tokens(c.distillation != Distillation::none ? 1 : 0, c.embedding_dim)),
       reg_token(detail::learned_tokens(c.register_tokens, c.embedding_dim)),
@@ -163,7 +171,8 @@ MINIVIT_INLINE VisionTransformer::VisionTransformer(const ViTConfig& c)
                              .layer_scale = c.layer_scale,
                              .eps = c.norm_eps,
                              .qkv_bias = c.qkv_bias,
-                             .qk_norm = c.qk_norm}),
+                             .qk_norm = c.qk_norm,
+                             .locality = c.attention == Attention::locality}),
       norm(c.embedding_dim, c.norm_eps),
       attention_pool(c.pooling == Pooling::sequence ? SequencePooling(c.embedding_dim) : SequencePooling()),
       head_drop{c.head_dropout},

@@ -24,13 +24,21 @@ inline constexpr auto kEnumNames<Pooling> =
                                       {Pooling::token_and_mean, "token_and_mean"},
                                       {Pooling::sequence, "sequence"}});
 
-/// How pixels become tokens: patches, each projected alone; or convolutions of 3 × 3, each with ReLU and a
-/// max pooling that halves the image (the tokenizer of compact transformers: A. Hassani et al.,
-/// arXiv:2104.05704).
-enum class Stem { patch, conv };
+/// How pixels become tokens: patches, each projected alone; convolutions of 3 × 3, each with ReLU and a max
+/// pooling that halves the image (the tokenizer of compact transformers: A. Hassani et al.,
+/// arXiv:2104.05704); or patches together with those of the image shifted by half a patch along the diagonals
+/// (S. H. Lee et al., arXiv:2112.13492).
+enum class Stem { patch, conv, shifted };
 template <>
-inline constexpr auto kEnumNames<Stem> = std::to_array<EnumName<Stem>>({{Stem::patch, "patch"},
-                                                                        {Stem::conv, "conv"}});
+inline constexpr auto kEnumNames<Stem> =
+    std::to_array<EnumName<Stem>>({{Stem::patch, "patch"}, {Stem::conv, "conv"}, {Stem::shifted, "shifted"}});
+
+/// How tokens look at each other: as usual, or each at all others but not at itself, and as sharply as is
+/// learned (locality self-attention: S. H. Lee et al., arXiv:2112.13492).
+enum class Attention { plain, locality };
+template <>
+inline constexpr auto kEnumNames<Attention> =
+    std::to_array<EnumName<Attention>>({{Attention::plain, "plain"}, {Attention::locality, "locality"}});
 
 /// The distillation token of DeiT (H. Touvron et al., arXiv:2012.12877): none, a token only, or with a head
 /// of its own, whose logits are averaged with the class token's.
@@ -50,7 +58,7 @@ struct ViTConfig {
   std::int64_t image_height = 224, image_width = 224;
   std::int64_t patch_size = 16;  ///< must divide both image sizes
   std::int64_t channels = 3;
-  Stem stem = Stem::patch;           ///< conv: patch_size must be a power of two, 2 or more
+  Stem stem = Stem::patch;           ///< conv, shifted: patch_size must be 2 or more, of conv a power of two
   std::int64_t num_classes = 1000;   ///< 0: no head, the result is the features
   std::int64_t embedding_dim = 768;  ///< C, divisible by num_heads (and by 4 for sin-cos positions)
   std::int64_t num_layers = 12;
@@ -75,6 +83,7 @@ struct ViTConfig {
   bool qkv_bias = true;
   bool qk_norm =
       false;  ///< a LayerNorm over each head's queries and keys (M. Dehghani et al., arXiv:2302.05442)
+  Attention attention = Attention::plain;  ///< locality: there must be two tokens or more
   bool norm_pre = false;  ///< a LayerNorm before the first block, and no bias of the patch embedding (CLIP)
   bool fc_norm = true;    ///< with Pooling::mean the mean is normalized; false: every token, before the mean
 
@@ -85,7 +94,8 @@ struct ViTConfig {
     f("image_width", self.image_width, "pixels", Range{1, 16384});
     f("patch_size", self.patch_size, "pixels; divides the image size", Range{1, 1024});
     f("channels", self.channels, "what the model sees: 3, or 1 for gray", Range{1, 1024});
-    f("stem", self.stem, "how pixels become tokens: each patch alone, or convolutions", Range{});
+    f("stem", self.stem,
+      "how pixels become tokens: each patch alone, convolutions, or patches and shifted ones", Range{});
     f("num_classes", self.num_classes, "0: no head", Range{0, 1'000'000});
     f("embedding_dim", self.embedding_dim, "channels of a token", Range{1, 65536});
     f("num_layers", self.num_layers, "encoder blocks", Range{1, 1024});
@@ -93,6 +103,7 @@ struct ViTConfig {
     f("mlp_ratio", self.mlp_ratio, "width of the MLP as a multiple of embedding_dim", Range{0, 64, true});
     f("qkv_bias", self.qkv_bias, "whether queries, keys and values have one", Range{});
     f("qk_norm", self.qk_norm, "whether queries and keys are normalized, head by head", Range{});
+    f("attention", self.attention, "locality: tokens look at others alone, with learned sharpness", Range{});
     f("activation", self.activation, "of the MLP", Range{});
     f("pooling", self.pooling, "class token, mean of the patches, both, or a learned weighted mean", Range{});
     f("class_token", self.class_token, "whether there is one", Range{});
@@ -154,6 +165,10 @@ struct ViTConfig {
   std::int64_t stem_parameter_count() const {
     if (stem == Stem::patch)
       return channels * patch_size * patch_size * embedding_dim + (norm_pre ? 0 : embedding_dim);
+    if (stem == Stem::shifted) {
+      const std::int64_t inputs = 5 * channels * patch_size * patch_size;
+      return 2 * inputs + inputs * embedding_dim + embedding_dim;
+    }
     std::int64_t count = 0, in = channels;
     for (const std::int64_t out : stem_widths()) count += 9 * in * out, in = out;
     return count;
@@ -162,11 +177,12 @@ struct ViTConfig {
   /// Number of weights of the model, fixed positions included.
   std::int64_t parameter_count() const {
     const std::int64_t C = embedding_dim, hidden = hidden_dim();
-    const std::int64_t attention = C * 3 * C + (qkv_bias ? 3 * C : 0) + C * C + C;
+    const std::int64_t heads_look =
+        (qk_norm ? 4 * (C / num_heads) : 0) + (attention == Attention::locality ? num_heads : 0);
+    const std::int64_t attn = C * 3 * C + (qkv_bias ? 3 * C : 0) + heads_look + C * C + C;
     const std::int64_t inner = activation == Activation::swiglu ? hidden / 2 : hidden;
     const std::int64_t mlp = C * hidden + hidden + inner * C + C;
-    const std::int64_t block =
-        attention + mlp + 4 * C + (layer_scale != 0.0f ? 2 * C : 0) + (qk_norm ? 4 * (C / num_heads) : 0);
+    const std::int64_t block = attn + mlp + 4 * C + (layer_scale != 0.0f ? 2 * C : 0);
     const std::int64_t embedding = stem_parameter_count() + (norm_pre ? 2 * C : 0) +
                                    (prefix_tokens() + positioned_tokens()) * C +
                                    (pooling == Pooling::sequence ? C + 1 : 0);
@@ -186,11 +202,14 @@ struct ViTConfig {
                        "swiglu needs an even MLP width, it is ", hidden_dim());
     check<ConfigError>(pooling == Pooling::mean || pooling == Pooling::sequence || class_token,
                        "pooling by class token needs class_token true");
-    check<ConfigError>(stem == Stem::patch ||
+    check<ConfigError>(stem != Stem::conv ||
                            (patch_size >= 2 && std::has_single_bit(static_cast<std::uint64_t>(patch_size))),
                        "stem conv halves the image a whole number of times: patch_size is ", patch_size,
                        ", expected 2, 4, 8, 16 or another power of two");
-    check<ConfigError>(stem == Stem::patch || !norm_pre, "stem conv goes without norm_pre");
+    check<ConfigError>(stem != Stem::shifted || patch_size >= 2,
+                       "stem shifted moves the image by half a patch: patch_size is ", patch_size,
+                       ", expected 2 or more");
+    check<ConfigError>(stem == Stem::patch || !norm_pre, "stem ", enum_name(stem), " goes without norm_pre");
     check<ConfigError>(
         distillation == Distillation::none || (pooling == Pooling::token && register_tokens == 0),
         "a distillation token needs pooling by class token and no register tokens");
@@ -204,6 +223,8 @@ struct ViTConfig {
                        "sin-cos positions need an embedding_dim of at "
                        "least 8, it is ",
                        embedding_dim);
+    check<ConfigError>(attention == Attention::plain || tokens() >= 2,
+                       "attention locality keeps a token from itself, and the model has no other");
     check<ConfigError>(tokens() <= 65536, "the model has ", tokens(), " tokens, at most 65536 are supported");
   }
 

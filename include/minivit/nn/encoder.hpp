@@ -25,7 +25,8 @@ struct BlockConfig {
   float layer_scale = 0.0f;                  ///< initial factor of both branches; 0: no factor
   float eps = 1e-6f;                         ///< of the norms
   bool qkv_bias = true;
-  bool qk_norm = false;  ///< queries and keys are normalized, head by head
+  bool qk_norm = false;   ///< queries and keys are normalized, head by head
+  bool locality = false;  ///< scores have a learned factor, and no token looks at itself
 };
 
 /// One block, normalizing before each branch: x (B, T, C) -> (B, T, C).
@@ -41,7 +42,7 @@ struct EncoderBlock {
   EncoderBlock() = default;
   explicit EncoderBlock(const BlockConfig& c)
       : norm1(c.dim, c.eps),
-        attn(c.dim, c.heads, c.attention_dropout, c.qkv_bias, c.qk_norm, c.eps),
+        attn(c.dim, c.heads, c.attention_dropout, c.qkv_bias, c.qk_norm, c.eps, c.locality),
         ls1(c.dim, c.layer_scale),
         norm2(c.dim, c.eps),
         mlp(c.dim, c.hidden, c.dropout, c.activation),
