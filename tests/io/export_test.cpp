@@ -149,6 +149,11 @@ TEST_CASE("export: what transformers has no exact word for is said with its mean
   CHECK(refused([](ViTConfig& c) { c.stem = Stem::conv; }) ==
         "neither timm nor transformers has a Vision Transformer with this stem of convolutions; export it as "
         "ONNX");
+  CHECK(refused([](ViTConfig& c) { c.stem = Stem::shifted; }) ==
+        "neither timm nor transformers has a Vision Transformer with shifted patches; export it as ONNX");
+  CHECK(refused([](ViTConfig& c) { c.attention = Attention::locality; }) ==
+        "neither timm nor transformers has a Vision Transformer with locality self-attention; export it as "
+        "ONNX");
   CHECK(refused([](ViTConfig& c) { c.pooling = Pooling::sequence; }) ==
         "neither timm nor transformers has a Vision Transformer with sequence pooling; export it as ONNX");
   CHECK(refused([](ViTConfig& c) { c.activation = Activation::swiglu, c.mlp_ratio = 2.5; }) ==

@@ -102,7 +102,7 @@ using Names = std::vector<std::string>;
 
 TEST_CASE("every option of a model is saved and read back, weights bit by bit") {
   const TemporaryFolder folder;
-  std::vector<ViTConfig> configs(27, kSmall);
+  std::vector<ViTConfig> configs(31, kSmall);
   configs[1].image_width = 8;
   configs[2].channels = 1;
   configs[3].mlp_ratio = 2.6;
@@ -129,6 +129,10 @@ TEST_CASE("every option of a model is saved and read back, weights bit by bit") 
   configs[24].stem = Stem::conv;
   configs[25].stem = Stem::conv, configs[25].patch_size = 2, configs[25].channels = 1;
   configs[26].pooling = Pooling::sequence, configs[26].class_token = false;
+  configs[27].stem = Stem::shifted;
+  configs[28].stem = Stem::shifted, configs[28].patch_size = 2, configs[28].channels = 1;
+  configs[29].attention = Attention::locality;
+  configs[30].attention = Attention::locality, configs[30].qk_norm = true;
   for (std::size_t i = 0; i < configs.size(); ++i) {
     CAPTURE(i);
     const ViTConfig& c = configs[i];

@@ -293,6 +293,17 @@ std::vector<std::pair<std::string, ViTConfig>> variants() {
   add("conv_sequence", [](C& c) {
     c.stem = Stem::conv, c.pooling = Pooling::sequence, c.class_token = false, c.patch_size = 2;
   });
+  add("shifted", [](C& c) { c.stem = Stem::shifted; });
+  add("shifted_odd_patches", [](C& c) {
+    c.stem = Stem::shifted, c.patch_size = 3, c.image_height = 9, c.channels = 1, c.prefix_positions = false;
+  });
+  add("locality", [](C& c) { c.attention = Attention::locality; });
+  add("locality_qk_norm", [](C& c) { c.attention = Attention::locality, c.qk_norm = true; });
+  add("locality_without_class_token",
+      [](C& c) { c.attention = Attention::locality, c.pooling = Pooling::mean, c.class_token = false; });
+  add("shifted_locality", [](C& c) {
+    c.stem = Stem::shifted, c.attention = Attention::locality, c.patch_size = 2, c.register_tokens = 2;
+  });
   add("registers", [](C& c) { c.register_tokens = 3; });
   add("layer_scale", [](C& c) { c.layer_scale = 0.1f; });
   add("swiglu", [](C& c) { c.activation = Activation::swiglu; });
@@ -418,18 +429,22 @@ TEST_CASE("onnx: each variant has the nodes that it needs") {
     const bool swiglu = config.activation == Activation::swiglu;
     const int layers = static_cast<int>(config.num_layers), heads = config.num_classes == 0 ? 0 : 1,
               distilled = config.distillation == Distillation::head ? 1 : 0;
-    const bool sequence = config.pooling == Pooling::sequence, conv = config.stem == Stem::conv;
+    const bool sequence = config.pooling == Pooling::sequence, conv = config.stem == Stem::conv,
+               shifted = config.stem == Stem::shifted, locality = config.attention == Attention::locality;
     const int convs = conv ? static_cast<int>(config.stem_widths().size()) : 0;
-    CHECK(of("Conv") == (conv ? convs : 1));
+    CHECK(of("Conv") == (conv ? convs : shifted ? 0 : 1));
+    CHECK(of("Pad") == shifted);
     CHECK(of("MaxPool") == convs);
     CHECK(of("Relu") == convs);
     CHECK(of("Softmax") == layers + sequence);
     CHECK(of("Erf") == (swiglu ? 0 : layers));
     CHECK(of("Sigmoid") == (swiglu ? layers : 0));
-    CHECK(of("MatMul") == 6 * layers + 2 * sequence);
+    CHECK(of("MatMul") == 6 * layers + 2 * sequence + shifted);
+    CHECK(of("Where") == (locality ? layers : 0));
+    CHECK(of("Equal") == locality);
     CHECK(of("Gemm") == heads + distilled);
     CHECK(of("LayerNormalization") ==
-          (config.qk_norm ? 4 : 2) * layers + 1 + distilled + (config.norm_pre ? 1 : 0));
+          (config.qk_norm ? 4 : 2) * layers + 1 + distilled + shifted + (config.norm_pre ? 1 : 0));
     CHECK(of("Expand") == (config.class_token ? 1 : 0) + (config.distillation != Distillation::none ? 1 : 0) +
                               (config.register_tokens > 0 ? 1 : 0));
     CHECK(of("ReduceMean") == (config.pooling == Pooling::token || sequence ? 0 : 1));

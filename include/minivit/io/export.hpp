@@ -81,17 +81,28 @@ inline std::string model_card(const ModelBundle& model, ExportFormat format,
   return out;
 }
 
+namespace detail {
+
+/// What neither timm nor transformers has of a model; nothing if they may have all of it.
+inline const char* known_here_alone(const ViTConfig& c) {
+  return c.stem == Stem::conv                 ? "this stem of convolutions"
+         : c.stem == Stem::shifted            ? "shifted patches"
+         : c.attention == Attention::locality ? "locality self-attention"
+         : c.pooling == Pooling::sequence     ? "sequence pooling"
+                                              : nullptr;
+}
+
+}  // namespace detail
+
 /// Writes `model` as a folder for others, in the place of an earlier one, whole or not at all. Throws
 /// ConfigError if the format has no word for what the model is, FileError for files.
 inline void export_model(const std::filesystem::path& folder, const ModelBundle& model, ExportFormat format,
                          const std::vector<std::pair<std::string, std::string>>& results = {},
                          const OnnxOptions& onnx = {}) {
   const ViTConfig& c = model.net.config;
-  if (format != ExportFormat::onnx)
-    check<ConfigError>(c.stem == Stem::patch && c.pooling != Pooling::sequence,
-                       "neither timm nor transformers has a Vision Transformer with ",
-                       c.stem == Stem::conv ? "this stem of convolutions" : "sequence pooling",
-                       "; export it as ONNX");
+  if (const char* const what = detail::known_here_alone(c); what && format != ExportFormat::onnx)
+    throw ConfigError(
+        str_cat("neither timm nor transformers has a Vision Transformer with ", what, "; export it as ONNX"));
   if (format == ExportFormat::timm)
     check<ConfigError>(c.pooling != Pooling::token_and_mean && c.distillation != Distillation::token,
                        "timm has no model with ",

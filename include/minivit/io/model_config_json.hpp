@@ -72,6 +72,7 @@ inline io::Json to_json(const ModelConfig& c) {
                                     {"class_and_mean", v.pooling == Pooling::token_and_mean},
                                     {"sequence_pooling", v.pooling == Pooling::sequence},
                                     {"stem", enum_name(v.stem)},
+                                    {"attention", enum_name(v.attention)},
                                     {"distillation", enum_name(v.distillation)},
                                     {"norm_eps", v.norm_eps},
                                     {"crop_rounding", enum_name(c.preprocess.crop_rounding)},

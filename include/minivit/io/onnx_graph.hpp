@@ -78,6 +78,11 @@ class Graph {
   std::string integers(const Integers& values) {
     std::string name = "integers";
     for (const std::int64_t value : values) name += str_cat("_", value);
+    return integers(std::move(name), values);
+  }
+
+  /// The same under a name, which otherwise is made of them.
+  std::string integers(std::string name, const Integers& values) {
     constant(name, kInt64, {static_cast<std::int64_t>(values.size())}, std::as_bytes(std::span(values)));
     return name;
   }

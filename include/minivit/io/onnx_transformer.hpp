@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,9 +38,14 @@ class TransformerGraph {
 
   /// Images -> tokens (B, T, C).
   Name embed() {
-    Name x = config_.stem == Stem::conv ? convolutions() : patch_embedding();
-    x = reshape("patch_embed", x, {0, config_.embedding_dim, config_.patches()});
-    x = transpose("patch_embed", x, {0, 2, 1});
+    Name x;
+    if (config_.stem == Stem::shifted) {
+      x = shifted_patches();
+    } else {
+      x = config_.stem == Stem::conv ? convolutions() : patch_embedding();
+      x = reshape("patch_embed", x, {0, config_.embedding_dim, config_.patches()});
+      x = transpose("patch_embed", x, {0, 2, 1});
+    }
     const bool patches_only = net_.pos_embed.value.size(1) == config_.patches();
     if (patches_only) x = add_positions(x);
     x = with_prefix(x);
@@ -70,6 +77,27 @@ class TransformerGraph {
                       {{"kernel_shape", three}, {"pads", ones}, {"strides", Integers{2, 2}}});
     }
     return x;
+  }
+
+  /// Images -> (B, patches, C) by patches and shifted ones.
+  Name shifted_patches() {
+    const ViTConfig& c = config_;
+    const std::int64_t P = c.patch_size, half = P / 2, rows = c.image_height / P, columns = c.image_width / P;
+    const Name scope = "shifted_stem";
+    const Name padded =
+        graph_.node("Pad", scope, {kImages, graph_.integers({0, 0, half, half, 0, 0, half, half})});
+    std::vector<Name> copies{kImages};
+    for (const std::int64_t top : {std::int64_t{0}, 2 * half})
+      for (const std::int64_t left : {std::int64_t{0}, 2 * half})
+        copies.push_back(graph_.node(
+            "Slice", str_cat(scope, ".", copies.size()),
+            {padded, graph_.integers({top, left}),
+             graph_.integers({top + c.image_height, left + c.image_width}), graph_.integers({2, 3})}));
+    const std::int64_t planes = 5 * c.channels;
+    Name x = reshape(scope + ".cut", join(scope, copies, 1), {0, planes, rows, P, columns, P});
+    x = transpose(scope, x, {0, 2, 4, 1, 3, 5});
+    x = reshape(scope, x, {0, rows * columns, planes * P * P});
+    return linear(scope + ".proj", net_.shifted_stem.proj, norm(scope + ".norm", net_.shifted_stem.norm, x));
   }
 
   Name add_positions(const Name& x) {
@@ -118,12 +146,29 @@ class TransformerGraph {
     Name q = heads(".q", packed[0], layer.q_norm, {0, 2, 1, 3});
     const Name k = heads(".k", packed[1], layer.k_norm, {0, 2, 3, 1}),
                v = heads(".v", packed[2], LayerNorm(), {0, 2, 1, 3});
-    q = graph_.node("Mul", name + ".q", {q, graph_.number(1.0f / std::sqrt(static_cast<float>(D)))});
-    const Name scores = graph_.node("MatMul", name + ".scores", {q, k});
+    const Name factor = layer.scale.defined()
+                            ? graph_.weight(name + ".scale", layer.scale.value.reshape({H, 1, 1}))
+                            : graph_.number(1.0f / std::sqrt(static_cast<float>(D)));
+    q = graph_.node("Mul", name + ".q", {q, factor});
+    Name scores = graph_.node("MatMul", name + ".scores", {q, k});
+    if (layer.diagonal() == Diagonal::masked) scores = without_diagonal(name + ".others", scores);
     const Name map = graph_.node("Softmax", name, {scores}, {{"axis", kLast}});
     Name y = graph_.node("MatMul", name + ".heads", {map, v});
     y = transpose(name + ".heads", y, {0, 2, 1, 3});
     return linear(name + ".proj", layer.proj, reshape(name + ".heads", y, {0, T, C}));
+  }
+
+  /// Scores (B, H, T, T) with -infinity where a token meets itself. Which places these are is computed, once
+  /// for all blocks: stored it would be T · T numbers.
+  Name without_diagonal(const Name& name, const Name& scores) {
+    if (diagonal_.empty()) {
+      Integers places(static_cast<std::size_t>(config_.tokens()));
+      std::iota(places.begin(), places.end(), 0);
+      const Name row = graph_.integers("places", places);
+      diagonal_ = graph_.node("Equal", "diagonal", {row, reshape("diagonal", row, {-1, 1})});
+    }
+    const Name never = graph_.number(-std::numeric_limits<float>::infinity());
+    return graph_.node("Where", name, {diagonal_, never, scores});
   }
 
   Name mlp(const Name& name, const MLP& layer, const Name& x) {
@@ -251,6 +296,7 @@ class TransformerGraph {
   const VisionTransformer& net_;
   const ViTConfig& config_;
   Graph graph_;
+  Name diagonal_;  // (T, T), true where row and column are the same, once it is needed
 };
 
 }  // namespace detail::onnx

@@ -33,8 +33,8 @@ inline constexpr std::string_view kTimmTop[] = {
     "architecture", "num_classes", "num_features",       "global_pool",    "model_args",
     "label_names",  "labels",      "label_descriptions", "pretrained_cfg", "minivit"};
 inline constexpr std::string_view kOwnKeys[] = {
-    "version",  "positions",     "swiglu",      "class_and_mean",   "distillation",
-    "norm_eps", "crop_rounding", "multi_label", "sequence_pooling", "stem"};
+    "version",       "positions",   "swiglu",           "class_and_mean", "distillation", "norm_eps",
+    "crop_rounding", "multi_label", "sequence_pooling", "stem",           "attention"};
 
 /// A text, or a number as a text: what a class is called.
 inline std::optional<std::string> label_from(const io::Json& value) {
@@ -164,6 +164,7 @@ class TimmConfig {
     v.positions = enum_from(own_, "positions", v.positions);
     v.distillation = enum_from(own_, "distillation", v.distillation);
     v.stem = enum_from(own_, "stem", v.stem);
+    v.attention = enum_from(own_, "attention", v.attention);
     if (own_.get("class_and_mean", false)) v.pooling = Pooling::token_and_mean;
     if (own_.get("sequence_pooling", false)) v.pooling = Pooling::sequence;
     if (own_.has("swiglu")) v.activation = own_.get<bool>("swiglu") ? Activation::swiglu : Activation::gelu;
