@@ -8,7 +8,8 @@ test_recipe_settings() {
   local plain=$run_dir
   for setting in training.restarts=1 training.sam=0.05 training.loss=binary "training.teacher=$teacher" \
     "training.teacher=$teacher training.teacher_targets=hard training.teacher_share=0.9" training.optimizer=lamb \
-    training.optimizer=muon model.init=mimetic "model.stem=conv model.pooling=sequence model.class_token=no" data.repeats=2 \
+    training.optimizer=muon model.init=mimetic "model.stem=conv model.pooling=sequence model.class_token=no" \
+    "model.stem=shifted model.attention=locality" data.repeats=2 \
     data.augment=three data.color_jitter=0.4 "data.hflip=0.5 data.flip=alternating" training.epoch_images=24 \
     training.image_sizes=4:0.5 training.patch_sizes=4:0.5 training.patch_dropout=0.3 \
     "training.teacher=$teacher model.distillation=head"; do
