@@ -112,6 +112,38 @@ TEST_CASE("pretrained: one model in both layouts gives PyTorch's logits") {
   }
 }
 
+TEST_CASE("pretrained: what only this library has is read from its own folders, larger or gray") {
+  using C = ViTConfig;
+  void (*const changes[])(C&) = {
+      [](C& c) { c.stem = Stem::conv; },
+      [](C& c) { c.stem = Stem::shifted; },
+      [](C& c) { c.pooling = Pooling::sequence, c.class_token = false; },
+      [](C& c) { c.attention = Attention::locality; },
+  };
+  for (const auto& change : changes) {
+    ViTConfig config{.image_height = 16,
+                     .image_width = 16,
+                     .patch_size = 4,
+                     .num_classes = 2,
+                     .embedding_dim = 16,
+                     .num_layers = 1,
+                     .num_heads = 2};
+    change(config);
+    const VisionTransformer net(config);
+    const fs::path folder = scratch("own");
+    save_model(folder, net, {"a", "b"}, Preprocess{.height = 16, .width = 16});
+    const ModelBundle same = load_pretrained(folder).model;
+    CHECK(same.net.config == config);
+    Tensor x = Tensor::empty({2, 3, 16, 16});
+    Rng rng(3);
+    for (float& v : x.values()) v = rng.normal();
+    const NoGrad values_only;
+    CHECK(distance(same.net(x).value(), net(x).value()) == 0);
+    const ModelBundle other = load_pretrained(folder, {.image_height = 24, .gray = true}).model;
+    CHECK(other.net(Tensor::zeros({1, 1, 24, 16})).shape() == Shape{1, 2});
+  }
+}
+
 TEST_CASE("pretrained: a file without a config.json needs timm's architecture, or the heads") {
   const fs::path folder = copy_of("timm_by_name", "bare");
   fs::remove(folder / "config.json");

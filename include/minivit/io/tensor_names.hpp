@@ -51,7 +51,12 @@ inline constexpr OtherName kModelNames[] = {
     {"norm", "layernorm", kAll},
     {"fc_norm", "", 0},
     {"norm_pre", "", 0},
+    // Of this library alone.
+    {"shifted_stem.norm", "", 0},
+    {"shifted_stem.proj", "", 0},
+    {"attention_pool", "", 0},
 };
+inline constexpr std::string_view kStemConvolutions = "stem.convs.";  // followed by a number; ours alone, too
 inline constexpr OtherName kHeadNames[] = {
     {"head", "classifier", kAll},
     {"head", "cls_classifier", 0},  // written where there are two
@@ -68,6 +73,7 @@ inline constexpr OtherName kBlockNames[] = {
     {"attn.qkv", "attention.v_proj", kNew, 2, 3},
     {"attn.q_norm", "", 0},
     {"attn.k_norm", "", 0},
+    {"attn.scale", "", 0},  // of this library alone
     {"attn.proj", "attention.output.dense", kOld},
     {"attn.proj", "attention.o_proj", kNew},
     {"ls1.gamma", "layer_scale1.lambda1", kDino},
@@ -112,7 +118,8 @@ inline std::string_view without_prefix(std::string_view name) {
   return name;
 }
 
-/// Where a tensor called `name` by timm or transformers belongs; nothing if it is none of theirs.
+/// Where a tensor called `name` by timm, transformers or this library belongs; nothing if it is none of
+/// theirs.
 inline std::optional<TensorPlace> place_of(std::string_view name) {
   name = without_prefix(name);
   const auto look_up = [&](std::span<const detail::OtherName> names, std::string_view layer,
@@ -135,6 +142,7 @@ inline std::optional<TensorPlace> place_of(std::string_view name) {
     return look_up(detail::kBlockNames, layer.substr(0, layer.size() - kind.size()), kind,
                    str_cat("blocks.", number, "."));
   }
+  if (name.starts_with(detail::kStemConvolutions)) return TensorPlace{std::string(name)};
   const std::string_view kind = detail::kind_of(name), layer = name.substr(0, name.size() - kind.size());
   auto place = look_up(detail::kModelNames, layer, kind, "");
   return place ? place : look_up(detail::kHeadNames, layer, kind, "");
