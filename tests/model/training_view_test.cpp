@@ -28,11 +28,12 @@ ViTConfig tiny() {
 }
 
 std::vector<ViTConfig> kinds() {
-  std::vector<ViTConfig> all(5, tiny());
+  std::vector<ViTConfig> all(6, tiny());
   all[1].pooling = Pooling::mean, all[1].class_token = false;
   all[2].stem = Stem::conv, all[2].pooling = Pooling::sequence, all[2].class_token = false;
   all[3].pooling = Pooling::token_and_mean, all[3].register_tokens = 2, all[3].prefix_positions = false;
   all[4].positions = Positions::sincos, all[4].norm_pre = true;
+  all[5].stem = Stem::shifted, all[5].attention = Attention::locality;
   return all;
 }
 
@@ -171,4 +172,9 @@ TEST_CASE("a view refuses sizes that do not fit") {
   const VisionTransformer convolutions = model_of(c);
   CHECK(message_of<ConfigError>([&] { TrainingView(convolutions, {.patch_size = 8}); }) ==
         "patches of another size need a stem of patches alone, not conv");
+  c.stem = Stem::patch, c.attention = Attention::locality;
+  c.pooling = Pooling::mean, c.class_token = false;
+  const VisionTransformer others = model_of(c);
+  CHECK(message_of<ConfigError>([&] { TrainingView(others, {.patch_dropout = 0.99f}); }) ==
+        "attention locality keeps a token from itself, and patch_dropout 0.99 leaves no other");
 }

@@ -102,6 +102,10 @@ inline ViTConfig config_of_view(ViTConfig c, const ViewOptions& options) {
   check<ConfigError>(0 <= options.patch_dropout && options.patch_dropout < 1, "patch_dropout is ",
                      options.patch_dropout, ", expected 0 to below 1");
   c.validate();
+  check<ConfigError>(c.attention == Attention::plain ||
+                         c.prefix_tokens() + kept_patches(c.patches(), options.patch_dropout) >= 2,
+                     "attention locality keeps a token from itself, and patch_dropout ",
+                     options.patch_dropout, " leaves no other");
   return c;
 }
 
