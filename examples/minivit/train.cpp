@@ -36,7 +36,7 @@ std::string description() {
                  defaults.settings().usual_help(), "All others stand below the options.");
 }
 
-std::string help() {
+std::string train_help() {
   TrainConfig defaults;
   return str_cat(
       "Settings are changed as training.lr=0.001; ~training.lr takes back what a file says, "
@@ -139,7 +139,7 @@ std::function<int()> setup_train(CLI::App& app) {
   app.add_option("--halving", options->sweep.halving,
                  "stop the weaker half of a sweep's runs at these parts of the epochs, as 0.25,0.5");
   app.description(description());
-  app.footer(help);
+  app.footer(train_help);
   return [options] {
     try {
       return train(*options);

@@ -40,7 +40,7 @@ std::string classes_text(const DataFacts& f) {
 }
 
 /// "650" or "5.49 million".
-std::string count_text(std::int64_t n) {
+std::string weights_text(std::int64_t n) {
   return n < 100000 ? str_cat(n) : format("%.2f million", static_cast<double>(n) / 1e6);
 }
 
@@ -78,8 +78,8 @@ std::vector<std::string> opening_lines(const TrainConfig& c, const DataFacts& f,
                                : str_cat(c.data.train, ", of each class ",
                                          format("%.3g", 100 * c.data.val_fraction), " % for validation");
   const std::int64_t steps = (plan.batches - 1) / t.accumulate + 1;
-  std::string model = str_cat(model_name(c), ": ", count_text(plan.parameters), " weights");
-  if (plan.trained < plan.parameters) model += str_cat(", ", count_text(plan.trained), " of them trained");
+  std::string model = str_cat(model_name(c), ": ", weights_text(plan.parameters), " weights");
+  if (plan.trained < plan.parameters) model += str_cat(", ", weights_text(plan.trained), " of them trained");
   model += str_cat(", images of ", c.model.image_width, 'x', c.model.image_height, " in patches of ",
                    c.model.patch_size);
   if (const std::string stages = TrainStages(c).text(); !stages.empty())

@@ -12,6 +12,9 @@
 #include "minivit/vit.hpp"
 
 // Headers that vit.hpp leaves out and that need no further library.
+#include "minivit/insight/calibration.hpp"
+#include "minivit/insight/comparison.hpp"
+#include "minivit/insight/scores.hpp"
 #include "minivit/io/checkpoint.hpp"
 #include "minivit/io/npy.hpp"
 #include "minivit/io/pretrained.hpp"

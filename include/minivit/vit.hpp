@@ -2,7 +2,7 @@
 //
 // In reading order, from memory to models. Left out, since few programs need them: io/pretrained.hpp (models
 // of timm and transformers), io/export.hpp and io/onnx.hpp (writing for others), io/npy.hpp,
-// io/checkpoint.hpp, io/tensorboard.hpp, train/fine_tuning.hpp and train/probe.hpp.
+// io/checkpoint.hpp, io/tensorboard.hpp, train/fine_tuning.hpp, train/probe.hpp and all of insight/.
 #pragma once
 
 #include "minivit/autograd/gradcheck.hpp"  // is my gradient right?
