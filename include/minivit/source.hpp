@@ -23,4 +23,5 @@
 #include "minivit/model/resample.hpp"
 #include "minivit/train/fine_tuning.hpp"
 #include "minivit/train/knn.hpp"
+#include "minivit/train/masked_autoencoder.hpp"
 #include "minivit/train/probe.hpp"

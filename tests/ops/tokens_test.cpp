@@ -97,6 +97,31 @@ TEST_CASE("assemble_tokens says what does not fit") {
       "tokens");
 }
 
+TEST_CASE("select_tokens: other ones of each image, one of them twice") {
+  const std::int64_t B = 2, T = 4, C = kLanes + 3;
+  const std::vector<int> tokens{3, 0, 3, 1, 2, 0};
+  check_op({"select_tokens",
+            {in({B, T, C})},
+            [=](const std::vector<Var>& x) { return select_tokens(x[0], tokens); },
+            [=](const std::vector<Array>& x) {
+              Array y({B, 3, C});
+              for (std::int64_t i = 0; i < B * 3; ++i)
+                for (std::int64_t c = 0; c < C; ++c)
+                  y[i * C + c] = x[0][(i / 3 * T + tokens[static_cast<std::size_t>(i)]) * C + c];
+              return y;
+            }});
+  const Tensor x = Tensor::zeros({2, 3, 4});
+  CHECK(message_of<ShapeError>([&] {
+          return select_tokens(x, std::vector<int>{0, 3});
+        }) == "select_tokens: token 3 of x (2, 3, 4)");
+  CHECK(message_of<ShapeError>([&] {
+          return select_tokens(x, std::vector<int>{0, 1, 2});
+        }) == "select_tokens: 3 tokens of x (2, 3, 4), expected as many for each image");
+  CHECK(message_of<ShapeError>([&] {
+          return select_tokens(Tensor::zeros({3, 4}), {});
+        }) == "select_tokens: x is (3, 4), expected (B, T, C)");
+}
+
 TEST_CASE("pool_tokens: one, some, all") {
   for (const std::int64_t C : {1, 5, 2 * int{kLanes} + 1}) {
     check_pool(2, 4, C, 0, 1);

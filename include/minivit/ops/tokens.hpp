@@ -3,6 +3,8 @@
 // One pass over the tokens each, for what concat, slice, add and mean say in general.
 #pragma once
 
+#include <span>
+
 #include "minivit/autograd/var.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -19,14 +21,23 @@ namespace minivit::inline MINIVIT_ABI {
 [[nodiscard]] Var pool_tokens(const Var& x, std::int64_t begin, std::int64_t count = 1,
                               bool and_first = false);
 
+/// y (B, K, C) = K tokens of each image of x (B, T, C). tokens: their numbers, 0 to T - 1, for one image
+/// after the other. Throws ShapeError if there are no such tokens.
+[[nodiscard]] Var select_tokens(const Var& x, std::span<const int> tokens);
+
 /// y = (a + b) / 2, of the same shape. Throws ShapeError if the shapes differ.
 [[nodiscard]] Var mean_of(const Var& a, const Var& b);
 
 }  // namespace minivit::inline MINIVIT_ABI
 
 #if MINIVIT_DEFINITIONS
+#include <limits>
+#include <vector>
+
 #include "minivit/autograd/tape.hpp"
 #include "minivit/ops/defined.hpp"
+#include "minivit/ops/embedding.hpp"
+#include "minivit/ops/rearrange.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -130,6 +141,21 @@ MINIVIT_INLINE Var pool_tokens(const Var& x, std::int64_t begin, std::int64_t co
           }
         });
       });
+}
+
+MINIVIT_INLINE Var select_tokens(const Var& x, std::span<const int> tokens) {
+  detail::check_defined("select_tokens", "x", x);
+  check<ShapeError>(x.rank() == 3, "select_tokens: x is ", x.shape(), ", expected (B, T, C)");
+  const std::int64_t B = x.size(0), T = x.size(1), C = x.size(2), n = std::ssize(tokens);
+  check<ShapeError>(B > 0 && n % B == 0 && B * T <= std::numeric_limits<int>::max(), "select_tokens: ", n,
+                    " tokens of x ", x.shape(), ", expected as many for each image");
+  std::vector<int> rows(tokens.begin(), tokens.end());
+  for (std::int64_t i = 0; i < n; ++i) {
+    int& row = rows[static_cast<std::size_t>(i)];
+    check<ShapeError>(row >= 0 && row < T, "select_tokens: token ", row, " of x ", x.shape());
+    row += static_cast<int>(i / (n / B) * T);
+  }
+  return reshape(embedding(reshape(x, {B * T, C}), rows), {B, n / B, C});
 }
 
 MINIVIT_INLINE Var mean_of(const Var& a, const Var& b) {

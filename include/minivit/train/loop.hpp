@@ -111,7 +111,7 @@ Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& param
     const Tensor images = mix.images(batch.images);
     const auto run_backward = [&] {
       manual_seed(options.seed, draws);  // the same dropout every time
-      const BatchLoss result = batch_loss(model, images, batch.labels, mix, options.objective);
+      const auto result = batch_loss(model, images, batch.labels, mix, options.objective);
       if (!std::isfinite(result.loss.item())) {
         manual_seed(options.seed, draws);
         throw NotFinite(str_cat("step ", optimizer.steps(), ": the loss is ", result.loss.item(), "; ",
@@ -121,9 +121,9 @@ Metrics train_epoch(const Model& model, Batches&& batches, ParameterArena& param
       backward(result.loss);
       return result;
     };
-    const BatchLoss result = run_backward();
+    const auto result = run_backward();
     if (options.sam > 0) detail::at_sharper_weights(parameters, options.sam, run_backward);
-    metrics.add(result.logits, mix.main_labels(batch.labels));
+    result.add_to(metrics, mix.main_labels(batch.labels));
     loss_sum += result.loss.item();
     ++done;
     if (++pending == options.accumulate && !step()) return metrics;

@@ -89,7 +89,7 @@ MINIVIT_INLINE void Muon::step(float lr, float scale, bool clear) {
   for (const ParameterArena::Slot& slot : parameters_.slots) {
     const float own = lr * detail::lr_scale_of(parameters_, slot);
     const std::int64_t rows = slot.shape[0], columns = slot.shape.rank() == 2 ? slot.shape[1] : 0;
-    if (slot.shape.rank() != 2 || !slot.name.starts_with("blocks.")) {
+    if (slot.shape.rank() != 2 || slot.name.find("blocks.") == std::string::npos) {
       step_as_adamw(slot, own, scale);
       continue;
     }

@@ -11,6 +11,7 @@
 #include "minivit/ops/arithmetic.hpp"
 #include "minivit/ops/losses.hpp"
 #include "minivit/ops/softmax.hpp"
+#include "minivit/train/metrics.hpp"
 #include "minivit/train/mix.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
@@ -51,6 +52,8 @@ struct ObjectiveOptions {
 struct BatchLoss {
   Var loss;
   Tensor logits;
+
+  void add_to(Metrics& metrics, std::span<const int> labels) const { metrics.add(logits, labels); }
 };
 
 /// The loss of `model` on images, which are those of the batch after mixing. With a teacher it has the shares
