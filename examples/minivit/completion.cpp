@@ -104,16 +104,19 @@ _minivit() {
     return
   fi
   # The shell takes name=value apart at the equals sign.
-  if [[ $command == train && $previous == '=' ]]; then
+  if [[ $command == *train && $previous == '=' ]]; then
     name=${COMP_WORDS[COMP_CWORD - 2]}
-  elif [[ $command == train && $current == '=' ]]; then
+  elif [[ $command == *train && $current == '=' ]]; then
     name=$previous current=''
   fi
   if [[ -n $name && $name != -* ]]; then
     _minivit_values "$name" || files=yes
   elif ! _minivit_options "$command"; then
     words=$options
-    [[ $command != train ]] || words+=" $_minivit_settings"
+    case $command in
+      train) words+=" $_minivit_settings" ;;
+      pretrain) words+=" $_minivit_pretrain_settings" ;;
+    esac
     files=yes
   fi
   [[ -z $words ]] || mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
@@ -134,17 +137,24 @@ complete -F _minivit minivit
 
 std::string bash_completion() {
   std::string branches, values;
-  std::vector<std::string> names, settings;
+  std::vector<std::string> names, settings, pretrain_settings;
   for (const Command* command : commands()) {
     names.emplace_back(command->name);
     branches += branch(*command);
   }
-  TrainConfig defaults;
-  const Settings schema = defaults.settings();
+  TrainConfig defaults, of_pretraining(Task::pretrain);
+  const Settings schema = defaults.settings(), others = of_pretraining.settings();
+  const auto add_values = [&](const Settings& from, const std::string& name) {
+    if (const std::string words = joined(from.words(name)); !words.empty())
+      values += str_cat("    ", name, ") words='", words, "' ;;\n");
+  };
   for (const auto& [name, value] : schema.values()) {
     settings.push_back(name + "=");
-    if (const std::string words = joined(schema.words(name)); !words.empty())
-      values += str_cat("    ", name, ") words='", words, "' ;;\n");
+    add_values(schema, name);
+  }
+  for (const auto& [name, value] : others.values()) {
+    pretrain_settings.push_back(name + "=");
+    if (!schema.contains(name)) add_values(others, name);
   }
   std::string out(kBegin);
   out += branches;
@@ -152,7 +162,7 @@ std::string bash_completion() {
   out += values;
   out += kEnd;
   return str_cat(out, "_minivit_commands='", joined(names), "'\n_minivit_settings='", joined(settings),
-                 "'\n");
+                 "'\n_minivit_pretrain_settings='", joined(pretrain_settings), "'\n");
 }
 
 }  // namespace minivit::cli

@@ -58,7 +58,8 @@ std::vector<std::string> DataReport::remarks() const {
 std::vector<image::ScannedFile> DataScan::scan(const ImageFolder& images, double bad_fraction) {
   std::vector<image::ScannedFile> files;
   {
-    ImageCounter counter("minivit train: looked at", images.size());
+    const std::string looked_at = str_cat(program_, ": looked at");
+    ImageCounter counter(looked_at.c_str(), images.size());
     std::size_t before = 0;
     files = image::scan_images(
         images.paths(), num_threads(),
@@ -79,7 +80,7 @@ std::vector<image::ScannedFile> DataScan::scan(const ImageFolder& images, double
   }
   std::ranges::move(left_out_of(images), std::back_inserter(report.left_out));
   if (too_many_bad(bad, files.size(), bad_fraction)) {
-    for (const std::string& line : report.remarks()) say_line("minivit train", line);
+    for (const std::string& line : report.remarks()) say_line(program_, line);
     throw FileError(str_cat(images.root().native(), ": ", bad, " of ", files.size(),
                             " images cannot be read, more than data.bad_fraction=", bad_fraction,
                             "; remove or repair them, or raise it"));

@@ -46,6 +46,9 @@ struct DataReport {
 /// What a scan found in one folder, put together with that of others.
 class DataScan {
  public:
+  /// program: what messages begin with.
+  explicit DataScan(const char* program) : program_(program) {}
+
   /// Looks at all images of a folder, with a word about how far it is. Throws FileError if more than
   /// `bad_fraction` of them cannot be read, see too_many_bad, after saying which; AccessError if the system
   /// does not read one.
@@ -58,6 +61,7 @@ class DataScan {
   void finish();
 
  private:
+  const char* program_;
   std::vector<image::ImageSize> sizes_;
 };
 

@@ -52,6 +52,9 @@ std::filesystem::path measured_folder(const EvaluateOptions& options) {
 int evaluate_folder(const EvaluateOptions& options) {
   const std::filesystem::path folder = options.choice.folder();
   const ImageClassifier model(options.choice.load(folder));
+  check<ConfigError>(!model.labels().empty(), folder.native(),
+                     ": the model has no classes; minivit embed gives its features, minivit train "
+                     "model.pretrained=… and minivit probe --save add classes");
   // A class of the folder that the model does not know is an error that names it.
   const ImageFolder images(measured_folder(options), model.preprocess(),
                            {.classes = model.labels(), .max_pixels = options.max_pixels});

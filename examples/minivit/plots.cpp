@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdio>
 #include <limits>
+#include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -18,8 +20,13 @@ namespace minivit::cli {
 
 namespace {
 
+bool has_column(const CsvTable& table, std::string_view name) {
+  return std::ranges::find(table.names, name) != table.names.end();
+}
+
 /// Whether the column has a number to draw.
 bool drawable(const CsvTable& table, const char* name) {
+  if (!has_column(table, name)) return false;
   const std::size_t c = table.column(name);
   return std::any_of(table.rows.begin(), table.rows.end(),
                      [c](const std::vector<double>& row) { return std::isfinite(row[c]); });
@@ -62,10 +69,11 @@ bool wide_range(const CsvTable& history) {
 /// "Color Universal Design", 2008).
 std::string plot_script(const CsvTable& history, const CsvTable& rates) {
   const std::size_t epochs = history.rows.size();
-  const std::size_t accuracy = history.column("val_acc"), epoch = history.column("epoch");
+  const bool labels = has_column(history, "val_acc");
+  const std::size_t epoch = history.column("epoch"), accuracy = labels ? history.column("val_acc") : epoch;
   std::size_t best = 0;
   bool top5 = false;  // with five classes or fewer it is always right
-  for (std::size_t i = 0; i < epochs; ++i) {
+  for (std::size_t i = 0; i < epochs && labels; ++i) {
     if (history.rows[i][accuracy] > history.rows[best][accuracy]) best = i;
     top5 = top5 || history.rows[i][history.column("val_top5")] < 1.0;
   }
@@ -77,11 +85,12 @@ std::string plot_script(const CsvTable& history, const CsvTable& rates) {
   std::string s = "# Draws training_curves.png and .svg:   gnuplot training_curves.gnuplot\n";
   s += plot_data(history, "train_loss", "epoch", "train_loss") +
        plot_data(history, "val_loss", "epoch", "val_loss");
-  s += plot_data(history, "train_acc", "epoch", "train_acc", 100) +
-       plot_data(history, "val_acc", "epoch", "val_acc", 100);
+  if (labels)
+    s += plot_data(history, "train_acc", "epoch", "train_acc", 100) +
+         plot_data(history, "val_acc", "epoch", "val_acc", 100);
   if (top5) s += plot_data(history, "val_top5", "epoch", "val_top5", 100);
   s += plot_data(rates, "lr", "step", "lr");
-  if (epochs > 0)
+  if (epochs > 0 && labels)
     s += str_cat("$best << EOD\n", history.rows[best][epoch], ' ', 100 * history.rows[best][accuracy],
                  "\nEOD\n");
 
@@ -105,11 +114,13 @@ draw = ")";
   const std::string epoch_axis = str_cat("set xrange [", lowest - margin, ":", highest + margin,
                                          "]\nset xtics ", tick, "\nset xlabel 'epoch'\n");
   s += "\ndo for [format in 'png svg'] {\n";
-  s += "if (format eq 'png') { set terminal pngcairo size 1800,540 font 'Sans,13' enhanced background rgb "
-       "'white' }\n";
-  s += "else { set terminal svg size 1350,405 font 'Sans,11' enhanced background rgb 'white' }\n";
+  s += "if (format eq 'png') { set terminal pngcairo size " + std::string(labels ? "1800" : "1200") +
+       ",540 font 'Sans,13' enhanced background rgb 'white' }\n";
+  s += "else { set terminal svg size " + std::string(labels ? "1350" : "900") +
+       ",405 font 'Sans,11' enhanced background rgb 'white' }\n";
   s += "set output '.training_curves.'.format.'.tmp'\n";
-  s += "set multiplot layout 1,3 margins 0.06,0.975,0.15,0.88 spacing 0.075,0\n";
+  s += "set multiplot layout 1," + std::string(labels ? "3" : "2") +
+       " margins 0.06,0.975,0.15,0.88 spacing 0.075,0\n";
   s += epoch_axis;
   s += "set ylabel 'loss'\nset yrange [*:*]\nunset format\n";
   // Of nothing but missing numbers gnuplot finds no range.
@@ -121,8 +132,11 @@ draw = ")";
            ? "plot $train_loss using 1:2 with @draw ls 1 title 'training', "
              "$val_loss using 1:2 with @draw ls 2 title 'validation'\n"
            : empty;
-  s += "unset logscale y\nunset format\nset ylabel 'accuracy, %'\nset yrange [*:100<*]\n";
-  if (epochs > 0) {
+  s += "unset logscale y\nunset format\n";
+  if (labels) s += "set ylabel 'accuracy, %'\nset yrange [*:100<*]\n";
+  if (!labels) {
+    // No panel for the accuracy.
+  } else if (epochs > 0) {
     s += format("set xlabel 'epoch; best: %.2f %% in epoch %.0f'\n", 100 * history.rows[best][accuracy],
                 history.rows[best][epoch]);
     s += "plot $train_acc using 1:2 with @draw ls 1 title 'training', "

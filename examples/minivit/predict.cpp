@@ -200,9 +200,9 @@ int predict(const PredictOptions& options) {
   else if (!options.choice.latest && !options.choice.best)  // of these it is said where they are looked up
     std::fprintf(stderr, "minivit predict: model: %s\n", printable(folder.native()).c_str());
   const ImageClassifier model(options.choice.load(folder));
-  check<ConfigError>(
-      !model.labels().empty(), folder.native(),
-      ": the model has no classes; minivit embed gives its features, minivit probe --save adds classes");
+  check<ConfigError>(!model.labels().empty(), folder.native(),
+                     ": the model has no classes; minivit embed gives its features, minivit train "
+                     "model.pretrained=… and minivit probe --save add classes");
   if (!options.sort_into.empty()) check_sort_into(options.sort_into, options.images);
   Predictor predictor(model, options, folder.native());
   const bool unread = options.images.empty() && ask_for_images(predictor, out);

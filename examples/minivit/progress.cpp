@@ -48,12 +48,12 @@ std::string rate_text(double per_second) {
 }
 
 std::string progress_line(const Progress& p, const Terminal& terminal) {
-  char head[64], loss[48], rate[48];
+  char head[64], loss[48], accuracy[16] = "", rate[48];
   std::snprintf(head, sizeof head, p.validation ? "validation %lld/%lld " : "epoch %lld/%lld ",
                 static_cast<long long>(p.epoch), static_cast<long long>(p.epochs));
   const double part = p.total > 0 ? static_cast<double>(p.batches) / static_cast<double>(p.total) : 0;
-  std::snprintf(loss, sizeof loss, " %3d%%  loss %.4f  acc %.3f", static_cast<int>(100 * part), p.loss,
-                p.accuracy);
+  if (p.accuracy) std::snprintf(accuracy, sizeof accuracy, "  acc %.3f", *p.accuracy);
+  std::snprintf(loss, sizeof loss, " %3d%%  loss %.4f%s", static_cast<int>(100 * part), p.loss, accuracy);
   std::snprintf(rate, sizeof rate, "%s%s%s", p.images_per_second > 0 ? "  " : "",
                 p.images_per_second > 0 ? rate_text(p.images_per_second).c_str() : "",
                 p.images_per_second > 0 ? " images/s" : "");
@@ -101,6 +101,16 @@ std::string epoch_line(const EpochRow& r, bool top5, bool color) {
                 static_cast<long long>(r.epoch), r.train_loss, r.train_acc, r.val_loss, r.val_acc,
                 r.best ? '*' : ' ', fifth, r.lr, r.seconds,
                 r.images_per_second > 0 ? rate_text(r.images_per_second).c_str() : "-");
+  return color && r.best ? str_cat("\x1b[1m", text, "\x1b[0m") : std::string(text);
+}
+
+std::string loss_header() { return "epoch  train loss   val loss   lr        seconds  images/s"; }
+
+std::string loss_line(const EpochRow& r, bool color) {
+  char text[160];
+  std::snprintf(text, sizeof text, "%5lld  %10.4f  %9.4f%c  %.2e  %7.1f  %8s",
+                static_cast<long long>(r.epoch), r.train_loss, r.val_loss, r.best ? '*' : ' ', r.lr,
+                r.seconds, r.images_per_second > 0 ? rate_text(r.images_per_second).c_str() : "-");
   return color && r.best ? str_cat("\x1b[1m", text, "\x1b[0m") : std::string(text);
 }
 

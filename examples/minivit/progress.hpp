@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "minivit/train/metrics.hpp"
@@ -13,7 +14,8 @@ namespace minivit::cli {
 struct Progress {
   std::int64_t epoch = 1, epochs = 1;   ///< from 1
   std::int64_t batches = 0, total = 1;  ///< done, and of the whole epoch
-  double loss = 0, accuracy = 0;        ///< of the epoch so far
+  double loss = 0;                      ///< of the epoch so far
+  std::optional<double> accuracy = 0;   ///< the same; none without labels
   double images_per_second = 0;         ///< of late; 0: not known
   double seconds_left = -1;             ///< of the whole training; negative: not known
   bool validation = false;              ///< of the epoch: batches, loss and accuracy are those of it
@@ -60,5 +62,9 @@ std::string epoch_header(bool top5);
 
 /// A row; the best so far has a star behind its accuracy, and is bold where there are colors.
 std::string epoch_line(const EpochRow& r, bool top5, bool color);
+
+/// The same without labels: there are losses only.
+std::string loss_header();
+std::string loss_line(const EpochRow& r, bool color);
 
 }  // namespace minivit::cli

@@ -48,6 +48,47 @@ double work(const ViTConfig& c) { return 3 * static_cast<double>(mult_adds(c)); 
 
 std::string number(double value) { return format("%.3g", value); }
 
+/// The model for training from scratch. Calls choose(setting, value, reason).
+template <class Choose>
+ViTConfig choose_model(const RecipeFacts& f, const Choose& choose) {
+  const double images = static_cast<double>(std::max<std::size_t>(f.images, 1));
+  const auto [edge, patch] = image_and_patch(f);
+  const std::int64_t channels = f.gray ? 1 : 3;
+  const double most = passes_wanted(images);
+  ViTConfig model = model_of(kSizes[0], edge, patch, channels);
+  for (const Size& size : kSizes) {
+    const ViTConfig larger = model_of(size, edge, patch, channels);
+    const double seen = f.budget * f.speed / work(larger);
+    if (seen / images >= most) model = larger;
+  }
+  choose("model.image_size", str_cat(edge),
+         edge >= std::min(f.size.width, f.size.height)
+             ? str_cat("the images are ", f.size.width, "x", f.size.height)
+             : std::string("as much as the time allows"));
+  choose("model.patch_size", str_cat(patch), str_cat(model.patches(), " tokens"));
+  choose("model.channels", str_cat(channels), f.gray ? "the images are gray" : "the images have colors");
+  choose("model.stem", "conv", "learns more from few images than patches alone");
+  choose("model.pooling", "sequence", "learns more from few images than a class token");
+  choose("model.class_token", "false", "not needed with this pooling");
+  choose("model.init", "mimetic", "attention begins as trained models have it");
+  const std::string why = str_cat("the largest that sees every image ", number(most), " times");
+  choose("model.embedding_dim", str_cat(model.embedding_dim), why);
+  choose("model.num_layers", str_cat(model.num_layers), "the same");
+  choose("model.num_heads", str_cat(model.num_heads), "channels of a head: 32 or 64");
+  choose("model.mlp_ratio", "2", "small models need no more");
+  return model;
+}
+
+int batch_for(const RecipeFacts& f) { return f.images >= 4000 ? 128 : f.images >= 1000 ? 64 : 32; }
+
+/// What is chosen whatever is learned.
+template <class Choose>
+void choose_for_all(const RecipeFacts& f, const Choose& choose) {
+  if (f.gray && f.size.width <= 40)
+    choose("data.hflip", "0", "small gray images are mostly characters, which mirrored are others");
+  choose("training.batch_size", str_cat(batch_for(f)), str_cat(f.images, " images"));
+}
+
 }  // namespace
 
 double val_fraction_for(std::size_t images) { return images >= 20000 ? 0.04 : images >= 5000 ? 0.1 : 0.2; }
@@ -58,9 +99,8 @@ std::vector<RecipeChoice> choose_recipe(const RecipeFacts& f, const ViTConfig* p
     out.push_back({name, std::move(value), std::move(reason)});
   };
   const double images = static_cast<double>(std::max<std::size_t>(f.images, 1));
-  const auto batch = f.images >= 4000 ? 128 : f.images >= 1000 ? 64 : 32;
   double passes = 0;
-  if (pretrained) {
+  if (pretrained && !f.unlabeled) {
     const bool few = f.images < 20 * f.classes;
     if (few) {
       choose("training.freeze", "backbone", "fewer than 20 images a class: only the head is trained");
@@ -73,31 +113,8 @@ std::vector<RecipeChoice> choose_recipe(const RecipeFacts& f, const ViTConfig* p
     choose("data.scale_min", "0.5", "parts of an image show what it is");
     choose("data.augment", "trivial", "another look of each image every time");
   } else {
-    const auto [edge, patch] = image_and_patch(f);
-    const std::int64_t channels = f.gray ? 1 : 3;
-    const double most = passes_wanted(images);
-    ViTConfig model = model_of(kSizes[0], edge, patch, channels);
-    for (const Size& size : kSizes) {
-      const ViTConfig larger = model_of(size, edge, patch, channels);
-      const double seen = f.budget * f.speed / work(larger);
-      if (seen / images >= most) model = larger;
-    }
+    const ViTConfig model = pretrained ? *pretrained : choose_model(f, choose);
     passes = f.budget * f.speed / (work(model) * images);
-    choose("model.image_size", str_cat(edge),
-           edge >= std::min(f.size.width, f.size.height)
-               ? str_cat("the images are ", f.size.width, "x", f.size.height)
-               : std::string("as much as the time allows"));
-    choose("model.patch_size", str_cat(patch), str_cat(model.patches(), " tokens"));
-    choose("model.channels", str_cat(channels), f.gray ? "the images are gray" : "the images have colors");
-    choose("model.stem", "conv", "learns more from few images than patches alone");
-    choose("model.pooling", "sequence", "learns more from few images than a class token");
-    choose("model.class_token", "false", "not needed with this pooling");
-    choose("model.init", "mimetic", "attention begins as trained models have it");
-    const std::string why = str_cat("the largest that sees every image ", number(most), " times");
-    choose("model.embedding_dim", str_cat(model.embedding_dim), why);
-    choose("model.num_layers", str_cat(model.num_layers), "the same");
-    choose("model.num_heads", str_cat(model.num_heads), "channels of a head: 32 or 64");
-    choose("model.mlp_ratio", "2", "small models need no more");
     choose("training.optimizer", "muon", "learns more in few steps than AdamW");
     choose("training.momentum", "0.95", "of Muon");
     choose("training.lr", number(4e-3 * std::sqrt(128.0 / static_cast<double>(model.embedding_dim))),
@@ -112,17 +129,31 @@ std::vector<RecipeChoice> choose_recipe(const RecipeFacts& f, const ViTConfig* p
     choose("model.drop_path", passes >= 40 ? "0.1" : "0",
            passes >= 40 ? "every image comes often" : "every image comes seldom");
   }
-  if (f.gray && f.size.width <= 40)
-    choose("data.hflip", "0", "small gray images are mostly characters, which mirrored are others");
-  choose("training.batch_size", str_cat(batch), str_cat(f.images, " images"));
+  choose_for_all(f, choose);
   choose("training.weight_decay", "0.05", "as in the papers on small data");
   choose("training.label_smoothing", "0.1", "as in the papers on small data");
-  const double steps = passes * images / batch;
+  const double steps = passes * images / batch_for(f);
   choose("training.ema",
          steps >= 4000  ? "0.999"
          : steps >= 400 ? "0.99"
                         : "0.9",
          str_cat("an average over the last steps of about ", number(steps)));
+  return out;
+}
+
+std::vector<RecipeChoice> choose_pretraining(const RecipeFacts& f) {
+  std::vector<RecipeChoice> out;
+  const auto choose = [&](const char* name, std::string value, std::string reason) {
+    out.push_back({name, std::move(value), std::move(reason)});
+  };
+  static_cast<void>(choose_model(f, choose));
+  choose("training.optimizer", "adamw", "as in the paper");
+  choose("training.lr", "0.003", "of AdamW, for small models");
+  choose("training.beta2", "0.95", "as in the paper");
+  choose("training.weight_decay", "0.05", "as in the paper");
+  choose("data.scale_min", "0.4",
+         "random crops and mirroring are enough: each time something else is hidden");
+  choose_for_all(f, choose);
   return out;
 }
 

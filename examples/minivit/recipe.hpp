@@ -16,10 +16,11 @@ namespace minivit::cli {
 struct RecipeFacts {
   std::size_t images = 0;  ///< for training
   std::size_t classes = 0;
-  image::ImageSize size;  ///< of the image in the middle
-  bool gray = false;      ///< whether images have no color
-  double budget = 0;      ///< seconds
-  double speed = 0;       ///< of this machine in training: multiplications with addition per second
+  image::ImageSize size;   ///< of the image in the middle
+  bool gray = false;       ///< whether images have no color
+  double budget = 0;       ///< seconds
+  double speed = 0;        ///< of this machine in training: multiplications with addition per second
+  bool unlabeled = false;  ///< the pretrained model has only completed images so far, see pretrain.cpp
 };
 
 /// A setting, its value and why it was chosen.
@@ -28,8 +29,12 @@ struct RecipeChoice {
 };
 
 /// The model and how it is trained, but for its length. From scratch, or from a pretrained model whose own
-/// sizes stay.
+/// sizes stay. One that has seen no labels is trained as if from scratch: all of it.
 std::vector<RecipeChoice> choose_recipe(const RecipeFacts& facts, const ViTConfig* pretrained = nullptr);
+
+/// The same for pretraining: the model that training from scratch would choose, so that it can go on with
+/// what was learned, and how it learns without labels.
+std::vector<RecipeChoice> choose_pretraining(const RecipeFacts& facts);
 
 /// Seconds that the parts of a training take.
 struct RecipeSpeed {

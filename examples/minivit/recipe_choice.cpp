@@ -5,15 +5,18 @@
 #include <cstddef>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <optional>
 #include <system_error>
 #include <utility>
 
 #include "data_facts.hpp"
 #include "duration.hpp"
+#include "minivit/train/masked_autoencoder.hpp"
 #include "minivit/vit.hpp"
 #include "printable.hpp"
 #include "train_stages.hpp"
+#include "yaml.hpp"
 
 namespace minivit::cli {
 
@@ -65,13 +68,13 @@ bool all_gray(const TrainingImages& images) {
 
 /// A new model in training, to be measured. Of small models the optimizer takes a part of the time that
 /// counts.
-template <class Optimizer>
+template <class Optimizer, class Model>
 struct Trial {
-  VisionTransformer net;
+  Model net;
   ParameterArena parameters;
   Optimizer optimizer;
 
-  explicit Trial(const ViTConfig& size) : net(size), parameters(flatten(net)), optimizer(parameters, {}) {}
+  explicit Trial(Model model) : net(std::move(model)), parameters(flatten(net)), optimizer(parameters, {}) {}
 
   /// Seconds for an image in training, with these batches.
   template <class Batches>
@@ -107,16 +110,14 @@ double machine_speed() {
   Rng rng(1);
   for (float& v : batch.images.values()) v = rng.normal();
   batch.labels.assign(static_cast<std::size_t>(kBatch), 1);
-  Trial<AdamW> trial(size);
+  Trial<AdamW, VisionTransformer> trial((VisionTransformer(size)));
   const double image = trial.train(std::vector<Batch>(10000, batch), 0.7, kBatch);
   return 3 * static_cast<double>(mult_adds(trial.net.config)) / image;
 }
 
-/// How long the parts of the training take as it is now, with its images.
-template <class Optimizer>
-RecipeSpeed measured_with(const TrainConfig& c, const TrainingImages& images) {
-  ViTConfig size = c.model;
-  size.num_classes = static_cast<std::int64_t>(images.classes().size());
+/// How long the parts of the training of `model` take as it is now, with its images.
+template <class Optimizer, class Model>
+RecipeSpeed measured_with(Model model, const TrainConfig& c, const TrainingImages& images) {
   const std::int64_t batch = c.training.batch_size;
   LoaderOptions options{.batch_size = static_cast<std::size_t>(batch),
                         .shuffle = true,
@@ -127,22 +128,43 @@ RecipeSpeed measured_with(const TrainConfig& c, const TrainingImages& images) {
   DataLoader train_loader(train, options);
   options.shuffle = false, options.known_bad = images.val_bad;
   DataLoader val_loader(val, options);
-  Trial<Optimizer> trial(size);
+  Trial<Optimizer, Model> trial(std::move(model));
   RecipeSpeed speed;
   speed.image = trial.train(train_loader.epoch(0), 2.0,
                             std::min<std::int64_t>(batch, static_cast<std::int64_t>(train.size())));
   if (speed.image == 0)  // a few batches are all that there is
-    speed.image = 3 * static_cast<double>(mult_adds(trial.net.config)) / machine_speed();
+    speed.image = 3 * static_cast<double>(mult_adds(c.model)) / machine_speed();
   speed.val = trial.evaluate(val_loader.epoch(0), 0.5, batch);
   if (speed.val == 0) speed.val = speed.image / 3;
   return speed;
 }
 
-RecipeSpeed measured(const TrainConfig& c, const TrainingImages& images) {
+template <class Model>
+RecipeSpeed measured_of(Model model, const TrainConfig& c, const TrainingImages& images) {
   const std::string& optimizer = c.training.optimizer;
-  return optimizer == "muon"   ? measured_with<Muon>(c, images)
-         : optimizer == "lamb" ? measured_with<Lamb>(c, images)
-                               : measured_with<AdamW>(c, images);
+  return optimizer == "muon"   ? measured_with<Muon>(std::move(model), c, images)
+         : optimizer == "lamb" ? measured_with<Lamb>(std::move(model), c, images)
+                               : measured_with<AdamW>(std::move(model), c, images);
+}
+
+RecipeSpeed measured(const TrainConfig& c, const TrainingImages& images) {
+  ViTConfig size = c.model;
+  size.num_classes = static_cast<std::int64_t>(images.classes().size());
+  VisionTransformer net(size);
+  return c.pretrains() ? measured_of(MaskedAutoencoder(std::move(net), c.pretrain), c, images)
+                       : measured_of(std::move(net), c, images);
+}
+
+/// Whether a model is that of a run of `minivit pretrain`.
+bool is_of_pretraining_run(const std::filesystem::path& model) {
+  const std::filesystem::path settings = model.parent_path() / "config.yaml";
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(settings, error)) return false;
+  try {
+    return is_of_pretraining(read_yaml(settings));
+  } catch (const Error&) {  // somebody else's file
+    return false;
+  }
 }
 
 /// The work of an image as a part of that of the sizes which were measured, on average over all epochs.
@@ -162,7 +184,8 @@ void choose_split(TrainConfig& c) {
   if (!chooses_recipe(c) || !c.data.val.empty() ||
       std::ranges::find(c.given, "data.val_fraction") != c.given.end())
     return;
-  c.data.val_fraction = val_fraction_for(ImageFolder(c.data.train, c.preprocess()).size());
+  const ImageFolderOptions options{.unlabeled = c.pretrains()};
+  c.data.val_fraction = val_fraction_for(ImageFolder(c.data.train, c.preprocess(), options).size());
 }
 
 std::vector<RecipeChoice> choose_recipe_for(TrainConfig& c, TrainingImages& images, Clock::time_point begun) {
@@ -173,9 +196,12 @@ std::vector<RecipeChoice> choose_recipe_for(TrainConfig& c, TrainingImages& imag
                           .size = data.median,
                           .gray = all_gray(images),
                           .budget = budget,
-                          .speed = machine_speed()};
+                          .speed = machine_speed(),
+                          .unlabeled = !c.pretrained.empty() && is_of_pretraining_run(c.pretrained)};
   std::vector<RecipeChoice> choices =
-      not_given(choose_recipe(facts, c.pretrained.empty() ? nullptr : &c.model), c.given);
+      not_given(c.pretrains() ? choose_pretraining(facts)
+                              : choose_recipe(facts, c.pretrained.empty() ? nullptr : &c.model),
+                c.given);
   c.apply(choices);
   images = images.prepared_for(c);
   RecipeSpeed speed = measured(c, images);

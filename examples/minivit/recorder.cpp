@@ -13,7 +13,6 @@
 #include "printable.hpp"
 #include "program.hpp"
 #include "run_folder.hpp"
-#include "sample_images.hpp"
 
 namespace minivit::cli {
 
@@ -42,7 +41,9 @@ Recorder::Recorder(std::filesystem::path run, const TrainConfig& config, RunLog&
       log_(log),
       batches_(batches),
       history_(run_ / "training_history.csv",
-               "epoch,train_loss,train_acc,val_loss,val_acc,val_top5,lr,seconds,images_per_second",
+               config.pretrains()
+                   ? "epoch,train_loss,val_loss,lr,seconds,images_per_second"
+                   : "epoch,train_loss,train_acc,val_loss,val_acc,val_top5,lr,seconds,images_per_second",
                from.history_rows),
       rates_(run_ / "learning_rates_per_step.csv", "step,lr", from.step) {
   result_.epochs = config.training.epochs;
@@ -57,7 +58,8 @@ Recorder::Recorder(std::filesystem::path run, const TrainConfig& config, RunLog&
   if (from.events_bytes == 0) remove_event_files();  // of a start that was killed before its first checkpoint
   board_.emplace(run_, static_cast<std::uint64_t>(from.events_bytes));
   if (from.events_bytes == 0) {
-    const std::vector<std::string> metrics{"accuracy/validation", "loss/validation"};
+    std::vector<std::string> metrics{"loss/validation"};
+    if (!config.pretrains()) metrics.insert(metrics.begin(), "accuracy/validation");
     board_->hparams(hyperparameters(config), metrics);
     board_->text("configuration", 0, str_cat("```yaml\n", config.yaml(), "```"));
   }
@@ -76,7 +78,7 @@ void Recorder::describe(const VisionTransformer& model, const TrainingState& fro
   else if (from.step > 0)
     log_.line(str_cat("goes on in epoch ", from.epoch + 1, " after ", from.batch, " of ", batches_,
                       " batches, step ", from.step));
-  log_.line(epoch_header(top5_));
+  log_.line(config_.pretrains() ? loss_header() : epoch_header(top5_));
 }
 
 void Recorder::gradients(const ParameterArena& parameters, const TrainingState& state) {
@@ -98,30 +100,37 @@ void Recorder::step(const StepReport& report) {
 }
 
 void Recorder::epoch(const TrainingState& state, const Metrics& val, bool best, double lr,
-                     const VisionTransformer& model, const ParameterArena& parameters,
-                     const ImageFolder& images, const std::vector<std::size_t>& samples) {
+                     const ParameterArena& parameters) {
   const std::int64_t number = state.epoch + 1;
+  const bool labels = !config_.pretrains();
   const double rate =
       state.epoch_seconds > 0 ? static_cast<double>(state.trained.samples) / state.epoch_seconds : 0;
-  history_.row(number, state.trained.loss(), state.trained.top1(), val.loss(), val.top1(), val.top5(), lr,
-               state.epoch_seconds, rate);
+  if (labels)
+    history_.row(number, state.trained.loss(), state.trained.top1(), val.loss(), val.top1(), val.top5(), lr,
+                 state.epoch_seconds, rate);
+  else
+    history_.row(number, state.trained.loss(), val.loss(), lr, state.epoch_seconds, rate);
   const EpochRow row{number,     state.trained.loss(), state.trained.top1(),
                      val.loss(), val.top1(),           val.top5(),
                      lr,         state.epoch_seconds,  rate,
                      best};
-  log_.line(epoch_line(row, top5_, false), epoch_line(row, top5_, log_.terminal().color));
+  const auto line = [&](bool color) {
+    return labels ? epoch_line(row, top5_, color) : loss_line(row, color);
+  };
+  log_.line(line(false), line(log_.terminal().color));
   if (board_) {
     board_->scalar("loss/train", number, state.trained.loss());
     board_->scalar("loss/validation", number, val.loss());
-    board_->scalar("accuracy/train", number, state.trained.top1());
-    board_->scalar("accuracy/validation", number, val.top1());
-    board_->scalar("accuracy/validation_top5", number, val.top5());
+    if (labels) {
+      board_->scalar("accuracy/train", number, state.trained.top1());
+      board_->scalar("accuracy/validation", number, val.top1());
+      board_->scalar("accuracy/validation_top5", number, val.top5());
+    }
     board_->scalar("speed/images_per_second", number, rate);
     if (config_.log.histograms > 0 && number % config_.log.histograms == 0)
       for (const ParameterArena::Slot& slot : parameters.slots)
         board_->histogram(str_cat("weights/", slot.name), number,
                           parameters.values.view(slot.begin, slot.shape).values());
-    show_samples(*board_, number, model, images, samples, config_.log.images, config_.preprocess());
   }
   result_.images_per_second = rate;
   result_.epochs_done = number;
@@ -156,7 +165,7 @@ bool Recorder::end(const std::string& status, const TrainingState& state, const 
       part();
     } catch (const std::exception& e) {
       written = false;
-      std::fprintf(stderr, "minivit train: %s\n", printable_lines(error_text(e)).c_str());
+      std::fprintf(stderr, "%s: %s\n", command_of(config_.task), printable_lines(error_text(e)).c_str());
     }
   };
   attempt([&] {
@@ -176,7 +185,9 @@ bool Recorder::end(const std::string& status, const TrainingState& state, const 
   });
   attempt([&] {
     if (state.best_epoch > 0)
-      log_.line(format("best validation accuracy %.4f, epoch %lld", state.best_val_acc,
+      log_.line(format(config_.pretrains() ? "lowest validation loss %.4f, epoch %lld"
+                                           : "best validation accuracy %.4f, epoch %lld",
+                       config_.pretrains() ? state.best_val_loss : state.best_val_acc,
                        static_cast<long long>(state.best_epoch)));
     log_.note(format("%s after %s, peak memory %.0f MiB", status.c_str(), clock_text(state.seconds).c_str(),
                      result_.peak_mb));

@@ -43,10 +43,12 @@ class Recorder {
   void step(const StepReport& report);
 
   /// After the evaluation of an epoch, the best so far or not. `state` is that before it is counted; the
-  /// model has the weights that were evaluated.
+  /// parameters are those that were evaluated.
   void epoch(const TrainingState& state, const Metrics& val, bool best, double lr,
-             const VisionTransformer& model, const ParameterArena& parameters, const ImageFolder& images,
-             const std::vector<std::size_t>& samples);
+             const ParameterArena& parameters);
+
+  /// For pictures of an epoch; null pointer if none is written.
+  io::TensorBoard* board() { return board_ ? &*board_ : nullptr; }
 
   /// After the test of the best model.
   void test(const Metrics& metrics);

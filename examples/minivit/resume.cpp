@@ -60,7 +60,7 @@ void ResumedRun::write(const std::filesystem::path& run) const {
     io::write_file_atomically(run / file.name, file.content);
 }
 
-ResumedRun resumed_run(const std::filesystem::path& run, std::span<const std::string> overrides) {
+ResumedRun resumed_run(const std::filesystem::path& run, std::span<const std::string> overrides, Task task) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(run / "config.yaml", error)) {
     const std::vector<RunInfo> below = find_runs(std::array{run});
@@ -69,11 +69,14 @@ ResumedRun resumed_run(const std::filesystem::path& run, std::span<const std::st
                                           : str_cat("; the newest of the ", below.size(), " in it is ",
                                                     below.back().path.string())));
   }
-  TrainConfig names;
+  TrainConfig names(task);
   const Settings schema = names.settings();
   std::vector<Assignment> assignments = respelled(read_yaml(run / "config.yaml"), schema);
+  const Task began_as = is_of_pretraining(assignments) ? Task::pretrain : Task::train;
+  check<ConfigError>(began_as == task, run.string(), ": is a run of ", command_of(began_as),
+                     "; to go on with it: ", command_of(began_as), " --resume ", run.string());
   ResumedRun resumed;
-  resumed.epochs_before = TrainConfig::from(assignments, true).training.epochs;
+  resumed.epochs_before = TrainConfig::from(assignments, true, task).training.epochs;
   if (std::filesystem::exists(run / "overrides.yaml", error))
     resumed.overrides = read_yaml_list(run / "overrides.yaml");
   for (const std::string& text : overrides) {
@@ -88,7 +91,7 @@ ResumedRun resumed_run(const std::filesystem::path& run, std::span<const std::st
     check<ConfigError>(name != "training.epochs" || !text.starts_with('~'), text,
                        ": write how many epochs, as training.epochs=20");
   }
-  resumed.config = TrainConfig::from(assignments, true);
+  resumed.config = TrainConfig::from(assignments, true, task);
   // What the command line said before about the length counts no more.
   if (resumed.config.training.epochs != resumed.epochs_before) {
     std::erase_if(resumed.overrides,
@@ -105,9 +108,10 @@ std::string nothing_left(const std::filesystem::path& run, const TrainConfig& co
   if (info.status != "finished" || info.epochs_done.value_or(0) < epochs || !info.has_model ||
       !std::filesystem::exists(run / "last", ignored))
     return {};
-  return str_cat(
-      run.string(), ": ", epochs == 1 ? "its only epoch is" : str_cat("all ", epochs, " epochs are"),
-      " done; to train longer: minivit train --resume ", run.string(), " training.epochs=", 2 * epochs);
+  return str_cat(run.string(), ": ",
+                 epochs == 1 ? "its only epoch is" : str_cat("all ", epochs, " epochs are"),
+                 " done; to train longer: ", command_of(config.task), " --resume ", run.string(),
+                 " training.epochs=", 2 * epochs);
 }
 
 bool same_start(const CosineSchedule& a, const CosineSchedule& b, std::int64_t steps) {
@@ -118,7 +122,7 @@ bool same_start(const CosineSchedule& a, const CosineSchedule& b, std::int64_t s
 
 std::vector<std::string> explain_length(const std::filesystem::path& run, const CosineSchedule& before,
                                         const CosineSchedule& after, std::int64_t epochs_before,
-                                        std::int64_t epochs, std::int64_t steps) {
+                                        std::int64_t epochs, std::int64_t steps, Task task) {
   const std::string now = str_cat("training.epochs is now ", epochs, ", it was ", epochs_before, ": ");
   if (same_start(before, after, steps))
     return {str_cat(now,
@@ -129,7 +133,7 @@ std::vector<std::string> explain_length(const std::filesystem::path& run, const 
               format("%.3g", after(steps)), " where the last step had ", format("%.3g", before(steps - 1))),
       str_cat("so far it was that of ", epochs_before,
               " epochs: the result is not that of a run that began with ", epochs,
-              "; for that one: minivit train --config ", (run / "config.yaml").string())};
+              "; for that one: ", command_of(task), " --config ", (run / "config.yaml").string())};
 }
 
 }  // namespace minivit::cli

@@ -30,9 +30,10 @@ struct ResumedRun {
 };
 
 /// Reads the settings of a run and changes them as the command line says. Of those that make a difference to
-/// the result training.epochs alone can be changed. Throws ConfigError for others, FileError if there is no
-/// run.
-ResumedRun resumed_run(const std::filesystem::path& run, std::span<const std::string> overrides);
+/// the result training.epochs alone can be changed. Throws ConfigError for others and for a run of another
+/// task, FileError if there is no run.
+ResumedRun resumed_run(const std::filesystem::path& run, std::span<const std::string> overrides,
+                       Task task = Task::train);
 
 /// What is said about a run of which nothing is left to do; empty if there is.
 std::string nothing_left(const std::filesystem::path& run, const TrainConfig& config);
@@ -44,6 +45,6 @@ bool same_start(const CosineSchedule& a, const CosineSchedule& b, std::int64_t s
 /// What a new number of epochs means for a run with `steps` steps done: lines to be said.
 std::vector<std::string> explain_length(const std::filesystem::path& run, const CosineSchedule& before,
                                         const CosineSchedule& after, std::int64_t epochs_before,
-                                        std::int64_t epochs, std::int64_t steps);
+                                        std::int64_t epochs, std::int64_t steps, Task task = Task::train);
 
 }  // namespace minivit::cli

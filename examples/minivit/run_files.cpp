@@ -58,13 +58,18 @@ void add_history(RunInfo& run, std::string_view text) {
       continue;
     }
     if (cells.size() != header.size()) continue;
-    const auto epoch = cell("epoch"), accuracy = cell("val_acc");
+    const auto epoch = cell("epoch"), accuracy = cell("val_acc"), loss = cell("val_loss");
     if (!epoch || *epoch < 0 || *epoch > 1e15) continue;
     run.epochs_done = static_cast<std::int64_t>(*epoch);
     if (const auto seconds = cell("seconds")) run.seconds = run.seconds.value_or(0) + *seconds;
     if (accuracy && (!run.best_val_acc || *accuracy > *run.best_val_acc)) {
       run.best_val_acc = accuracy;
       run.best_val_loss = cell("val_loss");
+      run.best_epoch = run.epochs_done;
+    }
+    if (std::ranges::find(header, "val_acc") == header.end() && loss &&  // without labels
+        (!run.best_val_loss || *loss < *run.best_val_loss)) {
+      run.best_val_loss = loss;
       run.best_epoch = run.epochs_done;
     }
   }

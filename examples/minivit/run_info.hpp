@@ -36,6 +36,9 @@ struct RunInfo {
   /// The folder of its best model.
   std::filesystem::path model() const { return path / "best"; }
 
+  /// Whether it is one of `minivit pretrain`: its model has no classes, and it no accuracy.
+  bool pretrained() const { return setting("pretrain.mask") != nullptr; }
+
   /// The value of a setting; null pointer if there is none of that name.
   const std::string* setting(std::string_view name) const;
 };

@@ -8,8 +8,8 @@ namespace minivit::cli {
 void write_result(const std::filesystem::path& run, const RunResult& r) {
   io::Json json =
       io::Json::object({{"status", r.status}, {"epochs_done", r.epochs_done}, {"epochs", r.epochs}});
-  if (r.best_val_acc >= 0) {
-    json["best_val_acc"] = r.best_val_acc;
+  if (r.best_epoch > 0) {
+    if (r.best_val_acc >= 0) json["best_val_acc"] = r.best_val_acc;
     json["best_val_loss"] = r.best_val_loss;
     json["best_epoch"] = r.best_epoch;
   }
@@ -18,7 +18,7 @@ void write_result(const std::filesystem::path& run, const RunResult& r) {
   json["images_per_s"] = r.images_per_second;
   json["peak_mb"] = r.peak_mb;
   json["parameters"] = r.parameters;
-  json["pflop"] = 1e-15 * r.flop;
+  if (r.flop > 0) json["pflop"] = 1e-15 * r.flop;
   json["started"] = r.started;
   if (!r.ended.empty()) json["ended"] = r.ended;
   if (!r.git.empty()) json["git"] = r.git;

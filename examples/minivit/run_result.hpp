@@ -12,8 +12,8 @@ struct RunResult {
   /// running, finished, interrupted, time limit, early stop, halved, failed, not finite
   std::string status = "running";
   std::int64_t epochs_done = 0, epochs = 0;
-  double best_val_acc = -1, best_val_loss = 0;  ///< -1: no epoch yet
-  std::int64_t best_epoch = 0;                  ///< from 1
+  double best_val_acc = -1, best_val_loss = 0;  ///< -1: no epoch yet, or no labels
+  std::int64_t best_epoch = 0;                  ///< from 1; 0: no epoch yet
   double test_acc = -1, test_loss = 0;          ///< of the best model on data.test; -1: not measured
   double seconds = 0, images_per_second = 0, peak_mb = 0;
   std::int64_t parameters = 0;

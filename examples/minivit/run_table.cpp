@@ -80,7 +80,7 @@ std::vector<std::string> command_lines(std::span<const RunInfo> runs) {
     for (const std::string& text : run.overrides) names[last(name_of(text))].insert(name_of(text));
   std::vector<std::string> lines;
   for (const RunInfo& run : runs) {
-    std::string& line = lines.emplace_back();
+    std::string& line = lines.emplace_back(run.pretrained() ? "pretrain" : "");
     for (const std::string_view text : run.overrides) {
       const std::string_view name = name_of(text);
       if (!shown(name)) continue;

@@ -82,6 +82,14 @@ void Settings::rename_value(std::string name, std::string old, std::string value
   renamed_.push_back({name, std::move(old), name, std::move(value)});
 }
 
+void Settings::leave_out(const std::vector<std::string_view>& beginnings) {
+  const auto is_left_out = [&](const std::string& name) {
+    return std::ranges::any_of(beginnings, [&](std::string_view text) { return name.starts_with(text); });
+  };
+  std::erase_if(entries_, [&](const Entry& entry) { return is_left_out(entry.name); });
+  std::erase_if(usual_, is_left_out);
+}
+
 Settings::Spelling Settings::spelling(std::string_view name, std::string_view value) const {
   Spelling s{std::string(name), std::string(value), {}};
   for (const Renamed& r : renamed_) {

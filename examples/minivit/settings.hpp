@@ -101,6 +101,9 @@ class Settings {
   /// The value of `name` that is `value` was once called `old`.
   void rename_value(std::string name, std::string old, std::string value);
 
+  /// Takes out all settings whose names begin with one of these.
+  void leave_out(const std::vector<std::string_view>& beginnings);
+
   /// A setting and its value as they are spelled now.
   struct Spelling {
     std::string name, value;

@@ -79,6 +79,10 @@ std::vector<std::string> advice_lines(const TrainConfig& c, const DataFacts& f) 
   const auto say = [&](std::string line) {
     if (!line.empty()) lines.push_back("note: " + std::move(line));
   };
+  if (c.pretrains()) {  // without classes
+    say(enlarged(c, f));
+    return lines;
+  }
   for (std::size_t i = 0; i < f.classes.size(); ++i) {
     if (f.val[i] == 0) without.push_back(f.classes[i]);
     if (f.train[i] < 10) small.push_back(str_cat(f.classes[i], " (", f.train[i], ")"));

@@ -22,8 +22,13 @@ std::vector<std::string> result_lines(const ClassResults& results, const std::ve
   return lines;
 }
 
-std::vector<std::string> next_lines(const std::filesystem::path& run) {
+std::vector<std::string> next_lines(const std::filesystem::path& run, Task task) {
   const std::string name = shell_word(short_path(run).native());
+  if (task == Task::pretrain)
+    return {"next:",
+            str_cat("  minivit train model.pretrained=", name,
+                    " data.train=FOLDER      begin with what it has learned; FOLDER has a sub-folder "
+                    "of images for each class")};
   return {"next:", str_cat("  minivit predict --run ", name, " IMAGE…       what it sees in other images"),
           str_cat("  minivit evaluate --run ", name,
                   " FOLDER      how good it is on images that it has not seen")};

@@ -7,6 +7,7 @@
 
 #include "class_results.hpp"
 #include "data_facts.hpp"
+#include "train_config.hpp"
 
 namespace minivit::cli {
 
@@ -15,7 +16,7 @@ namespace minivit::cli {
 std::vector<std::string> result_lines(const ClassResults& results, const std::vector<std::string>& classes);
 
 /// Commands that use the model of a run.
-std::vector<std::string> next_lines(const std::filesystem::path& run);
+std::vector<std::string> next_lines(const std::filesystem::path& run, Task task = Task::train);
 
 /// `text` as a shell takes it for one word.
 std::string shell_word(const std::string& text);

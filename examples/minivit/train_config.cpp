@@ -17,17 +17,34 @@
 
 namespace minivit::cli {
 
+const char* command_of(Task task) { return task == Task::train ? "minivit train" : "minivit pretrain"; }
+
+bool is_of_pretraining(std::span<const Assignment> settings) {
+  return std::ranges::any_of(settings, [](const Assignment& a) { return a.name.starts_with("pretrain."); });
+}
+
+TrainConfig::TrainConfig(Task of) : task(of) {
+  if (task == Task::train) return;
+  data.scale_min = 0.4;
+  training.lr = 3e-3, training.weight_decay = 0.05f, training.beta2 = 0.95f;
+}
+
 Settings TrainConfig::settings() {
   Settings s;
-  s.usual({"data.train", "data.val", "model.preset", "model.pretrained", "model.image_size",
+  s.usual({"data.train", "data.val", "pretrain.mask", "model.preset", "model.pretrained", "model.image_size",
            "training.epochs", "training.batch_size", "training.lr", "training.patience", "output.dir"});
   s.group("Images");
   s.add("data.train", data.train,
-        "folder with one sub-folder of images for each class, or with train/, val/ and test/ of that kind");
+        pretrains()
+            ? "folder of images, in it and in all folders below; or one with train/ and val/"
+            : "folder with one sub-folder of images for each class, or with train/, val/ and test/ of "
+              "that kind");
   s.add("data.val", data.val, "the same for validation; empty: a part of data.train");
   s.add("data.test", data.test, "the same for a test of the best model at the end; empty: none");
-  s.add("data.val_fraction", data.val_fraction, "part of each class set aside if there is no data.val", 0.01,
-        0.9);
+  s.add("data.val_fraction", data.val_fraction,
+        pretrains() ? "part of the images set aside if there is no data.val"
+                    : "part of each class set aside if there is no data.val",
+        0.01, 0.9);
   s.add("data.bad_fraction", data.bad_fraction,
         "largest part of the images that may be unreadable, if it is ten or more; 0: none may be", 0.0, 1.0);
   s.group("Preprocessing");
@@ -95,6 +112,17 @@ Settings TrainConfig::settings() {
                       if (name == "head_dropout") s.group("Dropout");
                       s.add_field(str_cat("model.", name), value, std::string(help), range);
                     });
+  s.group("Pretraining");
+  s.add("pretrain.mask", pretrain.mask, "part of the patches that is hidden", 0.01, 0.99);
+  s.add("pretrain.decoder_dim", pretrain.decoder_dim,
+        "channels of the decoder, which completes the images; divisible by 4", std::int64_t{8},
+        std::int64_t{65536});
+  s.add("pretrain.decoder_layers", pretrain.decoder_layers, "blocks of the decoder", std::int64_t{0},
+        std::int64_t{1024});
+  s.add("pretrain.decoder_heads", pretrain.decoder_heads, "attention heads of the decoder", std::int64_t{1},
+        std::int64_t{1024});
+  s.add("pretrain.normalize_pixels", pretrain.normalize_pixels,
+        "learn the pixels of each patch less their mean, divided by their deviation");
   s.group("Length and batches");
   s.add("training.epochs", training.epochs, "passes over the images", std::int64_t{1}, std::int64_t{1000000});
   s.add("training.epoch_images", training.epoch_images,
@@ -188,8 +216,9 @@ Settings TrainConfig::settings() {
         "keep only the blocks' inputs and compute the rest again: less memory, a third more time");
   s.group("Stopping and saving");
   s.add("training.patience", training.patience,
-        "epochs without a better validation accuracy after which to stop; 0: any number", std::int64_t{0},
-        std::int64_t{1000000});
+        pretrains() ? "epochs without a lower validation loss after which to stop; 0: any number"
+                    : "epochs without a better validation accuracy after which to stop; 0: any number",
+        std::int64_t{0}, std::int64_t{1000000});
   s.add("training.time_limit", training.time_limit,
         "seconds of this session after which to stop, to be resumed (with as many again); 0: none", 0.0, 1e9);
   s.add("training.save_seconds", training.save_seconds,
@@ -200,7 +229,9 @@ Settings TrainConfig::settings() {
   s.add("log.tensorboard", log.tensorboard, "write an event file for TensorBoard");
   s.add("log.histograms", log.histograms, "epochs between histograms of weights and gradients; 0: none",
         std::int64_t{0}, std::int64_t{1000000});
-  s.add("log.images", log.images, "validation images shown in TensorBoard with what is predicted",
+  s.add("log.images", log.images,
+        pretrains() ? "validation images in reconstructions.png"
+                    : "validation images shown in TensorBoard with what is predicted",
         std::int64_t{0}, std::int64_t{64});
   s.add("log.curves", log.curves, "draw training_curves.png and .svg, if there is gnuplot");
   s.group("Output");
@@ -211,7 +242,33 @@ Settings TrainConfig::settings() {
   for (const char* const yes : {"true", "yes", "on", "1"}) s.rename_value("data.augment", yes, "trivial");
   for (const char* const no : {"false", "no", "off", "0"}) s.rename_value("data.augment", no, "none");
   s.rename_value("model.preset", "seed", "mini");
+  leave_out_of_task(s);
   return s;
+}
+
+void TrainConfig::leave_out_of_task(Settings& s) const {
+  if (!pretrains()) return s.leave_out({"pretrain."});
+  s.leave_out({"data.test",
+               "data.sampler",
+               "data.repeats",
+               "model.pretrained",
+               "model.architecture",
+               "model.head_dropout",
+               "training.mix",
+               "training.cutmix",
+               "training.loss",
+               "training.label_smoothing",
+               "training.class_weights",
+               "training.teacher",
+               "training.fold",
+               "training.freeze",
+               "training.layer_decay",
+               "training.backbone_lr",
+               "training.lora",
+               "training.image_sizes",
+               "training.patch_sizes",
+               "training.patch_dropout",
+               "output.multirun"});
 }
 
 namespace {
@@ -238,8 +295,8 @@ ViTConfig preset_model(std::string_view name) {
                            : ViTConfig::mini();
 }
 
-TrainConfig TrainConfig::from(std::span<const Assignment> given, bool complete) {
-  TrainConfig c;
+TrainConfig TrainConfig::from(std::span<const Assignment> given, bool complete, Task task) {
+  TrainConfig c(task);
   Settings settings = c.settings();
   std::vector<Assignment> assignments = respelled(given, settings);
   check_given(assignments, settings);
@@ -366,9 +423,10 @@ void TrainConfig::note(std::string name, std::string text) {
 }
 
 void TrainConfig::resolve() {
-  check<ConfigError>(!data.train.empty(),
-                     "data.train is not set, expected a folder with a sub-folder of images for each "
-                     "class, as data.train=photos; to try it on handwritten digits: bash examples/demo.sh");
+  check<ConfigError>(!data.train.empty(), "data.train is not set, expected a folder ",
+                     pretrains() ? "of images, as data.train=photos"
+                                 : "with a sub-folder of images for each class, as data.train=photos; to try "
+                                   "it on handwritten digits: bash examples/demo.sh");
   for (std::string* const path : {&data.train, &data.val, &data.test, &training.teacher, &output, &multirun})
     *path = expand_home(*path);
   std::tie(model.image_height, model.image_width) = size_from(image_size, "model.image_size");
@@ -388,6 +446,7 @@ void TrainConfig::resolve() {
   check<ConfigError>(t.loss != "binary" || t.class_weights == "none",
                      "training.loss=binary has no training.class_weights");
   model.validate();
+  if (pretrains()) pretrain.validate();
   preprocess().validate();
   static_cast<void>(TrainStages(*this));  // for what they throw
   static_cast<void>(training.fine_tuning.frozen_blocks(model));

@@ -12,17 +12,33 @@
 #include "minivit/io/model_config.hpp"
 #include "minivit/model/vit_config.hpp"
 #include "minivit/train/fine_tuning.hpp"
+#include "minivit/train/masked_autoencoder.hpp"
 #include "minivit/train/mix.hpp"
 #include "overrides.hpp"
 #include "settings.hpp"
 
 namespace minivit::cli {
 
+/// What is learned: to tell classes apart, or, without labels, to complete images.
+enum class Task { train, pretrain };
+
+/// "minivit train" or "minivit pretrain".
+const char* command_of(Task task);
+
+/// Whether these are the settings of a run of `minivit pretrain`: `train` knows no pretrain.*.
+bool is_of_pretraining(std::span<const Assignment> settings);
+
 /// The sizes that `model.preset` names.
 ViTConfig preset_model(std::string_view name);
 
 /// Everything that decides what a training does. The defaults train the `mini` model on photos.
 struct TrainConfig {
+  TrainConfig() = default;
+  /// The defaults of this task.
+  explicit TrainConfig(Task task);
+
+  Task task = Task::train;
+
   struct Data {
     std::string train, val, test;  // folders root/class/*.jpg
     double val_fraction = 0.2;     // of data.train, if there is no data.val
@@ -72,6 +88,8 @@ struct TrainConfig {
     std::uint64_t seed = 0;
   } training;
 
+  MaskedAutoencoderOptions pretrain;  // of Task::pretrain
+
   struct Log {
     bool tensorboard = true, curves = true;
     std::int64_t histograms = 1, images = 8;
@@ -82,14 +100,17 @@ struct TrainConfig {
   std::string output = "outputs", multirun = "multirun";
   std::vector<std::pair<std::string, std::string>> notes;  // the user's own, by name
 
-  /// The settings by name, tied to this object.
+  bool pretrains() const { return task == Task::pretrain; }
+
+  /// The settings of its task by name, tied to this object.
   Settings settings();
 
   /// Defaults, the sizes of the preset or of the pretrained model, then the assignments in their order;
   /// preset and pretrained model count first wherever they stand: they are what the others change. Throws
   /// ConfigError that says where the wrong value stands, FileError for the pretrained model. If
   /// `complete` the assignments are a whole configuration, and the pretrained model is not looked at.
-  static TrainConfig from(std::span<const Assignment> assignments, bool complete = false);
+  static TrainConfig from(std::span<const Assignment> assignments, bool complete = false,
+                          Task task = Task::train);
 
   /// The same from texts `name=value`.
   static TrainConfig from(std::span<const std::string_view> overrides);
@@ -120,6 +141,9 @@ struct TrainConfig {
   void check_fits(const ViTConfig& trained) const;
 
   void note(std::string name, std::string text);
+
+  /// Takes out the settings of other tasks.
+  void leave_out_of_task(Settings& settings) const;
 
   /// What several settings say together; throws ConfigError where they contradict each other.
   void resolve();

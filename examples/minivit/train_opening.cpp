@@ -47,6 +47,7 @@ std::string weights_text(std::int64_t n) {
 /// The name in front of the model's sizes.
 std::string model_name(const TrainConfig& c) {
   if (!c.pretrained.empty()) return c.pretrained;
+  if (c.pretrains()) return "encoder";
   const ViTConfig preset = preset_model(c.preset);
   const bool same = preset.embedding_dim == c.model.embedding_dim &&
                     preset.num_layers == c.model.num_layers && preset.num_heads == c.model.num_heads &&
@@ -75,25 +76,31 @@ std::vector<std::string> opening_lines(const TrainConfig& c, const DataFacts& f,
   const auto& t = c.training;
   const std::string from = f.own_val
                                ? str_cat(c.data.train, ", for validation ", c.data.val)
-                               : str_cat(c.data.train, ", of each class ",
+                               : str_cat(c.data.train, ", ", c.pretrains() ? "" : "of each class ",
                                          format("%.3g", 100 * c.data.val_fraction), " % for validation");
   const std::int64_t steps = (plan.batches - 1) / t.accumulate + 1;
   std::string model = str_cat(model_name(c), ": ", weights_text(plan.parameters), " weights");
-  if (plan.trained < plan.parameters) model += str_cat(", ", weights_text(plan.trained), " of them trained");
+  if (c.pretrains())
+    model += str_cat(", and a decoder of ", weights_text(plan.decoder));
+  else if (plan.trained < plan.parameters)
+    model += str_cat(", ", weights_text(plan.trained), " of them trained");
   model += str_cat(", images of ", c.model.image_width, 'x', c.model.image_height, " in patches of ",
                    c.model.patch_size);
   if (const std::string stages = TrainStages(c).text(); !stages.empty())
     model += str_cat("; in training ", stages);
+  const std::int64_t patches = c.model.patches();
   return {
       str_cat("images    ", f.train_total(), " for training, ", f.val_total(), " for validation (", from,
               ")"),
-      str_cat("classes   ", classes_text(f)), str_cat("sizes     ", sizes_text(f)),
-      str_cat("model     ", model),
+      c.pretrains() ? str_cat("learned   to complete images without labels: of ", patches, " patches ",
+                              patches - visible_patches(patches, c.pretrain.mask), " are hidden")
+                    : str_cat("classes   ", classes_text(f)),
+      str_cat("sizes     ", sizes_text(f)), str_cat("model     ", model),
       str_cat("training  ", t.epochs, t.epochs == 1 ? " epoch of " : " epochs of ", steps,
               steps == 1 ? " step of " : " steps of ",
               std::min<std::int64_t>(t.batch_size * t.accumulate, static_cast<std::int64_t>(f.train_total())),
               " images, ", t.optimizer, ", learning rate ", format("%g", t.lr), "; ",
-              format("%.2g PFLOP; ", 1e-15 * plan.flop), num_threads(),
+              plan.flop > 0 ? format("%.2g PFLOP; ", 1e-15 * plan.flop) : std::string(), num_threads(),
               num_threads() == 1 ? " thread, " : " threads, ", kInstructionSet)};
 }
 

@@ -16,6 +16,7 @@ struct TrainPlan {
   std::int64_t parameters = 0;  ///< weights of the model
   std::int64_t trained = 0;     ///< those of them that are trained
   double flop = 0;              ///< floating-point operations of all epochs
+  std::int64_t decoder = 0;     ///< weights of the decoder of Task::pretrain
 };
 
 /// Images by class, their sizes and kinds, the model, epochs and steps.

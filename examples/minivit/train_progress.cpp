@@ -81,7 +81,7 @@ void TrainProgress::step(const TrainingState& state) {
                                .batches = state.batch,
                                .total = length_.batches,
                                .loss = state.trained.loss(),
-                               .accuracy = state.trained.top1(),
+                               .accuracy = accuracy_of(state.trained),
                                .images_per_second = rate_.value(),
                                .seconds_left = left},
                               log_.terminal()));
@@ -96,10 +96,14 @@ void TrainProgress::validation(const TrainingState& state, std::int64_t done, co
                                .batches = done,
                                .total = length_.val_batches,
                                .loss = so_far.loss(),
-                               .accuracy = so_far.top1(),
+                               .accuracy = accuracy_of(so_far),
                                .seconds_left = seconds_left(state, done),
                                .validation = true},
                               log_.terminal()));
+}
+
+std::optional<double> TrainProgress::accuracy_of(const Metrics& metrics) const {
+  return length_.labels ? std::optional(metrics.top1()) : std::nullopt;
 }
 
 void TrainProgress::say_how_long(double seconds) {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <utility>
 
 #include "minivit/train/metrics.hpp"
@@ -47,6 +48,7 @@ struct TrainLength {
   double time_limit = 0;                      ///< of this session, in seconds; 0: none
   std::int64_t batches = 0, val_batches = 0;  ///< of an epoch
   std::function<double(std::int64_t epoch)> work{};  ///< as TimeLeft
+  bool labels = true;                                ///< whether there is an accuracy
 };
 
 /// Shows how far a training is: a line after steps and while it validates, once the time that all of it
@@ -73,6 +75,9 @@ class TrainProgress {
 
   // Once, when enough steps have been timed.
   void say_how_long(double seconds);
+
+  // Its accuracy, where there are labels.
+  std::optional<double> accuracy_of(const Metrics& metrics) const;
 
   RunLog& log_;
   TrainLength length_;

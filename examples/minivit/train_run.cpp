@@ -6,6 +6,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <variant>
 
 #include "class_weights.hpp"
 #include "images.hpp"
@@ -14,6 +15,7 @@
 #include "minivit/io/pretrained.hpp"
 #include "minivit/io/transfer.hpp"
 #include "minivit/model/mimetic.hpp"
+#include "minivit/train/masked_autoencoder.hpp"
 #include "minivit/vit.hpp"
 #include "printable.hpp"
 #include "program.hpp"
@@ -56,6 +58,38 @@ VisionTransformer make_model(const TrainConfig& c, const TrainingImages& images,
   return model;
 }
 
+/// The autoencoder as pretraining begins.
+MaskedAutoencoder make_autoencoder(const TrainConfig& c, bool resumed) {
+  ViTConfig size = c.model;
+  size.num_classes = 1;  // what is made of it has no head
+  manual_seed(c.training.seed);
+  VisionTransformer encoder(size);
+  if (c.init == "mimetic" && !resumed) init_mimetic(encoder);
+  return MaskedAutoencoder(std::move(encoder), c.pretrain);
+}
+
+/// What a session trains, once the settings are complete and before the run has a folder.
+class Model {
+ public:
+  Model(const TrainConfig& c, const TrainingImages& images, bool resumed) {
+    if (c.pretrains())
+      model_ = make_autoencoder(c, resumed);
+    else
+      model_ = make_model(c, images, resumed);
+  }
+
+  int session(const std::filesystem::path& run, const TrainConfig& c, const TrainingImages& images,
+              std::int64_t until_epoch, const ResumedRun* resumed = nullptr) {
+    if (auto* const autoencoder = std::get_if<MaskedAutoencoder>(&model_))
+      return pretrain_session(run, c, images, std::move(*autoencoder), until_epoch, resumed);
+    return train_session(run, c, images, std::move(std::get<VisionTransformer>(model_)), until_epoch,
+                         resumed);
+  }
+
+ private:
+  std::variant<VisionTransformer, MaskedAutoencoder> model_;
+};
+
 }  // namespace
 
 std::vector<NewFile> files_of(const TrainConfig& config, std::span<const std::string> overrides) {
@@ -69,7 +103,7 @@ std::vector<NewFile> files_of(const TrainConfig& config, std::span<const std::st
 int start_run(TrainConfig config, std::span<const std::string> overrides, std::int64_t until_epoch,
               bool explain) {
   const auto begun = std::chrono::steady_clock::now();
-  for (const std::string& line : choose_splits(config)) say_line("minivit train", line);
+  for (const std::string& line : choose_splits(config)) say_line(command_of(config.task), line);
   choose_split(config);
   TrainingImages images = TrainingImages::open(config);
   if (chooses_recipe(config))
@@ -80,16 +114,16 @@ int start_run(TrainConfig config, std::span<const std::string> overrides, std::i
   static_cast<void>(class_weights(config.training.class_weights, images.train_labels(),
                                   images.classes()));  // for what it throws
   static_cast<void>(teacher_of(config, images));
-  VisionTransformer model = make_model(config, images, false);
+  Model model(config, images, false);
   const auto run = std::filesystem::absolute(make_run_folder(config.output, files_of(config, overrides)));
   const RunLock lock(run);
-  return train_session(run, config, images, std::move(model), until_epoch);
+  return model.session(run, config, images, until_epoch);
 }
 
 int resume_run(const std::filesystem::path& folder, std::span<const std::string> overrides,
-               std::int64_t until_epoch) {
+               std::int64_t until_epoch, Task task) {
   const std::filesystem::path run = std::filesystem::absolute(folder).lexically_normal();
-  ResumedRun resumed = resumed_run(run, overrides);
+  ResumedRun resumed = resumed_run(run, overrides, task);
   const TrainConfig& config = resumed.config;
   const RunLock lock(run);
   // A kill between two renames leaves them beside their place, see replace_directory.hpp.
@@ -102,12 +136,12 @@ int resume_run(const std::filesystem::path& folder, std::span<const std::string>
   }
   std::error_code error;
   check<FileError>(std::filesystem::is_directory(config.data.train, error), config.data.train,
-                   ": the images are not there any more; if they were moved: minivit train --resume ",
-                   run.string(), " data.train=FOLDER");
+                   ": the images are not there any more; if they were moved: ", command_of(task),
+                   " --resume ", run.string(), " data.train=FOLDER");
   static_cast<void>(choose_splits(resumed.config));
   const TrainingImages images = TrainingImages::open(config);
-  return train_session(run, config, images, make_model(config, images, std::filesystem::exists(run / "last")),
-                       until_epoch, &resumed);
+  return Model(config, images, std::filesystem::exists(run / "last"))
+      .session(run, config, images, until_epoch, &resumed);
 }
 
 }  // namespace minivit::cli

@@ -26,15 +26,20 @@ std::vector<std::size_t> all_of(const ImageFolder& folder) {
 /// Those for training and validation, not looked at yet.
 TrainingImages open_train_and_val(const TrainConfig& c) {
   const auto cache = static_cast<std::size_t>(c.data.cache_mb) << 20;
-  ImageFolder train(
-      c.data.train, c.train_transform(),
-      {.cache_bytes = cache, .fast_decode = c.data.fast_decode, .max_pixels = c.data.max_pixels});
+  ImageFolder train(c.data.train, c.train_transform(),
+                    {.cache_bytes = cache,
+                     .fast_decode = c.data.fast_decode,
+                     .max_pixels = c.data.max_pixels,
+                     .unlabeled = c.pretrains()});
   for (const std::string& name : train.classes())
     check<FileError>(detail::is_utf8(name), (train.root() / name).native(),
                      ": the name of this class is not UTF-8, as the files of a model are; rename the folder");
   if (!c.data.val.empty()) {
     ImageFolder val(c.data.val, c.preprocess(),
-                    {.classes = train.classes(), .cache_bytes = cache / 4, .max_pixels = c.data.max_pixels});
+                    {.classes = train.classes(),
+                     .cache_bytes = cache / 4,
+                     .max_pixels = c.data.max_pixels,
+                     .unlabeled = c.pretrains()});
     std::vector<std::size_t> all_train = all_of(train), all_val = all_of(val);
     return {std::move(train), std::move(val), std::move(all_train), std::move(all_val)};
   }
@@ -45,7 +50,8 @@ TrainingImages open_train_and_val(const TrainConfig& c) {
                                     : stratified_split(train.labels(), c.data.val_fraction, t.seed);
   check<ConfigError>(!val_part.empty(), c.data.train,
                      ": too few images to set some aside for validation; give data.val");
-  ImageFolder val(c.data.train, c.preprocess(), {.cache_bytes = cache / 4, .max_pixels = c.data.max_pixels});
+  ImageFolder val(c.data.train, c.preprocess(),
+                  {.cache_bytes = cache / 4, .max_pixels = c.data.max_pixels, .unlabeled = c.pretrains()});
   return {std::move(train), std::move(val), std::move(train_part), std::move(val_part)};
 }
 
@@ -89,7 +95,8 @@ TrainingImages TrainingImages::prepared_for(const TrainConfig& c) const {
 
 TrainingImages TrainingImages::open(const TrainConfig& c) {
   TrainingImages images = open_folders(c);
-  DataScan scan;
+  const char* const program = command_of(c.task);
+  DataScan scan(program);
   DataReport& report = scan.report;
   report.classes = images.classes();
   const auto in_train = scan.scan(images.train, c.data.bad_fraction);
@@ -101,7 +108,7 @@ TrainingImages TrainingImages::open(const TrainConfig& c) {
         count(report.test, *images.test, all_of(*images.test), scan.scan(*images.test, c.data.bad_fraction));
   scan.finish();
   images.report = std::move(report);
-  for (const std::string& line : images.report.remarks()) say_line("minivit train", line);
+  for (const std::string& line : images.report.remarks()) say_line(program, line);
 
   const auto refuse = [](const std::filesystem::path& folder, std::string_view which) {
     throw FileError(str_cat(folder.native(), ": none of the images ", which, " can be read"));
@@ -181,9 +188,9 @@ std::vector<std::string> choose_splits(TrainConfig& c) {
     const std::string whole = data.train;
     take(data.train, splits.train, " for training");
     if (!has_val) take(data.val, splits.val, " for validation");
-    if (!has_test) take(data.test, splits.test, " for the test");
+    if (!has_test && !c.pretrains()) take(data.test, splits.test, " for the test");
     line = str_cat(whole, " holds splits: ", line);
-  } else if (std::string note = perhaps_a_split(data.train); !note.empty()) {
+  } else if (std::string note = c.pretrains() ? "" : perhaps_a_split(data.train); !note.empty()) {
     lines.push_back(std::move(note));
   }
   if (has_val) take(data.val, splits_in(data.val).val, " for validation");

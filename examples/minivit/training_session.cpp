@@ -1,53 +1,24 @@
-// One session of a training: its loop, its checkpoints, and the ways in which it ends.
+// A session that trains a classifier.
 #include "training_session.hpp"
 
-#include <chrono>
-#include <cmath>
-#include <cstddef>
-#include <exception>
-#include <functional>
 #include <optional>
+#include <span>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "class_results.hpp"
 #include "class_weights.hpp"
 #include "minivit/core/atomic_file.hpp"
 #include "minivit/vit.hpp"
-#include "printable.hpp"
-#include "program.hpp"
-#include "recorder.hpp"
-#include "run_classes.hpp"
-#include "stop_signal.hpp"
+#include "sample_images.hpp"
+#include "session.hpp"
 #include "teacher_of.hpp"
 #include "test_best.hpp"
-#include "train_closing.hpp"
-#include "train_opening.hpp"
-#include "train_progress.hpp"
-#include "train_stages.hpp"
-#include "training_state.hpp"
 
 namespace minivit::cli {
 
 namespace {
-
-namespace fs = std::filesystem;
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-/// What train_epoch tells, and who wants to know.
-template <class OnGradients, class OnStep>
-struct Observer {
-  OnGradients before_step;
-  OnStep on_step;
-  bool operator()(const StepReport& report) const { return on_step(report); }
-};
-
-template <class OnGradients, class OnStep>
-Observer(OnGradients, OnStep) -> Observer<OnGradients, OnStep>;  // clang 14 does not see it by itself
 
 /// Who is asked and told while a model is evaluated.
 template <class GoOn, class OnAnswers>
@@ -60,419 +31,124 @@ struct Watched {
 template <class GoOn, class OnAnswers>
 Watched(GoOn, OnAnswers) -> Watched<GoOn, OnAnswers>;
 
-/// The order of the samples that the settings ask for; none: they are shuffled.
-std::function<std::vector<std::size_t>(std::uint64_t)> order_of(const TrainConfig& c,
-                                                                const std::vector<int>& labels) {
-  EpochSampler::Pass pass;
-  if (c.data.sampler == "balanced") pass = BalancedSampler(labels, c.training.seed);
-  if (c.data.repeats > 1)
-    pass = EpochSampler::repeated(EpochSampler::shuffled(labels.size(), c.training.seed),
-                                  static_cast<std::size_t>(c.data.repeats));
-  if (c.training.epoch_images == 0) return pass;
-  if (!pass) pass = EpochSampler::shuffled(labels.size(), c.training.seed);
-  return EpochSampler(std::move(pass), labels.size(), static_cast<std::size_t>(c.training.epoch_images));
-}
-
-/// The images for training as the model sees them in an epoch, in batches.
-struct StageImages {
-  ViewOptions view;
-  std::optional<ImageFolder> of_other_size;
-  Subset<ImageFolder> images;
-  DataLoader<Subset<ImageFolder>> loader;
-
-  StageImages(const ViewOptions& v, const TrainConfig& c, const TrainingImages& all, LoaderOptions options)
-      : view(v), images(folder(c, all), all.train_part), loader(images, std::move(options)) {}
-
- private:
-  const ImageFolder& folder(const TrainConfig& c, const TrainingImages& all) {
-    if (view.image_height == 0) return all.train;
-    TrainTransform transform = c.train_transform();
-    transform.base.height = static_cast<int>(view.image_height);
-    transform.base.width = static_cast<int>(view.image_width);
-    return of_other_size.emplace(all.train.with_transform(transform));
-  }
-};
-
-template <class Optimizer>
-class Session {
+/// Labels are learned, and the accuracy says what is best.
+class Classification {
  public:
-  Session(const fs::path& run, const TrainConfig& config, const TrainingImages& images,
-          VisionTransformer& model, ParameterArena& parameters, Optimizer optimizer, std::int64_t until_epoch,
-          const ResumedRun* resumed)
+  Classification(const std::filesystem::path& run, const TrainConfig& config, const TrainingImages& images,
+                 VisionTransformer& model)
       : run_(run),
         c_(config),
         images_(images),
         model_(model),
-        parameters_(parameters),
-        optimizer_(std::move(optimizer)),
-        until_epoch_(until_epoch),
-        log_(run / "train.log"),
-        labels_(images.train_labels()),
-        class_weights_(class_weights(config.training.class_weights, labels_, images.classes())),
-        teacher_(teacher_of(config, images)),
-        stages_(config),
-        val_images_(images.val, images.val_part),
-        val_loader_(val_images_, val_options()),
-        state_(start(resumed)),
-        recorder_(run, config, log_, state_, batches()),
-        progress_(log_, {.epochs = config.training.epochs,
-                         .until_epoch = until_epoch,
-                         .time_limit = config.training.time_limit,
-                         .batches = batches(),
-                         .val_batches = static_cast<std::int64_t>(val_loader_.batches_per_epoch()),
-                         .work = [this](std::int64_t epoch) { return stages_.work(epoch); }}) {}
+        class_weights_(class_weights(config.training.class_weights, images.train_labels(), images.classes())),
+        teacher_(teacher_of(config, images)) {}
 
-  Session(const Session&) = delete;  // the loaders call back
-  Session& operator=(const Session&) = delete;
+  VisionTransformer& model() { return model_; }
+  VisionTransformer& network() { return model_; }
+  TrainingView seen(const ViewOptions& view) const { return TrainingView(model_, view); }
+  const std::vector<std::string>& classes() const { return images_.classes(); }
 
-  /// Returns the exit code.
-  int run() {
-    announce();
+  ObjectiveOptions objective() const {
     const auto& t = c_.training;
-    try {
-      while (state_.epoch < t.epochs) {
-        if (t.patience > 0 && state_.best_epoch > 0 && state_.epoch - state_.improved_epoch >= t.patience) {
-          log_.line(str_cat("no better ",
-                            t.patience == 1 ? "epoch" : str_cat("one in ", t.patience, " epochs"),
-                            ": stopped early; to go on all the same: minivit train --resume ", run_.string(),
-                            " training.patience=0"));
-          return finish("early stop");
-        }
-        if (until_epoch_ > 0 && state_.epoch >= until_epoch_) return end("paused", 0);
-        train_epoch_on();
-        if (!validate()) return stop();
-      }
-      return finish("finished");
-    } catch (const NotFinite& e) {
-      log_.warning(e.what());
-      if (state_.best_epoch > 0)
-        log_.line(str_cat("the best model, of epoch ", state_.best_epoch, ", is kept"));
-      recorder_.end("not finite", state_, e.what());
-      return kNotFinite;
-    } catch (const std::exception& e) {
-      recorder_.end("failed", state_, error_text(e));
-      throw;
-    }
+    return {.label_smoothing = t.label_smoothing,
+            .class_weights = class_weights_,
+            .binary = t.loss == "binary",
+            .teacher = teacher_};
   }
 
- private:
-  // ---- how it begins ----
-
-  LoaderOptions train_options() {
-    const auto batch_size = static_cast<std::size_t>(c_.training.batch_size);
-    return {.batch_size = batch_size,
-            .shuffle = true,
-            .order = order_of(c_, labels_),
-            .epoch_size = static_cast<std::size_t>(c_.training.epoch_images),
-            .drop_last = images_.train_part.size() > batch_size && c_.training.epoch_images == 0,
-            .seed = c_.training.seed,
-            .workers = c_.data.workers,
-            .max_bad_fraction = c_.data.bad_fraction,
-            .known_bad = images_.train_bad,
-            .on_skip = on_skip()};
+  template <class Batches, class GoOn, class OnBatch>
+  Metrics measure(Batches&& batches, const GoOn& go_on, const OnBatch& on_batch) {
+    measured_ = ClassResults(classes().size());
+    Metrics so_far;
+    const Watched watched{go_on, [&](const Tensor& logits, std::span<const int> labels) {
+                            measured_.add(logits, labels);
+                            so_far.add(logits, labels);
+                            on_batch(so_far);
+                          }};
+    return evaluate(model_, batches, watched);
   }
 
-  /// However many cannot be read, an epoch that is trained is not lost.
-  LoaderOptions val_options() {
-    return {.batch_size = static_cast<std::size_t>(c_.training.batch_size),
-            .workers = c_.data.workers,
-            .max_bad_fraction = 1.0,
-            .known_bad = images_.val_bad,
-            .on_skip = on_skip()};
+  /// Of few images the same number is right often: then the loss decides.
+  bool is_better(const Metrics& val, const TrainingState& best) const {
+    return val.top1() > best.best_val_acc ||
+           (val.top1() == best.best_val_acc && val.loss() < best.best_val_loss);
   }
 
-  std::function<void(const std::string&)> on_skip() {
-    return [this](const std::string& why) {
-      ++skipped_;
-      log_.warning(str_cat("skipped: ", why));
-    };
+  bool is_progress(const Metrics& val, const TrainingState& best) const {
+    return val.top1() > best.best_val_acc;
   }
 
-  /// Of an epoch for training, whichever.
-  std::int64_t batches() const { return static_cast<std::int64_t>(train_->loader.batches_per_epoch()); }
-
-  CosineSchedule schedule_of(std::int64_t epochs) const {
-    const auto& t = c_.training;
-    const std::int64_t steps = ((batches() - 1) / t.accumulate + 1) * epochs;
-    return {.peak = t.lr,
-            .warmup = static_cast<std::int64_t>(t.warmup * static_cast<double>(steps)),
-            .total = steps,
-            .last = t.min_lr,
-            .cycles = t.restarts + 1};
-  }
-
-  /// The state to begin with: that of the checkpoint, if there is one. A run without one has not come far
-  /// enough to have it, and begins anew.
-  TrainingState start(const ResumedRun* resumed) {
-    if (c_.training.ema > 0) ema_.emplace(parameters_, c_.training.ema);
-    TrainingState state{.data = images_.digest()};
-    if (fs::exists(run_ / "last")) {
-      check_classes(run_, images_.classes());
-      const std::string expected = state.data;
-      state = TrainingState::from(load_checkpoint(run_ / "last", model_, parameters_, optimizer_, ema_),
-                                  run_ / "last");
-      const auto count = [](const std::string& digest) { return digest.substr(0, digest.find(',')); };
-      check<FileError>(state.data == expected, run_.string(),
-                       ": the images are not those that it began with (", count(state.data), ", now ",
-                       count(expected),
-                       "): some were added, removed or renamed. Put them back, or begin a new run with its "
-                       "model: model.pretrained=",
-                       run_.string());
-      // It may have been killed between the two.
-      if (state.batch == 0 && state.best_epoch == state.epoch) save_best();
-    } else {
-      check<FileError>(!fs::exists(run_ / "best"), run_.string(),
-                       ": has no checkpoint (last/), so it cannot go on. Start again with --config ",
-                       (run_ / "config.yaml").string());
-    }
-    if (resumed && resumed->epochs_before != c_.training.epochs) lengthen(*resumed, state);
-    write_class_mapping(run_, images_.classes());
-    return state;
-  }
-
-  void lengthen(const ResumedRun& resumed, const TrainingState& state) {
-    const std::int64_t epochs = c_.training.epochs;
-    check<ConfigError>(epochs > state.epoch, "training.epochs is ", epochs, ", the run has done ",
-                       state.epoch, "; expected more");
-    for (const std::string& line :
-         explain_length(run_, schedule_of(resumed.epochs_before), schedule_of(epochs), resumed.epochs_before,
-                        epochs, state.step))
-      log_.line(line);
-    resumed.write(run_);
-  }
-
-  void announce() {
-    for (const std::string& line : images_.report.remarks()) log_.note(line);
-    const DataFacts facts = DataFacts::of(c_, images_);
-    say(opening_lines(c_, facts,
-                      {.batches = batches(),
-                       .parameters = parameter_count(model_),
-                       .trained = parameters_.size(),
-                       .flop = flop()}));
-    if (state_.step == 0) say(advice_lines(c_, facts));
-    log_.line(str_cat("run       ", printable(short_path(run_).native())));
-    recorder_.describe(model_, state_, flop());
-  }
-
-  /// Operations of all epochs: two for a multiplication with addition; the gradients take twice as many as
-  /// the forward pass.
-  double flop() const {
-    const auto& t = c_.training;
-    const double images = static_cast<double>(t.epochs * batches() * t.batch_size);
-    return 6 * static_cast<double>(mult_adds(model_.config)) * stages_.mean_work() * images *
-           (t.sam > 0 ? 2 : 1);
-  }
-
-  void say(const std::vector<std::string>& lines) {
-    for (const std::string& line : lines) log_.line(printable(line));
-  }
-
-  // ---- an epoch ----
-
-  void train_epoch_on() {
-    const auto& t = c_.training;
-    const double epoch_begin = now() - state_.epoch_seconds;
-    progress_.begin_epoch();
-    const ViewOptions view = stages_.at(state_.epoch);
-    if (view != train_->view) train_.emplace(view, c_, images_, train_options());
-    const Observer observer{[&](std::int64_t) { recorder_.gradients(parameters_, state_); },
-                            [&](const StepReport& report) {
-                              state_.batch = report.batches, state_.step = report.step + 1,
-                              state_.trained = *report.metrics;
-                              state_.epoch_seconds = now() - epoch_begin, state_.seconds = now() - begun_;
-                              recorder_.step(report);
-                              progress_.step(state_);
-                              if (signals_.received() || time_is_up()) return false;
-                              if (now() - saved_ >= t.save_seconds) save();
-                              return true;
-                            }};
-    train_epoch(TrainingView(model_, view),
-                train_->loader.epoch(static_cast<std::uint64_t>(state_.epoch),
-                                     static_cast<std::size_t>(state_.batch)),
-                parameters_, optimizer_, schedule_, ema_,
-                {.objective = {.label_smoothing = t.label_smoothing,
-                               .class_weights = class_weights_,
-                               .binary = t.loss == "binary",
-                               .teacher = teacher_},
-                 .clip_norm = t.clip_norm,
-                 .accumulate = t.accumulate,
-                 .seed = t.seed,
-                 .mix = t.mix_off_epoch == 0 || state_.epoch < t.mix_off_epoch ? t.mix : MixOptions{},
-                 .sam = t.sam,
-                 .batches_done = state_.batch,
-                 .metrics_done = state_.trained},
-                observer);
-  }
-
-  /// Evaluates the epoch, counts it and saves. False if the session is to stop: then the evaluation counts
-  /// for nothing and is repeated when the run goes on.
-  bool validate() {
-    ClassResults results(images_.classes().size());
-    Metrics val;
-    bool better = false;
-    {
-      const UseAverage average(ema_);  // it is what is evaluated
-      std::int64_t done = 0;
-      Metrics so_far;
-      progress_.validation(state_, done, so_far);
-      const Watched watched{[&] { return !signals_.received(); },
-                            [&](const Tensor& logits, std::span<const int> labels) {
-                              results.add(logits, labels);
-                              so_far.add(logits, labels);
-                              progress_.validation(state_, ++done, so_far);
-                            }};
-      val = evaluate(model_, val_loader_.epoch(0), watched);
-      check_finite(val);
-      if (signals_.received() || time_is_up()) return false;
-      // Of few images the same number is right often: then the loss decides.
-      better = val.top1() > state_.best_val_acc ||
-               (val.top1() == state_.best_val_acc && val.loss() < state_.best_val_loss);
-      recorder_.epoch(state_, val, better, schedule_(state_.step - 1), model_, parameters_, images_.val,
-                      images_.val_part);
-    }
-    ++state_.epoch, ++state_.history_rows;
-    state_.batch = 0, state_.trained = {}, state_.epoch_seconds = 0;
-    if (val.top1() > state_.best_val_acc) state_.improved_epoch = state_.epoch;
-    if (better) {
-      state_.best_val_acc = val.top1(), state_.best_val_loss = val.loss(), state_.best_epoch = state_.epoch;
-      // Before the checkpoint, after which this epoch is not repeated.
-      io::write_file_atomically(run_ / "per_class.csv", results.csv(images_.classes()));
-      best_ = std::move(results);
-    }
-    save();
-    if (better) save_best();
-    return true;
-  }
-
-  /// Throws NotFinite, naming the first tensor that is not finite, if the validation loss is no number:
-  /// weights that the last step of an epoch made too large are seen here first.
-  void check_finite(const Metrics& val) {
-    if (std::isfinite(val.loss())) return;
+  /// Names the first tensor that is not finite: weights that the last step of an epoch made too large are
+  /// seen here first.
+  template <class Batches>
+  void check_finite(Batches&& batches, const ParameterArena& parameters, std::int64_t step) const {
     const NoGrad values_only;
     const Training off(false);
-    for (const Batch& batch : val_loader_.epoch(0)) {
+    for (const Batch& batch : batches) {
       Metrics part;
       part.add(model_(batch.images).value(), batch.labels);
       if (!std::isfinite(part.loss()))
-        throw NotFinite(str_cat("step ", state_.step, ": the validation loss is ", part.loss(), "; ",
-                                not_finite_in_forward(model_, batch.images, parameters_),
+        throw NotFinite(str_cat("step ", step, ": the validation loss is ", part.loss(), "; ",
+                                not_finite_in_forward(model_, batch.images, parameters),
                                 "; lower the learning rate, or look for broken images"));
     }
   }
 
-  bool time_is_up() const { return c_.training.time_limit > 0 && now() - session_ >= c_.training.time_limit; }
-
-  void save() {
-    recorder_.sync(state_);
-    save_checkpoint(run_ / "last", model_, images_.classes(), c_.preprocess(), state_.position(), parameters_,
-                    optimizer_, ema_);
-    saved_ = now();
+  void show(io::TensorBoard* board, std::int64_t epoch) const {
+    if (board)
+      show_samples(*board, epoch, model_, images_.val, images_.val_part, c_.log.images, c_.preprocess());
   }
 
-  void save_best() {
-    const UseAverage average(ema_);  // it is what was evaluated
-    if (!has_lora(model_)) return save_model(run_ / "best", model_, images_.classes(), c_.preprocess());
+  void keep_best() {
+    io::write_file_atomically(run_ / "per_class.csv", measured_.csv(classes()));
+    best_ = std::move(measured_);
+  }
+
+  void save_best(const std::filesystem::path& folder) const {
+    if (!has_lora(model_)) return save_model(folder, model_, classes(), c_.preprocess());
     VisionTransformer merged = model_;  // an ordinary model for everybody else
     merge_lora(merged);
-    save_model(run_ / "best", merged, images_.classes(), c_.preprocess());
+    save_model(folder, merged, classes(), c_.preprocess());
   }
 
-  // ---- how it ends ----
-
-  /// After an evaluation that was cut short.
-  int stop() {
-    save();
-    const int signal = signals_.received();
-    log_.line(signal ? std::string("interrupted")
-                     : str_cat("the time is up: ", c_.training.time_limit, " s of this session"));
-    log_.line(str_cat("to go on: minivit train --resume ", run_.string()));
-    return signal ? end("interrupted", 128 + signal) : end("time limit", 0);
+  std::optional<Metrics> test(const std::function<bool()>& go_on,
+                              const std::function<void(const std::string&)>& on_skip) const {
+    if (!images_.test) return std::nullopt;
+    return test_best(run_, images_, static_cast<std::size_t>(c_.training.batch_size), c_.data.workers, go_on,
+                     on_skip, c_.data.test_flip);
   }
 
-  /// The last step of a run that is done.
-  int finish(const char* status) {
-    if (images_.test && state_.best_epoch > 0) {
-      const Metrics test = test_best(
-          run_, images_, static_cast<std::size_t>(c_.training.batch_size), c_.data.workers,
-          [&] { return !signals_.received(); }, on_skip(), c_.data.test_flip);
-      if (const int signal = signals_.received()) {
-        log_.line(str_cat("interrupted in the test; to go on: minivit train --resume ", run_.string()));
-        return end("interrupted", 128 + signal);
-      }
-      recorder_.test(test);
+  /// Of the best epoch; if that was in an earlier session it is measured with `validation`, if given.
+  template <class Loader, class GoOn>
+  std::vector<std::string> result_lines(Loader* validation, const GoOn& go_on) {
+    if (!best_ && validation) {
+      best_.emplace(classes().size());
+      const ModelBundle bundle = load_bundle(run_ / "best");
+      evaluate(bundle.net, validation->epoch(0),
+               Watched{go_on, [&](const Tensor& logits, std::span<const int> labels) {
+                         best_->add(logits, labels);
+                       }});
     }
-    return end(status, 0);
+    return best_ && best_->images() > 0 ? cli::result_lines(*best_, classes()) : std::vector<std::string>();
   }
 
-  int end(std::string_view status, int code) {
-    if (skipped_ > 0) log_.warning(str_cat(skipped_, " images could not be read and were skipped"));
-    const bool over = state_.epoch >= c_.training.epochs || status == "early stop";
-    if (!best_ && over && state_.best_epoch > 0) best_ = measured_best();
-    if (best_ && best_->images() > 0) say(result_lines(*best_, images_.classes()));
-    const bool written = recorder_.end(std::string(status), state_, {});
-    if (state_.best_epoch > 0 && code == 0) say(next_lines(run_));
-    return code == 0 && !written ? 1 : code;
-  }
-
-  /// The answers of a best epoch that was in an earlier session.
-  ClassResults measured_best() {
-    ClassResults results(images_.classes().size());
-    const ModelBundle bundle = load_bundle(run_ / "best");
-    evaluate(
-        bundle.net, val_loader_.epoch(0),
-        Watched{[&] { return !signals_.received(); },
-                [&](const Tensor& logits, std::span<const int> labels) { results.add(logits, labels); }});
-    return results;
-  }
-
-  const fs::path& run_;
+ private:
+  const std::filesystem::path& run_;
   const TrainConfig& c_;
   const TrainingImages& images_;
   VisionTransformer& model_;
-  ParameterArena& parameters_;
-  Optimizer optimizer_;
-  const std::int64_t until_epoch_;
-
-  const StopSignals signals_{"\nstopping: the step is finished and saved first; Ctrl-C again ends at once\n"};
-  RunLog log_;
-  std::size_t skipped_ = 0;
-  const std::vector<int> labels_;
   const std::vector<float> class_weights_;
   const TeacherOptions teacher_;
-  const TrainStages stages_;
-  std::optional<StageImages> train_{std::in_place, stages_.at(0), c_, images_, train_options()};
-  const Subset<ImageFolder> val_images_;
-  DataLoader<Subset<ImageFolder>> val_loader_;
-  const CosineSchedule schedule_ = schedule_of(c_.training.epochs);
-  std::optional<Ema> ema_;
-  TrainingState state_;
-  Recorder recorder_;
-  TrainProgress progress_;
+  ClassResults measured_{0};
   std::optional<ClassResults> best_;  // of the best epoch, if that was in this session
-  const double session_ = now(), begun_ = session_ - state_.seconds;
-  double saved_ = session_;
 };
 
 }  // namespace
 
-int train_session(const fs::path& run, const TrainConfig& config, const TrainingImages& images,
+int train_session(const std::filesystem::path& run, const TrainConfig& config, const TrainingImages& images,
                   VisionTransformer model, std::int64_t until_epoch, const ResumedRun* resumed) {
-  const auto& t = config.training;
-  model.encoder.recompute = t.recompute;
-  ParameterArena parameters = flatten(model);
-  const auto run_with = [&](auto optimizer) {
-    return Session(run, config, images, model, parameters, std::move(optimizer), until_epoch, resumed).run();
-  };
-  if (t.optimizer == "adamw")
-    return run_with(
-        AdamW(parameters, {.beta1 = t.momentum, .beta2 = t.beta2, .weight_decay = t.weight_decay}));
-  if (t.optimizer == "lamb")
-    return run_with(
-        Lamb(parameters, {.beta1 = t.momentum, .beta2 = t.beta2, .weight_decay = t.weight_decay}));
-  if (t.optimizer == "muon")
-    return run_with(
-        Muon(parameters, {.momentum = t.momentum, .beta2 = t.beta2, .weight_decay = t.weight_decay}));
-  return run_with(Sgd(parameters, {.momentum = t.momentum, .weight_decay = t.weight_decay}));
+  Classification task(run, config, images, model);
+  return run_session(run, config, images, task, until_epoch, resumed);
 }
 
 }  // namespace minivit::cli

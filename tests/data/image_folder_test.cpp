@@ -64,6 +64,29 @@ TEST_CASE("classes by name, samples by path, names in any case") {
   CHECK(message_of<Error>([&] { data.load(5, rng, out); }) == "ImageFolder: sample 5 of 5");
 }
 
+TEST_CASE("without labels every image counts, in whatever folder") {
+  const fixture::TemporaryFolder folder;
+  put(folder.path() / "a.png", 10);
+  put(folder.path() / "b" / "c" / "d.png", 20);
+  put(folder.path() / "b" / "e.png", 30);
+  put(folder.path() / ".hidden.png");
+  const ImageFolder data(folder.path(), kSmall, {.unlabeled = true});
+  REQUIRE(data.size() == 3);
+  CHECK(data.name(0) == folder.str() + "/a.png");
+  CHECK(data.name(1) == folder.str() + "/b/c/d.png");
+  CHECK(data.labels() == std::vector<int>(3));
+  CHECK(data.classes() == std::vector<std::string>{""});
+  CHECK(data.beside() == 0);
+  CHECK(load(data, 2) == std::vector<float>(72, 30.0f / 255.0f));
+  const fixture::TemporaryFolder empty;
+  CHECK(message_of<FileError>([&] {
+          ImageFolder(empty.path(), kSmall, {.unlabeled = true});
+        }).starts_with(empty.str() + ": holds no images ("));
+  CHECK(message_of<FileError>([&] {
+          ImageFolder(empty.path() / "x", kSmall, {.unlabeled = true});
+        }).starts_with(empty.str() + "/x: not a folder, expected one of images"));
+}
+
 TEST_CASE("linked folders are entered, loops are not") {
   const fixture::TemporaryFolder folder, elsewhere;
   put(folder.path() / "root" / "a" / "1.png");

@@ -100,6 +100,31 @@ TEST_CASE("pretrained: every kind of model gives the logits of the library that 
   }
 }
 
+TEST_CASE("pretrained: a stem of convolutions and sequence pooling, which are this library's own") {
+  for (const std::int64_t classes : {0, 3}) {
+    const VisionTransformer net({.image_height = 8,
+                                 .image_width = 8,
+                                 .patch_size = 4,
+                                 .stem = Stem::conv,
+                                 .num_classes = classes,
+                                 .embedding_dim = 8,
+                                 .num_layers = 1,
+                                 .num_heads = 2,
+                                 .pooling = Pooling::sequence,
+                                 .class_token = false});
+    const fs::path folder = scratch(str_cat("conv_stem_", classes)) / "model";
+    const std::vector<std::string> labels =
+        classes > 0 ? std::vector<std::string>{"a", "b", "c"} : std::vector<std::string>();
+    save_model(folder, net, labels, {.height = 8, .width = 8});
+    const Pretrained same = load_pretrained(folder);
+    const Tensor images = Tensor::full({2, 3, 8, 8}, 0.5f);
+    CHECK(distance(same.model.net(images).value(), net(images).value()) == 0);
+    CHECK(same.model.labels == labels);
+    const Pretrained other = load_pretrained(folder, {.missing_head = true, .classes = {"x", "y"}});
+    CHECK(other.model.net(images).shape() == Shape{2, 2});
+  }
+}
+
 TEST_CASE("pretrained: one model in both layouts gives PyTorch's logits") {
   const fs::path fixtures = kModels.parent_path();
   const SafetensorsFile expected(fixtures / "vit.fixtures.safetensors");

@@ -59,6 +59,18 @@ TEST_CASE("pictures of any number of epochs, and of a training that went wrong")
   }
 }
 
+TEST_CASE("without labels there is no panel for the accuracy") {
+  const Run run(2);
+  io::write_file_atomically(
+      run.folder / "training_history.csv",
+      "epoch,train_loss,val_loss,lr,seconds,images_per_second\n1,2,1.5,1,1,1\n2,1,1.2,1,1,1\n");
+  const Drawn drawn = draw_training_curves(run.folder);
+  const std::string script = io::read_file(run.folder / "training_curves.gnuplot", 1 << 20);
+  CHECK(script.find("accuracy") == std::string::npos);
+  CHECK(script.find("layout 1,2") != std::string::npos);
+  CHECK(drawn.drawn == (std::system("gnuplot --version >/dev/null 2>&1") == 0));
+}
+
 TEST_CASE("the script: every epoch, few of very many steps, the best") {
   const Run run(3);
   draw_training_curves(run.folder);

@@ -82,6 +82,16 @@ TEST_CASE("a row stands below its header, with and without colors") {
   CHECK(header.find("images/s") + 8 == plain.size());
 }
 
+TEST_CASE("without labels there are losses alone") {
+  const EpochRow row{.epoch = 2, .train_loss = 0.5, .val_loss = 0.25, .lr = 1e-3, .seconds = 3, .best = true};
+  CHECK(loss_line(row, false).size() == loss_header().size());
+  CHECK(loss_line(row, false).find("0.2500*") != std::string::npos);
+  CHECK(loss_line(row, true).starts_with("\x1b[1m"));
+  Progress p = kHalf;
+  p.accuracy.reset();
+  CHECK(progress_line(p, Terminal{}).find("acc") == std::string::npos);
+}
+
 TEST_CASE("on a terminal the progress line is written over, and nothing of it is left") {
   const fixture::TemporaryFolder folder;
   int screen = -1;

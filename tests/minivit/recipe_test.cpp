@@ -95,6 +95,31 @@ TEST_CASE("a pretrained model keeps its sizes; of few images only the head is tr
   CHECK(of(choose_recipe(facts, &trained), "training.freeze") == "backbone");
 }
 
+TEST_CASE("a model that has seen no labels is trained as one from scratch, and has its sizes") {
+  RecipeFacts few = kCifar;
+  few.images = 100;
+  const auto sizes = [](const std::vector<RecipeChoice>& choices) {
+    std::vector<std::string> out;
+    for (const RecipeChoice& c : choices)
+      if (c.name.starts_with("model.") && c.name != "model.drop_path") out.push_back(c.name + "=" + c.value);
+    return out;
+  };
+  const auto scratch = choose_recipe(few), pretraining = choose_pretraining(few);
+  CHECK(sizes(pretraining) == sizes(scratch));
+  CHECK(of(pretraining, "training.optimizer") == "adamw");
+  CHECK(of(pretraining, "training.batch_size") == "32");
+  CHECK(of(pretraining, "training.label_smoothing").empty());
+  TrainConfig c(Task::pretrain);
+  c.data.train = "photos";
+  c.apply(pretraining);
+  few.unlabeled = true;
+  const auto fine_tuning = choose_recipe(few, &c.model);
+  CHECK(sizes(fine_tuning).empty());
+  CHECK(of(fine_tuning, "training.freeze").empty());
+  CHECK(of(fine_tuning, "training.optimizer") == "muon");
+  CHECK(of(fine_tuning, "training.lr") == of(scratch, "training.lr"));
+}
+
 TEST_CASE("epochs and their images fill the time, whatever the number of images") {
   for (const std::size_t images : {20u, 281u, 1702u, 48000u, 1000000u})
     for (const double seconds : {20.0, 60.0, 1800.0, 7200.0}) {

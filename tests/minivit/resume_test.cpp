@@ -35,6 +35,20 @@ struct Folder {
 
 }  // namespace
 
+TEST_CASE("a run goes on with the command that it began with") {
+  const Folder trained;
+  const std::vector<std::string> none;
+  CHECK(message_of<ConfigError>([&] { resumed_run(trained.run, none, Task::pretrain); }) ==
+        str_cat(trained.run.string(),
+                ": is a run of minivit train; to go on with it: minivit train --resume ",
+                trained.run.string()));
+  const std::vector<Assignment> given{{"data.train", "photos", {}}, {"pretrain.mask", "0.6", {}}};
+  std::ofstream(trained.run / "config.yaml") << TrainConfig::from(given, false, Task::pretrain).yaml();
+  CHECK(resumed_run(trained.run, none, Task::pretrain).config.pretrain.mask == 0.6);
+  CHECK(message_of<ConfigError>([&] { resumed_run(trained.run, none); }).find("minivit pretrain --resume") !=
+        std::string::npos);
+}
+
 TEST_CASE("two schedules begin in the same way if they are constant, or nothing is done") {
   const CosineSchedule short_one{.peak = 0.1, .warmup = 2, .total = 10, .last = 0},
       long_one{.peak = 0.1, .warmup = 2, .total = 20, .last = 0};

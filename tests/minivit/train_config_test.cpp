@@ -44,6 +44,32 @@ TEST_CASE("the defaults train the seed model") {
   CHECK(c.output == "outputs");
 }
 
+TEST_CASE("each task has its own settings and defaults") {
+  TrainConfig train, pretrain(Task::pretrain);
+  const Settings of_train = train.settings(), of_pretrain = pretrain.settings();
+  CHECK_FALSE(of_train.contains("pretrain.mask"));
+  CHECK(of_pretrain.contains("pretrain.mask"));
+  for (const char* name : {"training.label_smoothing", "training.cutmix", "data.test", "data.test_flip",
+                           "model.pretrained", "training.teacher", "training.folds", "training.freeze"}) {
+    CAPTURE(name);
+    CHECK(of_train.contains(name));
+    CHECK_FALSE(of_pretrain.contains(name));
+  }
+  CHECK(pretrain.training.beta2 == 0.95f);
+  const auto from = [](std::vector<Assignment> given) {
+    return TrainConfig::from(given, false, Task::pretrain);
+  };
+  const TrainConfig c = from({{"data.train", "photos", {}}, {"pretrain.decoder_dim", "32", {}}});
+  CHECK(c.pretrains());
+  CHECK(c.pretrain.decoder_dim == 32);
+  CHECK(c.yaml().find("pretrain:") != std::string::npos);
+  CHECK(
+      message_of<ConfigError>([&] { from({}); }).starts_with("data.train is not set, expected a folder of"));
+  CHECK(message_of<ConfigError>([&] {
+          from({{"data.train", "photos", {}}, {"pretrain.decoder_dim", "30", {}}});
+        }).find("decoder_dim is 30") != std::string::npos);
+}
+
 TEST_CASE("data.train must be set") {
   for (const std::vector<std::string_view>& assignments :
        {std::vector<std::string_view>{}, {"training.epochs=3"}, {"data.train="}})

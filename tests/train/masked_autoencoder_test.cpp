@@ -283,11 +283,11 @@ TEST_CASE("a masked autoencoder learns one batch by heart, and what it draws dep
     const Metrics again = evaluate(mae, batches, always);
     CHECK(again.loss() == before);
     CHECK(again.samples == 8);
-    const std::vector<Batch> many(400, batch);
+    const std::vector<Batch> many(800, batch);
     const Metrics trained = train_epoch(mae, many, parameters, optimizer,
-                                        CosineSchedule{.peak = 5e-3, .warmup = 20, .total = 400}, ema, {},
+                                        CosineSchedule{.peak = 5e-3, .warmup = 20, .total = 800}, ema, {},
                                         [](const StepReport&) { return true; });
-    CHECK(trained.samples == 3200);
+    CHECK(trained.samples == 6400);
     CHECK(before > 0.8);
     CHECK(evaluate(mae, batches, always).loss() < 0.1 * before);
     const PatchMask mask = measured_mask(mae, 8, 0);

@@ -34,6 +34,9 @@ struct ImageFolderOptions {
   /// a part of its size, with or without fast_decode, where the transform still finds pixels enough; what is
   /// left cannot be decoded.
   std::int64_t max_pixels = image::kDefaultMaxPixels;
+  /// Folders are no classes: every image in `root` and below it is a sample, all of the one label 0, whose
+  /// class has an empty name. For learning without labels.
+  bool unlabeled = false;
 };
 
 /// The data set of the images `root/class/**/*.{jpg,jpeg,png,bmp}` (the suffixes of image::image_formats(),
@@ -84,6 +87,7 @@ class ImageFolder {
 
  private:
   void add_class(const std::filesystem::path& folder, image::ImageFiles files);
+  void add_images(const std::filesystem::path& folder, image::ImageFiles files, int label);
 
   // Decoded, for the draws that `rng` is about to make, and prepared by the transform.
   std::shared_ptr<const image::Decoded> load_image(std::size_t index, const Rng& rng) const;
@@ -176,8 +180,17 @@ MINIVIT_INLINE ImageFolder::ImageFolder(std::filesystem::path root, image::Trans
       cache_bytes_(options.cache_bytes) {
   std::error_code error;
   check<FileError>(std::filesystem::is_directory(root_, error), root_.native(),
-                   ": not a folder, expected one with a sub-folder of images for each class",
+                   ": not a folder, expected one ",
+                   options.unlabeled ? "of images" : "with a sub-folder of images for each class",
                    error ? str_cat(" (", error.message(), ")") : "");
+  if (cache_bytes_ > 0) cache_ = std::make_shared<image::detail::ImageCache>(cache_bytes_);
+  if (options.unlabeled) {
+    std::vector<image::ImageFiles> files{image::find_image_files(root_)};
+    detail::check_open(files);
+    classes_ = {""};
+    add_images(root_, std::move(files[0]), 0);
+    return;
+  }
   const std::vector<std::filesystem::path> folders = image::visible_folders(root_);
   check<FileError>(!folders.empty(), root_.native(), ": holds no folders, expected one for each class");
 
@@ -192,7 +205,6 @@ MINIVIT_INLINE ImageFolder::ImageFolder(std::filesystem::path root, image::Trans
   for (std::size_t i = 0; i < folders.size(); ++i) add_class(folders[i], std::move(files[i]));
   for (const auto& entry : image::detail::visible_entries(root_, error))
     beside_ += image::has_image_suffix(entry.path()) && !entry.is_directory(error);
-  if (cache_bytes_ > 0) cache_ = std::make_shared<image::detail::ImageCache>(cache_bytes_);
 }
 
 MINIVIT_INLINE ImageFolder ImageFolder::with_transform(image::Transform transform) const {
@@ -218,15 +230,22 @@ MINIVIT_INLINE void ImageFolder::add_class(const std::filesystem::path& folder, 
   check<FileError>(known != classes_.end(), folder.native(), ": class \"", name, "\" is not among the ",
                    classes_.size(), " known classes (", detail::list_of(classes_),
                    "); rename or remove the folder, or train with it");
-  check<FileError>(!files.paths.empty(), folder.native(), ": class \"", name, "\" holds no images (",
+  add_images(folder, std::move(files), static_cast<int>(known - classes_.begin()));
+}
+
+MINIVIT_INLINE void ImageFolder::add_images(const std::filesystem::path& folder, image::ImageFiles files,
+                                            int label) {
+  const std::string& name = classes_[static_cast<std::size_t>(label)];
+  check<FileError>(!files.paths.empty(), folder.native(), ": ",
+                   name.empty() ? std::string() : str_cat("class \"", name, "\" "), "holds no images (",
                    image::detail::format_suffixes(), ")",
                    files.not_read.empty()
                        ? ""
                        : str_cat(", only ", detail::suffix_text(files.not_read), ", which are not read"),
-                   "; add some or remove the folder");
+                   name.empty() ? "" : "; add some or remove the folder");
   for (auto& image : files.paths) {
     paths_.push_back(std::move(image));
-    labels_.push_back(static_cast<int>(known - classes_.begin()));
+    labels_.push_back(label);
   }
   for (const auto& [suffix, count] : files.not_read) not_read_[suffix] += count;
 }

@@ -12,7 +12,7 @@ namespace minivit::inline MINIVIT_ABI {
 
 /// Tokens of the visible patches, with class token and registers before them and the positions of their own:
 /// (B, prefix + K, C), the input of `net.encoder`. Hidden pixels have no influence: patches are chosen before
-/// they are projected; a stem of convolutions, which looks beyond a patch, sees 0 in their place. Throws
+/// they are projected; a stem that looks beyond a patch sees 0 in their place. Throws
 /// ShapeError if images or mask do not fit the model.
 [[nodiscard]] Var embed_visible(const VisionTransformer& net, const Tensor& images, const PatchMask& mask);
 
@@ -90,8 +90,9 @@ MINIVIT_INLINE Var embed_visible(const VisionTransformer& net, const Tensor& ima
   check<ShapeError>(mask.images == images.size(0) && mask.patches == config.patches(),
                     "embed_visible: the mask is of ", mask.images, " images with ", mask.patches,
                     " patches, expected ", images.size(0), " with ", config.patches());
-  if (config.stem == Stem::conv) {
-    const Var all = net.add_tokens(net.stem(hide_patches(images, mask, config.patch_size)));
+  if (config.stem != Stem::patch) {
+    const Var all =
+        net.add_tokens(net.to_patches(hide_patches(images, mask, config.patch_size)), net.pos_embed);
     return net.prepared(
         net.pos_drop(select_tokens(all, detail::visible_tokens(mask, config.prefix_tokens()))));
   }

@@ -175,6 +175,9 @@ MINIVIT_INLINE MaskedAutoencoder::MaskedAutoencoder(VisionTransformer net, const
   ViTConfig& c = encoder.config;
   check<ConfigError>(c.patches() >= 2, "masked autoencoder: images of ", c.image_width, "x", c.image_height,
                      " with patches of ", c.patch_size, " have one patch only, expected two at least");
+  check<ConfigError>(
+      c.attention != Attention::locality || c.prefix_tokens() + visible_patches(c.patches(), o.mask) >= 2,
+      "masked autoencoder: locality self-attention needs two tokens, the mask leaves one");
   c.num_classes = 0;
   if (c.distillation == Distillation::head) c.distillation = Distillation::token;
   encoder.head = {}, encoder.head_dist = {};

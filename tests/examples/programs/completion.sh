@@ -19,6 +19,9 @@ test_completion() {
   completes "--model" minivit predict --mo
   completes "training.label_smoothing=" minivit train training.lab
   completes "base" minivit train model.preset = b
+  completes "predict pretrain probe" minivit pr
+  completes "pretrain.mask=" minivit pretrain pretrain.m
+  completes "false true" minivit pretrain pretrain.normalize_pixels = ""
   completes "false true" minivit train log.curves =
   completes "accuracy date" minivit runs --sort ""
   completes "diff" minivit runs di
