@@ -2,8 +2,8 @@
 //
 // In reading order, from memory to models. Left out, since few programs need them: io/pretrained.hpp (models
 // of timm and transformers), io/export.hpp and io/onnx.hpp (writing for others), io/npy.hpp,
-// io/checkpoint.hpp, io/tensorboard.hpp, train/fine_tuning.hpp, train/masked_autoencoder.hpp, train/probe.hpp and
-// all of insight/.
+// io/checkpoint.hpp, io/tensorboard.hpp, train/fine_tuning.hpp, train/masked_autoencoder.hpp, train/probe.hpp
+// and all of insight/.
 #pragma once
 
 #include "minivit/autograd/gradcheck.hpp"  // is my gradient right?
