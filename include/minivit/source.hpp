@@ -14,6 +14,7 @@
 // Headers that vit.hpp leaves out and that need no further library.
 #include "minivit/insight/calibration.hpp"
 #include "minivit/insight/comparison.hpp"
+#include "minivit/insight/explain.hpp"
 #include "minivit/insight/scores.hpp"
 #include "minivit/io/checkpoint.hpp"
 #include "minivit/io/npy.hpp"
