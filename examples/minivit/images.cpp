@@ -20,8 +20,7 @@ std::vector<std::string> not_read(const std::filesystem::path& folder, const ima
   std::vector<std::string> lines;
   for (const auto& [suffix, count] : counts)
     lines.push_back(str_cat(folder.native(), ": ", count, " ", suffix, count == 1 ? " file is" : " files are",
-                            " not read; convert ", count == 1 ? "it" : "them", " to one of ",
-                            image::detail::format_suffixes()));
+                            " not read; convert ", count == 1 ? "it" : "them", " to .jpg or .png"));
   return lines;
 }
 

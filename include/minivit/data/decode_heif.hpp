@@ -94,7 +94,10 @@ class HeifReader {
     if (error.code == heif_error_Memory_allocation_error &&
         error.subcode != heif_suberror_Security_limit_exceeded)
       throw std::bad_alloc();
-    check<FileError>(error.code == heif_error_Ok, name_, ": damaged HEIC: ", error.message);
+    if (error.code == heif_error_Ok) return;
+    std::string_view why = error.message;  // some end with a line break
+    while (why.ends_with('\n')) why.remove_suffix(1);
+    throw FileError(str_cat(name_, ": damaged HEIC: ", why));
   }
 
   /// libde265 decodes in a thread of its own, and waits for it even if it could not be started.

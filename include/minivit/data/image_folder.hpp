@@ -151,6 +151,11 @@ inline void check_different(std::span<const std::filesystem::path> folders) {
                      "; an image has one class, remove one of the two links");
 }
 
+/// What to ask if the only class holds folders, as what comes out of an archive often does; else empty.
+inline std::string perhaps_deeper(const std::filesystem::path& only) {
+  return image::visible_folders(only).size() > 1 ? str_cat("; did you mean ", only.native(), "?") : "";
+}
+
 /// "a, b, c", of many names the first ten.
 inline std::string list_of(std::span<const std::string> names) {
   constexpr std::size_t kNamed = 10;
@@ -179,8 +184,9 @@ MINIVIT_INLINE ImageFolder::ImageFolder(std::filesystem::path root, image::Trans
       max_pixels_(options.max_pixels),
       cache_bytes_(options.cache_bytes) {
   std::error_code error;
+  const bool there = std::filesystem::exists(root_, error);
   check<FileError>(std::filesystem::is_directory(root_, error), root_.native(),
-                   ": not a folder, expected one ",
+                   there ? ": not a folder" : ": no such folder", ", expected one ",
                    options.unlabeled ? "of images" : "with a sub-folder of images for each class",
                    error ? str_cat(" (", error.message(), ")") : "");
   if (cache_bytes_ > 0) cache_ = std::make_shared<image::detail::ImageCache>(cache_bytes_);
@@ -195,8 +201,9 @@ MINIVIT_INLINE ImageFolder::ImageFolder(std::filesystem::path root, image::Trans
   check<FileError>(!folders.empty(), root_.native(), ": holds no folders, expected one for each class");
 
   const bool any_class = classes_.empty();
-  check<FileError>(!any_class || folders.size() > 1, root_.native(), ": holds only the class \"",
-                   folders.front().filename().native(), "\", expected at least two");
+  if (any_class && folders.size() == 1)
+    throw FileError(str_cat(root_.native(), ": holds only the class \"", folders.front().filename().native(),
+                            "\", expected at least two", detail::perhaps_deeper(folders.front())));
   if (any_class)
     for (const auto& folder : folders) classes_.push_back(folder.filename().native());
   detail::check_different(folders);

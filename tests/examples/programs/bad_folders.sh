@@ -5,7 +5,7 @@ test_bad_folders() {
   local out=$scratch/refused
   # bad MESSAGE FOLDER ARGUMENT…
   bad() { refused 1 "$1" train "${settings[@]}" data.train="$2" output.dir="$out" "${@:3}"; }
-  bad "nowhere: not a folder" "$scratch/nowhere"
+  bad "nowhere: no such folder" "$scratch/nowhere"
   bad "0000.png: not a folder" "$scratch/digits/train/0/0000.png"
   mkdir -p "$scratch/empty"
   bad "empty: holds no folders" "$scratch/empty"
@@ -14,11 +14,13 @@ test_bad_folders() {
   bad 'class "nothing" holds no images' "$scratch/gap"
   copies 5 0 "$scratch/single/zero"
   bad 'holds only the class "zero", expected at least two' "$scratch/single"
+  two_classes "$scratch/unpacked/photos"
+  bad "unpacked: holds only the class \"photos\", expected at least two; did you mean $scratch/unpacked/photos?" "$scratch/unpacked"
   two_classes "$scratch/fine"
   two_classes "$scratch/more"
   copies 3 2 "$scratch/more/two"
   bad 'class "two" is not among the 2 known classes' "$scratch/fine" data.val="$scratch/more"
-  bad "nowhere: not a folder" "$scratch/fine" data.val="$scratch/nowhere"
+  bad "nowhere: no such folder" "$scratch/fine" data.val="$scratch/nowhere"
   absent "$out"
 
   if [[ $(id -u) != 0 ]]; then

@@ -69,7 +69,7 @@ PYTHON
   exists "${image[0]}"
   refused 1 "nowhere/model" probe --model "$model" --train "$scratch/others" --save "$scratch/nowhere/model"
   refused 1 'class "one" is not among the 3 known classes' probe --model "$model" --train "$scratch/others" --val "$scratch/pair"
-  refused 1 "nowhere: not a folder" probe --model "$model" --train "$scratch/nowhere"
+  refused 1 "nowhere: no such folder" probe --model "$model" --train "$scratch/nowhere"
   run 2 probe --model "$model" --train "$scratch/others" --val "$scratch/others" --val-fraction 0.5
   run 2 probe --model "$model" --train "$scratch/others" --no-linear --save "$out/model"
   run 2 probe --model "$model"
