@@ -21,6 +21,7 @@
 #include "read_image.hpp"
 #include "sort_into.hpp"
 #include "standard_streams.hpp"
+#include "text_table.hpp"
 #include "user_path.hpp"
 
 namespace minivit::cli {
@@ -74,7 +75,7 @@ class Predictor {
           output_.failed(name, e.what());
         }
     std::size_t width = 0;
-    for (const auto& path : paths) width = std::max(width, escaped(path.native()).size());
+    for (const auto& path : paths) width = std::max(width, TextTable::length(escaped(path.native())));
     output_.align(width);
     constexpr std::size_t kBatch = 8;  // images at a time: enough to keep the cores busy
     for (std::size_t begin = 0; begin < paths.size(); begin += kBatch)

@@ -10,6 +10,7 @@
 #include "minivit/core/check.hpp"
 #include "minivit/io/json.hpp"
 #include "printable.hpp"
+#include "text_table.hpp"
 
 namespace minivit::cli {
 
@@ -38,8 +39,7 @@ void PredictionOutput::row(std::string_view image, std::span<const Prediction> b
   if (options_.format == Format::json) return json_row(image, best, logits);
   if (options_.format == Format::csv) return csv_row(image, best, "");
   std::string line = escaped(image);
-  line.resize(std::max(line.size(), width_), ' ');
-  line += ' ';
+  line.append(width_ - std::min(width_, TextTable::length(line)) + 1, ' ');
   char percent[32];
   for (const Prediction& p : reached(best)) {
     std::snprintf(percent, sizeof percent, " %.1f%%", 100.0 * static_cast<double>(p.probability));

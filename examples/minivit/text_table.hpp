@@ -24,12 +24,13 @@ class TextTable {
   /// are.
   std::string str(std::size_t width = 0) const;
 
+  /// Characters of a text in UTF-8.
+  static std::size_t length(std::string_view text);
+
  private:
   static constexpr std::size_t kWidest = 80;
 
   static bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u; }
-
-  static std::size_t length(std::string_view text);
 
   static std::string cut(const std::string& line, std::size_t width);
 

@@ -9,6 +9,13 @@ test_predict() {
   run 0 predict --model "$model" --top 1 "${image[@]:0:3}"
   [[ $(grep -cE ' (zero|one) [0-9.]+%$' "$scratch/out") == 3 ]] || fail "predict: expected 3 lines" "$scratch/out"
 
+  # Letters of several bytes are one character wide.
+  mkdir "$scratch/letters"
+  cp "${image[0]}" "$scratch/letters/ä.png"
+  cp "${image[0]}" "$scratch/letters/a.png"
+  run 0 predict --model "$model" "$scratch/letters"
+  [[ $(sed 's/ä/a/' "$scratch/out" | sort -u | wc -l) == 1 ]] || fail "predict: columns are not aligned" "$scratch/out"
+
   run 0 predict --model "$model" --json "$scratch/pair"
   [[ $(wc -l <"$scratch/out") == 40 ]] || fail "predict --json: expected 40 lines" "$scratch/out"
   local line
