@@ -13,6 +13,7 @@
 #include "printable.hpp"
 #include "program.hpp"
 #include "run_folder.hpp"
+#include "run_info.hpp"
 
 namespace minivit::cli {
 
@@ -34,6 +35,16 @@ std::vector<io::Hyperparameter> hyperparameters(const TrainConfig& config) {
   return out;
 }
 
+namespace {
+
+/// When the run began that goes on; of one that begins, or whose result does not tell it, now.
+std::string beginning_of(const std::filesystem::path& run, const TrainingState& from) {
+  const std::string before = from.step > 0 ? read_run(run).started : std::string();
+  return before.empty() ? local_time("%Y-%m-%d %H:%M:%S") : before;
+}
+
+}  // namespace
+
 Recorder::Recorder(std::filesystem::path run, const TrainConfig& config, RunLog& log,
                    const TrainingState& from, std::int64_t batches)
     : run_(std::move(run)),
@@ -47,7 +58,7 @@ Recorder::Recorder(std::filesystem::path run, const TrainConfig& config, RunLog&
                from.history_rows),
       rates_(run_ / "learning_rates_per_step.csv", "step,lr", from.step) {
   result_.epochs = config.training.epochs;
-  result_.started = local_time("%Y-%m-%d %H:%M:%S");
+  result_.started = beginning_of(run_, from);
   result_.git = git_revision();
   const Machine machine = this_machine();
   result_.machine =

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <iterator>
+#include <map>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -15,6 +18,7 @@
 #include "progress.hpp"
 #include "run_data.hpp"
 #include "text_table.hpp"
+#include "train_config.hpp"
 
 namespace minivit::cli {
 
@@ -195,18 +199,31 @@ std::string RunDiff::shown(const io::Json& value) {
 
 RunDiff diff_runs(const RunInfo& a, const RunInfo& b) {
   RunDiff diff{a.path, b.path, {}, {}};
+  // A setting that a training of an older version does not have has its default there.
+  TrainConfig config;
+  std::map<std::string, std::string, std::less<>> defaults;
+  for (const auto& [name, text] : config.settings().values())
+    defaults[name] = text.size() >= 2 && text.front() == '"' ? text.substr(1, text.size() - 2) : text;
+  const auto value_of = [&](const RunInfo& run, std::string_view name) -> const std::string* {
+    const std::string* value = run.setting(name);
+    if (value || run.settings.empty() || run.setting("pretrain.mask")) return value;
+    const auto usual = defaults.find(name);
+    return usual == defaults.end() ? nullptr : &usual->second;
+  };
   std::vector<std::string_view> names;
   for (const auto& [name, value] : a.settings) names.push_back(name);
   for (const auto& [name, value] : b.settings)
     if (!a.setting(name)) names.push_back(name);
   for (const std::string_view name : names) {
-    const std::string *x = a.setting(name), *y = b.setting(name);
+    const std::string *x = value_of(a, name), *y = value_of(b, name);
     if (beside_the_point(name) || (x && y && same_value(*x, *y))) continue;
     diff.settings.push_back({std::string(name), x ? io::Json(escaped_bytes(*x)) : io::Json(),
                              y ? io::Json(escaped_bytes(*y)) : io::Json()});
   }
   const io::Json x = run_json(a), y = run_json(b);
-  constexpr std::string_view kNoResults[] = {"number", "path", "overrides", "settings"};
+  // Of any two runs these differ.
+  constexpr std::string_view kNoResults[] = {"number", "path",      "date",    "started",
+                                             "ended",  "overrides", "settings"};
   for (const auto& [key, value] : x.items())
     if (value != y.at(key) && std::ranges::find(kNoResults, key) == std::end(kNoResults))
       diff.results.push_back({key, value, y.at(key)});

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@
 #include "run_info.hpp"
 #include "run_table.hpp"
 #include "terminal.hpp"
+#include "train_config.hpp"
 #include "train_sweep.hpp"
 
 namespace minivit::cli {
@@ -64,11 +66,33 @@ void print_best(std::span<const RunInfo> runs) {
                 printable(best_run(group.runs)->path.string()).c_str());
 }
 
-int list(const RunsOptions& options) {
-  for (const std::string& text : options.filter.where)
-    check<ConfigError>(text.find('=') != std::string::npos && text.find('=') > 0, "--where is ", text,
+/// Throws ConfigError if --where names a setting that there is not, nor in any run.
+void check_where(std::span<const std::string> where, std::span<const RunInfo> runs) {
+  TrainConfig config;
+  const Settings schema = config.settings();
+  for (const std::string& text : where) {
+    const std::string name = text.substr(0, text.find('='));
+    check<ConfigError>(!name.empty() && name != text, "--where is ", text,
                        ", expected a setting and its value, as training.lr=0.001");
+    if (std::ranges::none_of(runs, [&](const RunInfo& run) { return run.setting(name) != nullptr; }))
+      schema.check_name(name);
+  }
+}
+
+/// "; their status is finished or stopped": what --status may be.
+std::string statuses_of(std::span<const RunInfo> runs) {
+  std::set<std::string> all;
+  for (const RunInfo& run : runs) all.insert(run.status);
+  std::string text;
+  for (const std::string& one : all)
+    text += str_cat(text.empty() ? "; their status is " : " or ", printable(one));
+  return text;
+}
+
+int list(const RunsOptions& options) {
   std::vector<RunInfo> runs = options.roots.find();
+  check_where(options.filter.where, runs);
+  const std::string statuses = options.filter.status.empty() ? std::string() : statuses_of(runs);
   const std::size_t all = runs.size();
   bool complete = true;
   for (const RunInfo& run : runs) {
@@ -86,7 +110,8 @@ int list(const RunsOptions& options) {
         "no runs in %s\nmake one with: minivit train data.train=FOLDER; or say where they are with --root\n",
         options.roots.str().c_str());
   else if (runs.empty())
-    std::fprintf(notes, "none of the %zu runs in %s is of this kind\n", all, options.roots.str().c_str());
+    std::fprintf(notes, "none of the %zu runs in %s is of this kind%s\n", all, options.roots.str().c_str(),
+                 statuses.c_str());
   const std::vector<RunInfo> by_date = runs;
   if (options.sort == "accuracy")  // the best last, where the newest is otherwise
     std::stable_sort(runs.begin(), runs.end(), [](const RunInfo& a, const RunInfo& b) {
@@ -157,7 +182,8 @@ std::function<int()> setup_runs(CLI::App& app) {
       ->capture_default_str();
   app.add_option("--limit", options->filter.limit, "only the newest so many; 0: all")
       ->check(number_from<std::int64_t>(0));
-  app.add_option("--status", options->filter.status, "only runs of this status, as finished");
+  app.add_option("--status", options->filter.status,
+                 "only runs of this status, as finished, interrupted or running");
   app.add_option("--data", options->filter.data,
                  "only runs whose data.train or data.val has this in its name");
   app.add_option("--where", options->filter.where,

@@ -84,7 +84,7 @@ TEST_CASE("without labels every image counts, in whatever folder") {
         }).starts_with(empty.str() + ": holds no images ("));
   CHECK(message_of<FileError>([&] {
           ImageFolder(empty.path() / "x", kSmall, {.unlabeled = true});
-        }).starts_with(empty.str() + "/x: not a folder, expected one of images"));
+        }).starts_with(empty.str() + "/x: no such folder, expected one of images"));
 }
 
 TEST_CASE("linked folders are entered, loops are not") {

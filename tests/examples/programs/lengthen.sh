@@ -12,7 +12,9 @@ test_lengthen() {
   whole=$run_dir
   tiny "${all[@]}" training.warmup=0 training.min_lr=5e-3 output.dir=constant
   run_folder constant
+  sed -i 's/"started": "[^"]*"/"started": "2001-02-03 04:05:06"/' "$run_dir/result.json"
   run 0 train --resume "$run_dir" training.epochs=4
+  says "$run_dir/result.json" '"started": "2001-02-03 04:05:06"' # it began when it began
   says "$scratch/out" "training.epochs is now 4, it was 2: the learning rate so far is the same for both"
   same_run "$whole" "$run_dir"
   says "$run_dir/config.yaml" "epochs: 4"

@@ -21,6 +21,7 @@ test_runs() {
   grep -qE '^training.lr +0.001 +0.002$' "$scratch/out" || fail "runs diff: not the setting that differs" "$scratch/out"
   grep -qE '^best_val_acc +0.5 +0.9$' "$scratch/out" || fail "runs diff: not the result that differs" "$scratch/out"
   ! grep -q num_layers "$scratch/out" || fail "runs diff: a setting that does not differ" "$scratch/out"
+  ! grep -qE '^(date|started|ended) ' "$scratch/out" || fail "runs diff: times, which always differ" "$scratch/out"
   mv "$scratch/out" "$scratch/numbers"
   run 0 runs diff outputs/2026-01-01/10-00-00 3
   same "$scratch/out" "$scratch/numbers"
@@ -41,6 +42,18 @@ d = json.load(open(sys.argv[1]))
 assert d["settings"] == {"training.lr": ["0.001", "0.002"]} and d["results"]["best_val_acc"] == [0.5, 0.9], d
 PYTHON
   fi
+  # A setting that an older version did not have has its default there.
+  cp outputs/2026-01-01/10-00-00/config.yaml "$scratch/complete"
+  sed -i '/^  clip_norm:/d' outputs/2026-01-01/10-00-00/config.yaml
+  run 0 runs diff 2 3
+  same "$scratch/out" "$scratch/numbers"
+  mv "$scratch/complete" outputs/2026-01-01/10-00-00/config.yaml
+  # Filters that fit nothing say what there is.
+  run 0 runs --status done
+  says "$scratch/out" "none of the 5 runs in outputs, multirun is of this kind; their status is "
+  says "$scratch/out" " or unreadable"
+  refused 2 'unknown setting "lr"; did you mean "training.lr"?' runs --where lr=0.001
+  run 0 runs --where training.lr=0.001
   refused 2 "there is no run 6 in outputs, multirun: it has 5 runs" runs diff 1 6
   refused 1 "nowhere: expected a run's number or folder" runs diff 1 nowhere
   run 2 runs diff 1
