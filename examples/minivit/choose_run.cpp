@@ -79,8 +79,7 @@ void ModelChoice::add_to(CLI::App& app, bool required) {
 ModelBundle ModelChoice::load(const std::filesystem::path& folder) const {
   Pretrained loaded = load_pretrained(
       folder, {.architecture = architecture, .num_heads = num_heads, .not_finite = not_finite});
-  for (const std::string& guess : loaded.guesses)
-    std::fprintf(stderr, "%s\n", printable(str_cat(folder.native(), ": ", guess)).c_str());
+  for (const std::string& guess : loaded.guesses) say(str_cat(folder.native(), ": ", guess));
   return std::move(loaded.model);
 }
 
@@ -115,8 +114,9 @@ std::filesystem::path ModelChoice::best_folder() const {
                      " has a validation accuracy; take the newest with --latest");
   const RunInfo& best_one = *best_run(chosen->runs);
   say(str_cat(
-      "best of ", chosen->runs.size(), " runs on ", chosen->data, ": validation accuracy ",
-      text_of(best_one.best_val_acc),
+      chosen->runs.size() == 1 ? std::string("the only run on ")
+                               : str_cat("best of ", chosen->runs.size(), " runs on "),
+      chosen->data, ": validation accuracy ", text_of(best_one.best_val_acc),
       measured > 1 ? str_cat("; runs on other data are not compared, --data chooses them") : std::string()));
   return best_one.model();
 }
@@ -125,10 +125,16 @@ std::filesystem::path ModelChoice::ask_for_folder(std::FILE* out) const {
   const auto runs = trained_runs(true);
   std::fputs(run_table(runs, terminal_width(out)).c_str(), out);
   const auto model_of = [](const RunInfo& r) { return r.has_model ? r.model() : r.path / "last"; };
+  // As --latest has it: a newer run that has finished no epoch is taken only by its number.
+  const RunInfo* const finished = latest_run(runs);
+  const RunInfo& newest = finished ? *finished : runs.back();
+  const std::string question = &newest == &runs.back() ? "run number [newest]: "
+                                                       : str_cat("run number [", newest.number,
+                                                                 ", the newest with a finished epoch]: ");
   for (int attempt = 0; attempt < 3; ++attempt) {
-    const auto answer = ask(out, "run number [newest]: ");
+    const auto answer = ask(out, question.c_str());
     check<ConfigError>(answer.has_value(), "no run was chosen; name it with --run, --latest or --best");
-    if (answer->empty()) return model_of(runs.back());
+    if (answer->empty()) return model_of(newest);
     for (const RunInfo& r : runs)
       if (to_number<int>(*answer) == r.number) return model_of(r);
     std::fprintf(out, "\"%s\" is no number in the table\n", printable(*answer).c_str());

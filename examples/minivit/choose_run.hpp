@@ -56,9 +56,9 @@ struct ModelChoice {
   /// there is no run.
   std::filesystem::path folder() const;
 
-  /// The model folder of the run whose number in a table the user types; empty input is the newest. Of a run
-  /// without a finished epoch it is last/. Throws ConfigError if there is no run, at the end of the input,
-  /// and after three wrong answers.
+  /// The model folder of the run whose number in a table the user types; empty input is the newest that has
+  /// finished an epoch. Of a run without one it is last/. Throws ConfigError if there is no run, at the end
+  /// of the input, and after three wrong answers.
   std::filesystem::path ask_for_folder(std::FILE* out) const;
 
  private:

@@ -50,8 +50,7 @@ VisionTransformer make_model(const TrainConfig& c, const TrainingImages& images,
                                                        .gray = size.channels == 1,
                                                        .classes = images.classes()});
     for (const auto* lines : {&before.guesses, &before.notes})
-      for (const std::string& line : *lines)
-        std::fprintf(stderr, "%s\n", printable(str_cat(c.pretrained, ": ", line)).c_str());
+      for (const std::string& line : *lines) say_line(command_of(c.task), str_cat(c.pretrained, ": ", line));
     take_weights(model, images.classes(), before.model);
   }
   prepare_fine_tuning(model, c.training.fine_tuning);

@@ -52,7 +52,10 @@ test_choose_model() {
   run 0 predict --latest --json "${image[0]}"
   took outputs/2026-01-02/10-00-00/best
   says "$scratch/err" "the newest run has finished no epoch yet; as it is now it is --model outputs/2026-01-03/10-00-00/last"
+  # So does an empty answer; the newer run is taken by its number.
   answering '\n' run 0 predict "${image[0]}"
+  says "$scratch/out" "run number [2, the newest with a finished epoch]: outputs/2026-01-02/10-00-00/best"
+  answering '3\n' run 0 predict "${image[0]}"
   says "$scratch/out" "outputs/2026-01-03/10-00-00/last"
   popd >/dev/null
 }
