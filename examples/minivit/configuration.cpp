@@ -26,16 +26,21 @@ std::filesystem::path find_named(std::filesystem::path name,
 std::vector<std::filesystem::path> configuration_folders(const ConfigurationChoice& choice) {
   if (!choice.directory.empty()) return {choice.directory};
   std::error_code error;  // of an installation: bin/minivit, share/minivit/configs
-  const std::filesystem::path prefix =
-      std::filesystem::read_symlink("/proc/self/exe", error).parent_path().parent_path();
-  return {"configs", "examples/configs", MINIVIT_CONFIG_DIR, prefix / "share" / "minivit" / "configs"};
+  const std::filesystem::path installed =
+      std::filesystem::read_symlink("/proc/self/exe", error).parent_path().parent_path() / "share" /
+      "minivit" / "configs";
+  // What is read if nothing is asked for is one's own or came with the program: a source tree may be newer,
+  // and have settings that this program does not know.
+  if (choice.name.empty()) return {"configs", installed, MINIVIT_CONFIG_DIR};
+  return {"configs", "examples/configs", installed, MINIVIT_CONFIG_DIR};
 }
 
 std::filesystem::path find_configuration(const ConfigurationChoice& choice) {
   namespace fs = std::filesystem;
   std::error_code error;
   if (!choice.file.empty()) {
-    check<ConfigError>(fs::is_regular_file(choice.file, error), "--config ", choice.file, ": no such file");
+    check<ConfigError>(fs::is_regular_file(choice.file, error), "--config ", choice.file,
+                       fs::exists(choice.file, error) ? ": not a file" : ": no such file");
     return choice.file;
   }
   const fs::path name = choice.name.empty() ? "config" : choice.name;

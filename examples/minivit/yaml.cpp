@@ -151,6 +151,16 @@ class YamlList final : public YamlEvents {
   bool open_ = false;
 };
 
+/// Whether a line, counted from 0, begins with a tab, which YAML does not take for an indentation.
+bool indented_by_tab(std::string_view text, int line) {
+  for (; line > 0; --line) {
+    if (text.find('\n') == std::string_view::npos) return false;
+    text.remove_prefix(text.find('\n') + 1);
+  }
+  const std::size_t first = text.find_first_not_of(' ');
+  return first != std::string_view::npos && text[first] == '\t';
+}
+
 /// Reads a text; `name` is what messages call it. Throws E for what is not as it should be.
 template <class E>
 void read_yaml_events(const std::string& text, const std::string& name, YamlEvents& events) {
@@ -160,7 +170,9 @@ void read_yaml_events(const std::string& text, const std::string& name, YamlEven
     YAML::Parser parser(in);
     if (parser.HandleNextDocument(events) && parser) throw E(str_cat(name, ": has more than one document"));
   } catch (const YAML::Exception& e) {
-    throw E(str_cat(name, ": ", place(e.mark), ": ", std::string_view(e.msg)));
+    throw E(
+        str_cat(name, ": ", place(e.mark), ": ", std::string_view(e.msg),
+                indented_by_tab(text, e.mark.line) ? "; a tab stands before the name, expected blanks" : ""));
   }
 }
 

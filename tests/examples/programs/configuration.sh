@@ -38,6 +38,20 @@ test_configuration() {
   refused 2 'bad.yaml: line 2, column 7: training.lr is "fast", expected a number' train --config bad.yaml data.train=photos
   printf 'training:\n  learning_rate: 1\n' >bad.yaml
   refused 2 'bad.yaml: line 2, column 18: unknown setting "training.learning_rate"' train --config bad.yaml data.train=photos
+  printf 'training:\n\tlr: 1\n' >bad.yaml
+  refused 2 "a tab stands before the name, expected blanks" train --config bad.yaml data.train=photos
+  refused 2 "--config $scratch: not a file" train --config "$scratch"
+  # In the source tree of a newer version: what is read without being asked for is what came with the program.
+  mkdir -p newer/examples/configs
+  printf 'training:\n  newer: 1\n' >newer/examples/configs/config.yaml
+  cd newer
+  run 0 train --cfg data.train=photos
+  says "$scratch/out" 'budget: "30m"'
+  refused 2 'examples/configs/config.yaml: line 2, column 10: unknown setting "training.newer"' train --cfg --config-name config data.train=photos
+  mkdir configs && printf 'training:\n  epochs: 7\n' >configs/config.yaml
+  run 0 train --cfg data.train=photos
+  says "$scratch/out" "epochs: 7"
+  cd ..
   refused 2 "model is a section" train data.train=photos model=small
   refused 2 "write it without the +" train --config resolved.yaml +training.lr=1
   refused 2 "add --multirun" train data.train=photos training.lr=0.1,0.2
