@@ -6,7 +6,11 @@
 #include <exception>
 #include <new>
 #include <span>
+#include <string>
+#include <string_view>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "command.hpp"
 #include "completion.hpp"
@@ -48,6 +52,40 @@ std::string nearest(const std::string& text, const std::vector<std::string>& wor
   return best;
 }
 
+/// What others call a subcommand or option of this program.
+std::string_view called_here(std::string_view word) {
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"eval", "evaluate"},    {"test", "evaluate"},     {"val", "evaluate"},  {"validate", "evaluate"},
+      {"classify", "predict"}, {"inference", "predict"}, {"infer", "predict"}, {"fit", "train"},
+      {"finetune", "train"},   {"list", "runs"},         {"ls", "runs"},       {"download", "fetch"},
+      {"features", "embed"},   {"convert", "export"},    {"info", "inspect"},  {"-v", "--version"},
+      {"-V", "--version"},     {"version", "--version"},
+  };
+  for (const auto& [theirs, ours] : kNames)
+    if (word == theirs) return ours;
+  return {};
+}
+
+/// What CLI11 says of missing arguments, in the words of the other messages.
+std::string in_our_words(const std::string& problem) {
+  const auto between = [&](std::string_view begin, std::string_view end) -> std::string {
+    if (!problem.starts_with(begin) || !problem.ends_with(end)) return {};
+    std::string inside = problem.substr(begin.size(), problem.size() - begin.size() - end.size());
+    for (std::size_t at = 0; (at = inside.find(",--", at)) != std::string::npos; at += 2)
+      inside.replace(at, 1, ", ");
+    return inside;
+  };
+  if (const std::string options = between("Exactly 1 option from [", "] is required"); !options.empty())
+    return str_cat("expected one of ", options);
+  if (const std::string options = between("Requires at most 1 options be given from [", "]");
+      !options.empty())
+    return str_cat("expected only one of ", options);
+  if (const std::string name = between("", " is required"); !name.empty()) return str_cat("expected ", name);
+  if (const std::size_t at = problem.find(": 1 required "); at != std::string::npos)
+    return str_cat(problem.substr(0, at), ": expected a value");
+  return problem;
+}
+
 /// What is wrong with the arguments of a subcommand, and the option that was probably meant.
 std::string usage_problem(const Command& command, const CLI::App& app, const CLI::ParseError& error,
                           std::span<const char* const> arguments) {
@@ -62,7 +100,8 @@ std::string usage_problem(const Command& command, const CLI::App& app, const CLI
       if (!instead.empty()) return str_cat("there is no option ", option, "; ", instead);
     }
   const std::size_t at = problem.find("--");
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr || at == std::string::npos) return problem;
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr || at == std::string::npos)
+    return in_our_words(problem);
   std::vector<std::string> options;
   std::vector<const CLI::App*> apps = app.get_subcommands([](const CLI::App*) { return true; });
   apps.push_back(&app);  // groups of options are among the others
@@ -126,14 +165,16 @@ int run_minivit(int argc, const char* const* argv) {
   }
   return run_program("minivit", [&] {
     if (first == "--completion") {
-      check<ConfigError>(argc == 3 && argv[2] == std::string("bash"), "--completion ",
-                         argc > 2 ? argv[2] : "", ": expected bash");
+      check<ConfigError>(argc == 3 && argv[2] == std::string("bash"), "--completion",
+                         argc > 2 ? str_cat(' ', argv[2]) : std::string(), ": expected bash");
       std::fputs(bash_completion().c_str(), stdout);
       return 0;
     }
     std::vector<std::string> names;
     for (const Command* command : commands()) names.emplace_back(command->name);
-    const std::string meant = nearest(first, names);
+    names.insert(names.end(), {"--help", "--version", "--completion"});
+    const std::string_view known = called_here(first);
+    const std::string meant = known.empty() ? nearest(first, names) : std::string(known);
     check<ConfigError>(!first.empty(), "expected a subcommand; minivit --help lists them");
     throw ConfigError(str_cat("there is no subcommand \"", first, "\"; ",
                               meant.empty() ? std::string() : str_cat("did you mean \"", meant, "\"? "),

@@ -32,8 +32,12 @@ struct TrainOptions {
 /// Above the options: what most people change, and nothing else.
 std::string description() {
   TrainConfig defaults;
-  return str_cat(kSummary, "\n\nThe usual settings, their defaults and what they may be:\n",
-                 defaults.settings().usual_help(), "All others stand below the options.");
+  return str_cat(
+      kSummary,
+      "\n\nWhat is not given is chosen for the images, this machine and training.budget, which is 30m if "
+      "it is\nnot given: --explain says how. With training.epochs, or training.budget=0, it is what "
+      "stands here.\n\nThe usual settings, their defaults and what they may be:\n",
+      defaults.settings().usual_help(), "All others stand below the options.");
 }
 
 std::string train_help() {
@@ -130,14 +134,18 @@ std::function<int()> setup_train(CLI::App& app) {
                  "run folder, or folder of a sweep, to go on with; latest: the one that began last");
   app.add_option("--until-epoch", options->until_epoch, "stop after this epoch, to be resumed")
       ->check(number_from<std::int64_t>(1));
-  app.add_flag("-m,--multirun", options->sweep.multirun, "one run for every combination of values");
+  auto* multirun =
+      app.add_flag("-m,--multirun", options->sweep.multirun, "one run for every combination of values");
   app.add_option("--sampler", options->sweep.sampler, "of --multirun: grid (all combinations) or random")
-      ->check(CLI::IsMember({"grid", "random"}));
+      ->check(CLI::IsMember({"grid", "random"}))
+      ->needs(multirun);
   app.add_option("--trials", options->sweep.trials, "runs of the random sampler")
-      ->check(number_from<std::int64_t>(1));
-  app.add_option("--sampler-seed", options->sweep.seed, "of the random sampler");
+      ->check(number_from<std::int64_t>(1))
+      ->needs(multirun);
+  app.add_option("--sampler-seed", options->sweep.seed, "of the random sampler")->needs(multirun);
   app.add_option("--halving", options->sweep.halving,
-                 "stop the weaker half of a sweep's runs at these parts of the epochs, as 0.25,0.5");
+                 "stop the weaker half of a sweep's runs at these parts of the epochs, as 0.25,0.5")
+      ->needs(multirun);
   app.description(description());
   app.footer(train_help);
   return [options] {

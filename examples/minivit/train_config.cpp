@@ -32,7 +32,7 @@ TrainConfig::TrainConfig(Task of) : task(of) {
 Settings TrainConfig::settings() {
   Settings s;
   s.usual({"data.train", "data.val", "pretrain.mask", "model.preset", "model.pretrained", "model.image_size",
-           "training.epochs", "training.batch_size", "training.lr", "training.patience", "output.dir"});
+           "training.budget", "training.epochs", "training.batch_size", "training.lr", "output.dir"});
   s.group("Images");
   s.add("data.train", data.train,
         pretrains()

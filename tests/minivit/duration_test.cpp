@@ -10,6 +10,8 @@ TEST_CASE("numbers with and without units are seconds") {
   CHECK(duration_from("0") == 0.0);
   CHECK(duration_from("90s") == 90.0);
   CHECK(duration_from("30m") == 1800.0);
+  CHECK(duration_from("30min") == 1800.0);
+  CHECK(duration_from("1h30min5s") == 5405.0);
   CHECK(duration_from("2h") == 7200.0);
   CHECK(duration_from("1h30m") == 5400.0);
   CHECK(duration_from("1h5s") == 3605.0);

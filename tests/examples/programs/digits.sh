@@ -9,5 +9,5 @@ test_digits() {
   refused 1 "too small for" digits "$scratch/digits/train/0/0000.png" "$data/digits.labels.txt" "$scratch/none"
   absent "$scratch/none"
   run 2 digits only-one-argument
-  says "$scratch/err" "labels is required"
+  says "$scratch/err" "expected labels"
 }

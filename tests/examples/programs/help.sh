@@ -5,9 +5,11 @@ test_help() {
   says "$scratch/out" "training.lr="
   says "$scratch/out" "model.image_size="
   # What most people change stands above the options.
-  head -n 12 "$scratch/out" | grep -q "data.train=" || fail "train --help does not begin with the usual settings" "$scratch/out"
+  head -n 8 "$scratch/out" | grep -q "data.train=" || fail "train --help does not begin with the usual settings" "$scratch/out"
   [[ $(sed -n '/^All others/q;p' "$scratch/out" | grep -cE '^  [a-z]+\.[a-z_]+=') == 10 ]] ||
     fail "train --help: the usual settings are not ten" "$scratch/out"
+  # That most of them are chosen, and by what.
+  head -n 7 "$scratch/out" | grep -q "training.budget" || fail "train --help does not say that settings are chosen" "$scratch/out"
   says "$scratch/out" "Fine-tuning:"
   run 2 train
   says "$scratch/err" "data.train="

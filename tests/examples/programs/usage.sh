@@ -12,8 +12,25 @@ test_usage() {
   for name in 'instruction set: ' 'threads: ' 'libraries: Eigen ' 'compiler: '; do says "$scratch/out" "$name"; done
   run 2 trian data.train=photos
   says "$scratch/err" 'minivit: there is no subcommand "trian"; did you mean "train"?'
+  # Names of other programs.
+  run 2 eval photos
+  says "$scratch/err" 'minivit: there is no subcommand "eval"; did you mean "evaluate"?'
+  run 2 classify cat.jpg
+  says "$scratch/err" 'did you mean "predict"?'
+  for name in -v version --versio; do
+    run 2 $name
+    says "$scratch/err" 'did you mean "--version"?'
+  done
+  run 2 --completion
+  says "$scratch/err" "minivit: --completion: expected bash"
   run 2
   says "$scratch/err" "expected a subcommand"
+  # What is missing, in words.
+  refused 2 "expected images" evaluate --latest
+  refused 2 "expected one of --run, --model, --latest, --best" evaluate photos
+  refused 2 "expected only one of --run, --model, --latest, --best" predict --latest --best cat.jpg
+  refused 2 "--resume: expected a value" train --resume
+  refused 2 "--trials requires --multirun" train data.train=photos --trials 3
   run 2 --nonsense
   run 2 predict --modle a image.png
   says "$scratch/err" "minivit predict: "
