@@ -22,6 +22,10 @@ test_recipe() {
   says "$run_dir/config.yaml" "hflip: 0.25"
   says "$run_dir/config.yaml" 'budget: "4s"'
   grep -qE '^  epoch_images: [1-9]' "$run_dir/config.yaml" || fail "epoch_images was not chosen" "$run_dir/config.yaml"
+  # Whatever was chosen, the model answers.
+  run 0 predict --run "$run_dir" "$data/test/0"
+  run 0 evaluate --run "$run_dir" "$data/test"
+  says "$scratch/out" "/360)"
   # The same configuration once more chooses nothing and gives the same bits, also when it is cut.
   local first=$run_dir
   run 0 train --config "$first/config.yaml" output.dir="$scratch/again" --until-epoch 2
