@@ -3,14 +3,15 @@
 
 namespace minivit::cli {
 
-extern const Command train_command, pretrain_command, predict_command, evaluate_command, runs_command,
-    export_command, inspect_command, embed_command, probe_command, fetch_command, digits_command;
+extern const Command train_command, pretrain_command, predict_command, evaluate_command, explain_command,
+    runs_command, export_command, inspect_command, embed_command, probe_command, fetch_command,
+    digits_command;
 
 std::span<const Command* const> commands() {
   static constexpr const Command* kAll[] = {&train_command,    &pretrain_command, &predict_command,
-                                            &evaluate_command, &runs_command,     &export_command,
-                                            &inspect_command,  &embed_command,    &probe_command,
-                                            &fetch_command,    &digits_command};
+                                            &evaluate_command, &explain_command,  &runs_command,
+                                            &export_command,   &inspect_command,  &embed_command,
+                                            &probe_command,    &fetch_command,    &digits_command};
   return kAll;
 }
 
