@@ -14,7 +14,7 @@ test_completion() {
       bash "$scratch/completion.bash" "$@" | sort | tr '\n' ' ')
     [[ $found == "$expected " ]] || fail "completion of $*: $found, expected $expected"
   }
-  completes "embed evaluate export" minivit e
+  completes "embed evaluate explain export" minivit e
   completes "--version" minivit --v
   completes "--model" minivit predict --mo
   completes "training.label_smoothing=" minivit train training.lab
