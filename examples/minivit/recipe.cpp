@@ -46,7 +46,7 @@ ViTConfig model_of(const Size& size, std::int64_t edge, std::int64_t patch, std:
 /// Multiplications with addition of one image in training.
 double work(const ViTConfig& c) { return 3 * static_cast<double>(mult_adds(c)); }
 
-std::string number(double value) { return format("%.3g", value); }
+std::string number(double value) { return format(value >= 100 ? "%.0f" : "%.3g", value); }
 
 /// The model for training from scratch. Calls choose(setting, value, reason).
 template <class Choose>
@@ -55,12 +55,12 @@ ViTConfig choose_model(const RecipeFacts& f, const Choose& choose) {
   const auto [edge, patch] = image_and_patch(f);
   const std::int64_t channels = f.gray ? 1 : 3;
   const double most = passes_wanted(images);
+  const auto passes = [&](const ViTConfig& c) { return f.budget * f.speed / work(c) / images; };
   ViTConfig model = model_of(kSizes[0], edge, patch, channels);
-  for (const Size& size : kSizes) {
-    const ViTConfig larger = model_of(size, edge, patch, channels);
-    const double seen = f.budget * f.speed / work(larger);
-    if (seen / images >= most) model = larger;
-  }
+  const bool in_time = passes(model) >= most;
+  for (const Size& size : kSizes)
+    if (const ViTConfig larger = model_of(size, edge, patch, channels); passes(larger) >= most)
+      model = larger;
   choose("model.image_size", str_cat(edge),
          edge >= std::min(f.size.width, f.size.height)
              ? str_cat("the images are ", f.size.width, "x", f.size.height)
@@ -71,7 +71,9 @@ ViTConfig choose_model(const RecipeFacts& f, const Choose& choose) {
   choose("model.pooling", "sequence", "learns more from few images than a class token");
   choose("model.class_token", "false", "not needed with this pooling");
   choose("model.init", "mimetic", "attention begins as trained models have it");
-  const std::string why = str_cat("the largest that sees every image ", number(most), " times");
+  const std::string why =
+      in_time ? str_cat("the largest that sees every image ", number(most), " times in that time")
+              : str_cat("the smallest; the time is too short to see every image ", number(most), " times");
   choose("model.embedding_dim", str_cat(model.embedding_dim), why);
   choose("model.num_layers", str_cat(model.num_layers), "the same");
   choose("model.num_heads", str_cat(model.num_heads), "channels of a head: 32 or 64");
@@ -99,7 +101,6 @@ std::vector<RecipeChoice> choose_recipe(const RecipeFacts& f, const ViTConfig* p
     out.push_back({name, std::move(value), std::move(reason)});
   };
   const double images = static_cast<double>(std::max<std::size_t>(f.images, 1));
-  double passes = 0;
   if (pretrained && !f.unlabeled) {
     const bool few = f.images < 20 * f.classes;
     if (few) {
@@ -109,12 +110,11 @@ std::vector<RecipeChoice> choose_recipe(const RecipeFacts& f, const ViTConfig* p
       choose("training.layer_decay", "0.75", "lower layers know what all images have in common");
       choose("training.lr", "0.0003", "of fine-tuning");
     }
-    passes = std::min(f.budget * f.speed / (work(*pretrained) * images), 20.0);
     choose("data.scale_min", "0.5", "parts of an image show what it is");
     choose("data.augment", "trivial", "another look of each image every time");
   } else {
     const ViTConfig model = pretrained ? *pretrained : choose_model(f, choose);
-    passes = f.budget * f.speed / (work(model) * images);
+    const double passes = f.budget * f.speed / (work(model) * images);
     choose("training.optimizer", "muon", "learns more in few steps than AdamW");
     choose("training.momentum", "0.95", "of Muon");
     choose("training.lr", number(4e-3 * std::sqrt(128.0 / static_cast<double>(model.embedding_dim))),
@@ -132,12 +132,6 @@ std::vector<RecipeChoice> choose_recipe(const RecipeFacts& f, const ViTConfig* p
   choose_for_all(f, choose);
   choose("training.weight_decay", "0.05", "as in the papers on small data");
   choose("training.label_smoothing", "0.1", "as in the papers on small data");
-  const double steps = passes * images / batch_for(f);
-  choose("training.ema",
-         steps >= 4000  ? "0.999"
-         : steps >= 400 ? "0.99"
-                        : "0.9",
-         str_cat("an average over the last steps of about ", number(steps)));
   return out;
 }
 
@@ -171,14 +165,25 @@ std::vector<RecipeChoice> choose_length(double seconds, const RecipeSpeed& speed
   const double seen = static_cast<double>(epochs * batches) * batch;
   return {{"training.epochs", str_cat(epochs), "evaluated so often that it takes little of the time"},
           {"training.epoch_images", str_cat(batches * batch_size),
-           str_cat("every image is seen ", number(seen / all), " times in all")}};
+           seen >= all ? str_cat("every image is seen ", number(seen / all), " times in all")
+                       : str_cat("the time is so short that ", number(100 * seen / all),
+                                 " % of the images are seen")}};
+}
+
+RecipeChoice choose_average(std::int64_t steps) {
+  return {"training.ema",
+          steps >= 4000  ? "0.999"
+          : steps >= 400 ? "0.99"
+                         : "0.9",
+          str_cat("an average of the weights in the last of ", steps, " steps")};
 }
 
 std::vector<RecipeChoice> not_given(std::vector<RecipeChoice> choices, std::span<const std::string> given) {
   const auto has = [&](std::string_view name) { return std::ranges::find(given, name) != given.end(); };
   const bool preset = has("model.preset");
   std::erase_if(choices, [&](const RecipeChoice& choice) {
-    return has(choice.name) ||
+    // A pooling that is given may need the class token that the chosen one does without.
+    return has(choice.name) || (choice.name == "model.class_token" && has("model.pooling")) ||
            (preset && (choice.name == "model.embedding_dim" || choice.name == "model.num_layers" ||
                        choice.name == "model.num_heads" || choice.name == "model.mlp_ratio"));
   });

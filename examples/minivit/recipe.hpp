@@ -47,6 +47,9 @@ struct RecipeSpeed {
 std::vector<RecipeChoice> choose_length(double seconds, const RecipeSpeed& speed, std::size_t images,
                                         std::size_t val_images, std::int64_t batch_size);
 
+/// How long the average of the weights lasts in a training of so many steps.
+RecipeChoice choose_average(std::int64_t steps);
+
 /// The part of the images that is set aside for validation.
 double val_fraction_for(std::size_t images);
 

@@ -12,6 +12,7 @@
 
 #include "data_facts.hpp"
 #include "duration.hpp"
+#include "minivit/core/number.hpp"
 #include "minivit/train/masked_autoencoder.hpp"
 #include "minivit/vit.hpp"
 #include "printable.hpp"
@@ -209,13 +210,18 @@ std::vector<RecipeChoice> choose_recipe_for(TrainConfig& c, TrainingImages& imag
   // The test at the end, and what nobody foresees.
   const double test = images.test ? speed.val * static_cast<double>(images.test->size()) : 0.0,
                left = 0.99 * budget - since(begun) - test;
-  const std::vector<RecipeChoice> length =
-      not_given(choose_length(left, speed, facts.images, data.val_total(), c.training.batch_size), c.given);
-  c.apply(length);
-  std::ranges::copy(length, std::back_inserter(choices));
+  const auto choose_more = [&](std::vector<RecipeChoice> more) {
+    more = not_given(std::move(more), c.given);
+    c.apply(more);
+    std::ranges::move(more, std::back_inserter(choices));
+  };
+  choose_more(choose_length(left, speed, facts.images, data.val_total(), c.training.batch_size));
+  if (!c.pretrains())
+    choose_more({choose_average(c.training.epochs * c.training.epoch_images / c.training.batch_size)});
 
-  std::printf("chosen for %s on this machine, which does %.0f GFLOP/s in training; what is given stays:\n",
-              printable(c.training.budget).c_str(), 2e-9 * facts.speed);
+  std::printf("chosen for %s%s on this machine, which does %.0f GFLOP/s in training; what is given stays:\n",
+              printable(c.training.budget).c_str(), to_number<double>(c.training.budget) ? " seconds" : "",
+              2e-9 * facts.speed);
   for (const RecipeChoice& choice : choices)
     std::printf("  %-34s %s\n", str_cat(choice.name, '=', choice.value).c_str(), choice.reason.c_str());
   std::fflush(stdout);

@@ -151,6 +151,37 @@ TEST_CASE("what is given stays") {
   CHECK(rest.size() == all.size() - 5);
 }
 
+TEST_CASE("a pooling that is given decides on the class token") {
+  const std::vector<std::string> given{"model.pooling"};
+  TrainConfig c =
+      TrainConfig::from(std::vector<std::string_view>{"data.train=photos", "model.pooling=token"});
+  c.apply(not_given(choose_recipe(kCifar), given));
+  CHECK(c.model.class_token);
+  CHECK(c.model.stem == Stem::conv);
+}
+
+TEST_CASE("reasons are those of the time that there is") {
+  const auto reason = [](const std::vector<RecipeChoice>& choices, std::string_view name) {
+    const auto at = std::ranges::find(choices, name, &RecipeChoice::name);
+    return at == choices.end() ? "" : at->reason;
+  };
+  RecipeFacts facts = kCifar;
+  CHECK(reason(choose_recipe(facts), "model.embedding_dim") ==
+        "the largest that sees every image 12.2 times in that time");
+  facts.budget = 1;
+  CHECK(reason(choose_recipe(facts), "model.embedding_dim") ==
+        "the smallest; the time is too short to see every image 12.2 times");
+  const RecipeSpeed speed{.image = 1e-3, .val = 5e-4, .epoch = 0.2};
+  CHECK(reason(choose_length(2000, speed, 1000, 100, 64), "training.epoch_images")
+            .starts_with("every image is seen"));
+  CHECK(reason(choose_length(1, speed, 100000, 100, 64), "training.epoch_images") ==
+        "the time is so short that 0.192 % of the images are seen");
+  CHECK(choose_average(100).value == "0.9");
+  CHECK(choose_average(1000).value == "0.99");
+  CHECK(choose_average(12345).value == "0.999");
+  CHECK(choose_average(12345).reason == "an average of the weights in the last of 12345 steps");
+}
+
 TEST_CASE("of many images a smaller part is enough for validation") {
   CHECK(val_fraction_for(100) == 0.2);
   CHECK(val_fraction_for(10000) == 0.1);
