@@ -8,12 +8,9 @@
 #include <limits>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include "csv.hpp"
-#include "minivit/core/atomic_file.hpp"
-#include "process.hpp"
 #include "program.hpp"
 
 namespace minivit::cli {
@@ -164,29 +161,7 @@ draw = ")";
 Drawn draw_training_curves(const std::filesystem::path& run) {
   const CsvTable history = read_csv(run / "training_history.csv"),
                  rates = read_csv(run / "learning_rates_per_step.csv");
-  const std::filesystem::path script = run / "training_curves.gnuplot";
-  std::string text = plot_script(history, rates);
-  // For whoever runs it by hand the pictures have their names; here they get them when they are complete.
-  const std::string temporary = "'.training_curves.'.format.'.tmp'";
-  std::string by_hand = text;
-  by_hand.replace(by_hand.find(temporary), temporary.size(), "'training_curves.'.format");
-  io::write_file_atomically(script, by_hand);
-  const std::filesystem::path hidden = run / ".training_curves.gnuplot.tmp";
-  io::write_file_atomically(hidden, text);
-  const std::vector<std::string> command{"gnuplot", hidden.filename().string()};
-  const ProcessResult result = run_process(command, 20.0, run);
-  std::error_code ignored;
-  std::filesystem::remove(hidden, ignored);
-  Drawn drawn{result.code == 0, result.code < 0 ? result.error : result.output};
-  for (const char* format : {"png", "svg"}) {
-    const auto made = run / str_cat(".training_curves.", format, ".tmp");
-    if (drawn.drawn)
-      std::filesystem::rename(made, run / str_cat("training_curves.", format), ignored);
-    else
-      std::filesystem::remove(made, ignored);
-  }
-  if (result.code == 127) drawn.why = "there is no gnuplot (Debian: gnuplot-nox)";
-  return drawn;
+  return draw_with_gnuplot(run, "training_curves", plot_script(history, rates));
 }
 
 }  // namespace minivit::cli

@@ -2,15 +2,10 @@
 #pragma once
 
 #include <filesystem>
-#include <string>
+
+#include "gnuplot.hpp"
 
 namespace minivit::cli {
-
-/// Whether pictures were drawn, and if not, why.
-struct Drawn {
-  bool drawn = false;
-  std::string why;
-};
 
 /// Draws training_curves.png and .svg (loss, accuracy, learning rate) in the folder of a run from its
 /// training_history.csv and learning_rates_per_step.csv. The script stays beside them, so that it can be

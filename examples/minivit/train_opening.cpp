@@ -52,7 +52,9 @@ std::string model_name(const TrainConfig& c) {
   const bool same = preset.embedding_dim == c.model.embedding_dim &&
                     preset.num_layers == c.model.num_layers && preset.num_heads == c.model.num_heads &&
                     preset.mlp_ratio == c.model.mlp_ratio;
-  return same ? c.preset : str_cat(c.preset, " with other sizes");
+  return same ? c.preset
+              : str_cat(c.model.embedding_dim, " channels, ", c.model.num_layers,
+                        c.model.num_layers == 1 ? " block" : " blocks");
 }
 
 std::string size_text(const image::ImageSize& s) { return str_cat(s.width, 'x', s.height); }

@@ -12,6 +12,7 @@
 #include "minivit/vit.hpp"
 
 // Headers that vit.hpp leaves out and that need no further library.
+#include "minivit/insight/answers.hpp"
 #include "minivit/insight/calibration.hpp"
 #include "minivit/insight/comparison.hpp"
 #include "minivit/insight/explain.hpp"

@@ -334,7 +334,7 @@ TEST_CASE("pretrained: another image size, patch size, gray") {
   CHECK(distance(ImageClassifier(load_pretrained(folder).model).logits({&image, 1}), expected) < 1e-5);
   CHECK(message_of<ConfigError>([&] {
           static_cast<void>(load_pretrained(kModels / "timm_vit", {.patch_size = 3}));
-        }) == "image size 16x16 is not divisible by patch_size 3");
+        }) == "image size 16x16 is not divisible by patch_size 3; the next is 18x18");
 }
 
 TEST_CASE("pretrained: hostile shapes and settings are refused for what they are") {

@@ -114,7 +114,8 @@ TEST_CASE("an image size is one number, or height x width") {
 }
 
 TEST_CASE("settings that contradict each other") {
-  CHECK(complaint({"model.image_size=30"}) == "image size 30x30 is not divisible by patch_size 16");
+  CHECK(complaint({"model.image_size=30"}) ==
+        "image size 30x30 is not divisible by patch_size 16; the next is 32x32");
   CHECK(complaint({"model.num_heads=7"}) == "embedding_dim 256 is not divisible by num_heads 7");
   CHECK(complaint({"model.class_token=false"}) == "pooling by class token needs class_token true");
   CHECK(complaint({"model.positions=sincos", "model.embedding_dim=6", "model.num_heads=1"})

@@ -163,7 +163,7 @@ TEST_CASE("a view refuses sizes that do not fit") {
   ViTConfig c = tiny();
   const VisionTransformer net = model_of(c);
   CHECK(message_of<ConfigError>([&] { TrainingView(net, {.image_height = 18}); }) ==
-        "image size 18x24 is not divisible by patch_size 4");
+        "image size 18x24 is not divisible by patch_size 4; the next is 20x24");
   CHECK(message_of<ConfigError>([&] { TrainingView(net, {.patch_dropout = 1.0f}); }) ==
         "patch_dropout is 1, expected 0 to below 1");
   CHECK(message_of<ShapeError>([&] { (void)TrainingView(net, {.image_height = 8})(images_of(16, 24)); }) ==

@@ -48,9 +48,9 @@ TEST_CASE("validate names the setting, its value and what is expected") {
   CHECK(complaint([](ViTConfig& c) { c.num_classes = 1'000'001; }) ==
         "num_classes is 1000001, expected 0 to 1000000");
   CHECK(complaint([](ViTConfig& c) { c.image_height = 30; }) ==
-        "image size 30x32 is not divisible by patch_size 8");
+        "image size 30x32 is not divisible by patch_size 8; the next is 32x32");
   CHECK(complaint([](ViTConfig& c) { c.image_width = 36; }) ==
-        "image size 32x36 is not divisible by patch_size 8");
+        "image size 32x36 is not divisible by patch_size 8; the next is 32x40");
   CHECK(complaint([](ViTConfig& c) { c.num_heads = 5; }) ==
         "embedding_dim 24 is not divisible by num_heads 5");
   CHECK(complaint([](ViTConfig& c) { c.mlp_ratio = 0; }) ==

@@ -190,11 +190,17 @@ struct ViTConfig {
     return embedding + num_layers * block + 2 * C + heads * (num_classes * feature_dim() + num_classes);
   }
 
+  /// The least multiple of patch_size that is not below `size`.
+  std::int64_t next_multiple(std::int64_t size) const {
+    return (size + patch_size - 1) / patch_size * patch_size;
+  }
+
   /// Throws ConfigError that names the first setting that is out of range or does not fit the others.
   void validate() const {
     check_ranges(*this);
     check<ConfigError>(image_height % patch_size == 0 && image_width % patch_size == 0, "image size ",
-                       image_height, "x", image_width, " is not divisible by patch_size ", patch_size);
+                       image_height, "x", image_width, " is not divisible by patch_size ", patch_size,
+                       "; the next is ", next_multiple(image_height), "x", next_multiple(image_width));
     check<ConfigError>(embedding_dim % num_heads == 0, "embedding_dim ", embedding_dim,
                        " is not divisible by num_heads ", num_heads);
     check<ConfigError>(hidden_dim() >= 1, "mlp_ratio is ", mlp_ratio, ", expected above 0 and at most 64");
