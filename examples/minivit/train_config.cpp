@@ -10,6 +10,7 @@
 #include "class_weights.hpp"
 #include "duration.hpp"
 #include "minivit/core/number.hpp"
+#include "minivit/core/utf8.hpp"
 #include "minivit/io/pretrained.hpp"
 #include "model_path.hpp"
 #include "train_stages.hpp"
@@ -417,6 +418,8 @@ void TrainConfig::check_fits(const ViTConfig& trained) const {
 }
 
 void TrainConfig::note(std::string name, std::string text) {
+  check<ConfigError>(detail::is_utf8(name), kNotes, name,
+                     ": the name of a note is not UTF-8, as config.yaml is");
   for (auto& [known, old] : notes)
     if (known == name) return static_cast<void>(old = std::move(text));
   notes.emplace_back(std::move(name), std::move(text));

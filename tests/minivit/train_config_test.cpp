@@ -336,3 +336,8 @@ TEST_CASE("what has to be given, and is not") {
   CHECK(config_of({"notes.what=???"}).notes.at(0).second == "???");
   CHECK(complaint({"training.class_weights=1 x"}).starts_with("training.class_weights is \"1 x\""));
 }
+
+TEST_CASE("notes have names that config.yaml can hold") {
+  CHECK(config_of({"+notes.größe=groß"}).notes[0].first == "größe");
+  CHECK(complaint({"+notes.a\x90=1"}) == "notes.a\x90: the name of a note is not UTF-8, as config.yaml is");
+}

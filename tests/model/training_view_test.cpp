@@ -69,8 +69,9 @@ TEST_CASE("a view with the model's own sizes is the model, to the bit") {
 
 TEST_CASE("a view with other sizes is the model that is resized to them") {
   for (const ViTConfig& c : kinds())
-    for (const auto& [height, width, patch] :
-         {std::tuple{8, 12, 4}, {32, 16, 4}, {16, 24, 8}, {24, 24, 8}, {8, 8, 2}}) {
+    for (const ViewOptions& view :
+         {ViewOptions{8, 12, 4, 0}, {32, 16, 4, 0}, {16, 24, 8, 0}, {24, 24, 8, 0}, {8, 8, 2, 0}}) {
+      const std::int64_t height = view.image_height, width = view.image_width, patch = view.patch_size;
       if (patch != 4 && c.stem != Stem::patch) continue;
       CAPTURE(height);
       CAPTURE(patch);
@@ -79,10 +80,7 @@ TEST_CASE("a view with other sizes is the model that is resized to them") {
       const VisionTransformer net = model_of(c);
       const VisionTransformer other = resized(net, to, PositionFilter::timm);
       const Tensor images = images_of(height, width);
-      CHECK(distance(
-                TrainingView(net, {.image_height = height, .image_width = width, .patch_size = patch})(images)
-                    .value(),
-                other(images).value()) < 1e-5);
+      CHECK(distance(TrainingView(net, view)(images).value(), other(images).value()) < 1e-5);
     }
 }
 

@@ -207,14 +207,16 @@ namespace minivit::inline MINIVIT_ABI::image {
 
 namespace detail {
 
-/// Throws FileError for a PNG whose first piece of pixels is empty: stb_image would copy it to nowhere.
+/// Throws FileError for a PNG whose first piece of pixels is empty, which stb_image would copy to nowhere,
+/// also if the file ends before its checksum.
 inline void check_png_for_stb(EncodedImage bytes, std::string_view name) {
-  std::size_t length = 1;
+  bool found = false, empty = false;
   for_each_png_chunk(bytes, [&](std::string_view type, EncodedImage data) {
-    if (type == "IDAT") length = data.size();
-    return type != "IDAT";
+    if (type == "IDAT") found = true, empty = data.empty();
+    return !found;
   });
-  check<FileError>(length > 0, name, ": damaged PNG: a chunk IDAT without data");
+  check<FileError>(found, name, ": damaged PNG: it ends within its first pixels");
+  check<FileError>(!empty, name, ": damaged PNG: a chunk IDAT without data");
 }
 
 MINIVIT_INLINE Decoded decode_png(EncodedImage bytes, std::string_view name, const DecodeOptions& options) {
