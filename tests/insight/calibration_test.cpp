@@ -21,9 +21,9 @@ bool near(double a, double b, double by = 1e-9) { return std::fabs(a - b) < by; 
 
 TEST_CASE("calibration errors are those of the definitions, the temperature that of an optimizer") {
   const io::SafetensorsFile file(std::filesystem::path(MINIVIT_TEST_DATA) / "scores.safetensors");
-  const Tensor logits = file.tensor("logits");
+  const Tensor logits = file.tensor("logits"), numbers = file.tensor("labels");
   std::vector<int> labels;
-  for (const float label : file.tensor("labels").values()) labels.push_back(static_cast<int>(label));
+  for (const float label : numbers.values()) labels.push_back(static_cast<int>(label));
 
   const CalibrationScores s = calibration(logits, labels);
   CHECK(near(s.nll, 1.7260826121652784));

@@ -26,7 +26,8 @@ const Answers& answers() {
   static const Answers all = [] {
     const io::SafetensorsFile file(std::filesystem::path(MINIVIT_TEST_DATA) / "scores.safetensors");
     Answers a{file.tensor("logits"), {}};
-    for (const float label : file.tensor("labels").values()) a.labels.push_back(static_cast<int>(label));
+    const Tensor labels = file.tensor("labels");
+    for (const float label : labels.values()) a.labels.push_back(static_cast<int>(label));
     return a;
   }();
   return all;

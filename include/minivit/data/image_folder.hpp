@@ -184,11 +184,15 @@ MINIVIT_INLINE ImageFolder::ImageFolder(std::filesystem::path root, image::Trans
       max_pixels_(options.max_pixels),
       cache_bytes_(options.cache_bytes) {
   std::error_code error;
-  const bool there = std::filesystem::exists(root_, error);
-  check<FileError>(std::filesystem::is_directory(root_, error), root_.native(),
-                   there ? ": not a folder" : ": no such folder", ", expected one ",
+  const std::filesystem::file_status status = std::filesystem::status(root_, error);
+  const bool unknown = status.type() == std::filesystem::file_type::none;  // the system does not say
+  check<FileError>(std::filesystem::is_directory(status), root_.native(),
+                   unknown                           ? ": cannot be looked at"
+                   : std::filesystem::exists(status) ? ": not a folder"
+                                                     : ": no such folder",
+                   ", expected one ",
                    options.unlabeled ? "of images" : "with a sub-folder of images for each class",
-                   error ? str_cat(" (", error.message(), ")") : "");
+                   unknown ? str_cat(" (", error.message(), ")") : "");
   if (cache_bytes_ > 0) cache_ = std::make_shared<image::detail::ImageCache>(cache_bytes_);
   if (options.unlabeled) {
     std::vector<image::ImageFiles> files{image::find_image_files(root_)};
