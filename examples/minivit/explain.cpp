@@ -13,6 +13,7 @@
 #include "escaped.hpp"
 #include "images.hpp"
 #include "minivit/insight/explain.hpp"
+#include "minivit/insight/faithfulness.hpp"
 #include "minivit/insight/scores.hpp"
 #include "minivit/io/json.hpp"
 #include "minivit/io/npy.hpp"
@@ -93,7 +94,7 @@ class ExplainRun {
     std::vector<Shown> shown;
     for (const Explanation method : options_.methods()) {
       Tensor map = map_of(method, x, target);
-      const Faithfulness score = explainer_.faithfulness(x, target, map);
+      const Faithfulness score = faithfulness(explainer_.net(), x, target, map);
       const std::string file = str_cat(name, ".", enum_name(method));
       const fs::path folder = options_.out;
       encode_png(folder / (file + ".png"), overlay(x, map, preprocess_));

@@ -13,9 +13,11 @@
 
 // Headers that vit.hpp leaves out and that need no further library.
 #include "minivit/insight/answers.hpp"
+#include "minivit/insight/attention_trace.hpp"
 #include "minivit/insight/calibration.hpp"
 #include "minivit/insight/comparison.hpp"
 #include "minivit/insight/explain.hpp"
+#include "minivit/insight/faithfulness.hpp"
 #include "minivit/insight/scores.hpp"
 #include "minivit/io/checkpoint.hpp"
 #include "minivit/io/npy.hpp"

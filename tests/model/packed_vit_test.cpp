@@ -45,47 +45,39 @@ Tensor images(std::int64_t batch = 3) {
   return x;
 }
 
+void check_same(const PackedViT& packed, const VisionTransformer& model, const Tensor& x) {
+  CHECK(distance(packed(x), model(x).value()) < 1e-4);
+  CHECK(distance(packed.features(x), model.features(x).value()) < 1e-4);
+}
+
+/// Two blocks; their weights are larger than those of a new model, so that all of them matter.
+VisionTransformer with_large_weights(ViTConfig c) {
+  c.image_height = 16, c.image_width = 24, c.patch_size = 4, c.num_classes = 5;
+  c.embedding_dim = 24, c.num_layers = 2, c.num_heads = 3;
+  manual_seed(7);
+  VisionTransformer model(c);
+  for_each_parameter(model, [](const std::string&, Parameter& p) { init_uniform(p.value, 0.5f); });
+  return model;
+}
+
 }  // namespace
 
 TEST_CASE("a packed model has the stem of convolutions and the sequence pooling of the model") {
-  manual_seed(7);
-  VisionTransformer model({.image_height = 16,
-                           .image_width = 24,
-                           .patch_size = 4,
-                           .stem = Stem::conv,
-                           .num_classes = 5,
-                           .embedding_dim = 24,
-                           .num_layers = 2,
-                           .num_heads = 3,
-                           .pooling = Pooling::sequence,
-                           .register_tokens = 2});
-  for_each_parameter(model, [](const std::string&, Parameter& p) { init_uniform(p.value, 0.5f); });
-  const PackedViT packed(model);
-  const Tensor x = images();
-  CHECK(distance(packed(x), model(x).value()) < 1e-4);
-  CHECK(distance(packed.features(x), model.features(x).value()) < 1e-4);
+  const VisionTransformer model =
+      with_large_weights({.stem = Stem::conv, .pooling = Pooling::sequence, .register_tokens = 2});
+  check_same(PackedViT(model), model, images());
 }
 
 TEST_CASE("a packed model has the shifted patches and the locality self-attention of the model") {
   for (const bool qk_norm : {false, true})
     for (const std::int64_t registers : {0, 2}) {
-      manual_seed(7);
-      VisionTransformer model({.image_height = 16,
-                               .image_width = 24,
-                               .patch_size = 4,
-                               .stem = Stem::shifted,
-                               .num_classes = 5,
-                               .embedding_dim = 24,
-                               .num_layers = 2,
-                               .num_heads = 3,
-                               .register_tokens = registers,
-                               .qk_norm = qk_norm,
-                               .attention = Attention::locality});
-      for_each_parameter(model, [](const std::string&, Parameter& p) { init_uniform(p.value, 0.5f); });
+      const VisionTransformer model = with_large_weights({.stem = Stem::shifted,
+                                                          .register_tokens = registers,
+                                                          .qk_norm = qk_norm,
+                                                          .attention = Attention::locality});
       const PackedViT packed(model);
       const Tensor x = images();
-      CHECK(distance(packed(x), model(x).value()) < 1e-4);
-      CHECK(distance(packed.features(x), model.features(x).value()) < 1e-4);
+      check_same(packed, model, x);
       for (const int layer : {0, 1}) {
         const Tensor map = packed.attention_maps(x, layer);
         CHECK(distance(map, model.attention_maps(x, layer)) < 1e-5);
@@ -102,8 +94,7 @@ TEST_CASE("a packed model gives the model's logits, features and attention maps 
       const PackedViT packed(model);
       const Tensor x = images();
       CHECK(packed.config().embedding_dim == 24);
-      CHECK(distance(packed(x), model(x).value()) < 1e-4);
-      CHECK(distance(packed.features(x), model.features(x).value()) < 1e-4);
+      check_same(packed, model, x);
       for (const int layer : {0, 1, 2, -1, -3})
         CHECK(distance(packed.attention_maps(x, layer), model.attention_maps(x, layer)) < 1e-5);
     }

@@ -24,13 +24,6 @@ inline constexpr auto kEnumNames<Explanation> =
                                           {Explanation::integrated_gradients, "integrated_gradients"},
                                           {Explanation::occlusion, "occlusion"}});
 
-/// Scores of a map, each a mean probability in [0, 1] of the class while the image changes patch by patch,
-/// the largest of the map first (V. Petsiuk et al., RISE, arXiv:1806.07421).
-struct Faithfulness {
-  double deletion = 0;   ///< patches are made the mean color: the lower, the better the map
-  double insertion = 0;  ///< patches of the image are put on the mean color: the higher, the better
-};
-
 /// Explains what a model says. Images are (1, channels, height, width), as the model sees them; targets are
 /// class numbers. Throws ShapeError for images of another shape, ConfigError for a class, layer or head that
 /// is not there, and for a model without a head where a class is asked for.
@@ -68,25 +61,11 @@ class Explainer {
   /// How much the logit falls if a patch is made the mean color.
   [[nodiscard]] Tensor occlusion(const Tensor& image, int target) const;
 
-  /// Deletion and insertion of a map of patches, in at most `steps` steps.
-  [[nodiscard]] Faithfulness faithfulness(const Tensor& image, int target, const Tensor& map,
-                                          int steps = 32) const;
-
   /// A map of pixels (height, width) as one of patches: their sums.
   [[nodiscard]] Tensor by_patch(const Tensor& pixels) const;
 
  private:
-  /// A forward pass whose attention probabilities are there to be seen.
-  struct Trace {
-    std::vector<Tensor> attention, gradients;  // (H, T, T) of each layer; gradients of the target's logit
-    Tensor norm1, norm1_gradient;              // (T, C) of the layer that is asked for
-    Tensor pooled;                             // (T): how much each token counts for what the head sees
-  };
-  Trace trace(const Tensor& image, int target, int layer = -1) const;
-  Tensor pool_weights(const Var& tokens) const;
   Tensor patches_of(const std::vector<double>& tokens) const;
-  void check_target(int target) const;
-  Tensor logits(const Tensor& images) const;
 
   VisionTransformer net_;
 };
@@ -95,16 +74,12 @@ class Explainer {
 
 #if MINIVIT_DEFINITIONS
 #include <algorithm>
-#include <cmath>
-#include <limits>
-#include <numeric>
+#include <cstddef>
 
-#include "minivit/autograd/tape.hpp"
-#include "minivit/insight/scores.hpp"
-#include "minivit/ops/arithmetic.hpp"
-#include "minivit/ops/matmul.hpp"
+#include "minivit/insight/attention_trace.hpp"
+#include "minivit/model/visible_patches.hpp"
+#include "minivit/ops/rearrange.hpp"
 #include "minivit/ops/reductions.hpp"
-#include "minivit/ops/softmax.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -138,6 +113,16 @@ inline TokenMatrix operator*(const TokenMatrix& a, const TokenMatrix& b) {
   return out;
 }
 
+/// (T, T): the mean over the heads of value(place), for each place in (H, T, T).
+template <class F>
+TokenMatrix mean_of_heads(const Shape& heads, const F& value) {
+  const std::int64_t H = heads[0], T = heads[1];
+  TokenMatrix m(T);
+  for (std::int64_t at = 0; at < H * T * T; ++at)
+    m.values[static_cast<std::size_t>(at % (T * T))] += value(at) / static_cast<double>(H);
+  return m;
+}
+
 /// Σ_i weights_i · m(i, ·).
 inline std::vector<double> weighted_rows(const Tensor& weights, const TokenMatrix& m) {
   std::vector<double> out(static_cast<std::size_t>(m.T));
@@ -147,113 +132,13 @@ inline std::vector<double> weighted_rows(const Tensor& weights, const TokenMatri
   return out;
 }
 
-/// A zero that is added to a value, whose gradient is that of the value.
-struct Probe {
-  Tensor gradient;
-
-  Var at(const Var& x) {
-    gradient = Tensor::zeros(x.shape());
-    return x + Var::leaf(Tensor::zeros(x.shape()), gradient);
-  }
-};
-
-/// Attention from its parts, with a probe at its probabilities (1, H, T, T), which are kept in `seen`: x
-/// (1, T, C) -> (1, T, C).
-inline Var attention_in_parts(const MultiHeadAttention& attn, const Var& x, Probe* probe, Tensor& seen) {
-  const std::int64_t T = x.size(1), C = x.size(2), H = attn.heads, D = C / H;
-  const Var packed = permute(reshape(attn.prepared(attn.qkv(x)), {T, 3, H, D}), {1, 2, 0, 3});
-  const auto part = [&](std::int64_t i) { return reshape(slice_axis(packed, 0, i, i + 1), {1, H, T, D}); };
-  Var scores = matmul(part(0), part(1), false, true) * (1.0f / std::sqrt(static_cast<float>(D)));
-  if (attn.diagonal() == Diagonal::masked) {
-    Tensor mask = Tensor::zeros({T, T});
-    for (std::int64_t i = 0; i < T; ++i) mask(i, i) = -std::numeric_limits<float>::infinity();
-    scores = scores + Var(mask);
-  }
-  Var weights = softmax(scores);
-  seen = weights.value().reshape({H, T, T});
-  if (probe) weights = probe->at(weights);
-  return attn.proj(reshape(permute(matmul(weights, part(2)), {0, 2, 1, 3}), {1, T, C}));
-}
-
 }  // namespace detail
-
-MINIVIT_INLINE void Explainer::check_target(int target) const {
-  check<ConfigError>(net_.config.num_classes > 0,
-                     "explain: the model has no head, so there is no class to explain");
-  check<ConfigError>(target >= 0 && target < net_.config.num_classes, "explain: class ", target,
-                     " is out of range for ", net_.config.num_classes, " classes");
-}
-
-MINIVIT_INLINE Tensor Explainer::logits(const Tensor& images) const {
-  const NoGrad values_only;
-  const Training off(false);
-  return net_(images).value();
-}
-
-MINIVIT_INLINE Tensor Explainer::pool_weights(const Var& tokens) const {
-  const NoGrad values_only;
-  const ViTConfig& c = net_.config;
-  const std::int64_t T = tokens.size(1), P = c.prefix_tokens();
-  Tensor weights = Tensor::zeros({T});
-  const auto patches = [&](float part) {
-    for (std::int64_t t = P; t < T; ++t) weights.data()[t] += part / static_cast<float>(T - P);
-  };
-  if (c.pooling == Pooling::sequence) {
-    const Var score = net_.attention_pool.score(net_.norm(slice_axis(tokens, 1, P, T)));
-    const Tensor share = softmax(reshape(score, {1, T - P})).value();
-    std::copy_n(share.data(), T - P, weights.data() + P);
-  } else if (c.pooling == Pooling::mean) {
-    patches(1);
-  } else if (c.pooling == Pooling::token_and_mean) {
-    weights.data()[0] = 0.5f;
-    patches(0.5f);
-  } else if (c.distillation == Distillation::head) {
-    weights.data()[0] = weights.data()[1] = 0.5f;
-  } else {
-    weights.data()[0] = 1;
-  }
-  return weights;
-}
 
 MINIVIT_INLINE Tensor Explainer::patches_of(const std::vector<double>& tokens) const {
   const ViTConfig& c = net_.config;
   Tensor out = Tensor::empty({c.image_height / c.patch_size, c.image_width / c.patch_size});
   for (std::int64_t i = 0; i < out.numel(); ++i)
     out.data()[i] = static_cast<float>(tokens[static_cast<std::size_t>(c.prefix_tokens() + i)]);
-  return out;
-}
-
-/// With a target of -1 there are no gradients.
-MINIVIT_INLINE Explainer::Trace Explainer::trace(const Tensor& image, int target, int layer) const {
-  check<ShapeError>(image.rank() == 4 && image.size(0) == 1, "explain: the image is ", image.shape(),
-                    ", expected (1, C, H, W)");
-  if (target >= 0) check_target(target);
-  const std::size_t depth = net_.encoder.blocks.size(), chosen = layer_index(layer, depth);
-  const Training off(false);
-  const bool with_gradients = target >= 0;
-  Trace out;
-  out.attention.resize(depth);
-  std::vector<detail::Probe> probes(depth);
-  detail::Probe norm_probe;
-  Var x = net_.embed(image);
-  for (std::size_t i = 0; i < depth; ++i) {
-    const EncoderBlock& block = net_.encoder.blocks[i];
-    Var seen = block.norm1(x);
-    if (i == chosen) {
-      out.norm1 = seen.value().reshape({seen.size(1), seen.size(2)});
-      if (with_gradients) seen = norm_probe.at(seen);
-    }
-    const Var branch =
-        detail::attention_in_parts(block.attn, seen, with_gradients ? &probes[i] : nullptr, out.attention[i]);
-    x = residual(x, branch, block.ls1.gamma, 0.0f);
-    x = residual(x, block.mlp(block.norm2(x)), block.ls2.gamma, 0.0f);
-  }
-  out.pooled = pool_weights(x.detach());
-  if (!with_gradients) return out;
-  backward(sum(slice_axis(net_.classify(x), 1, target, target + 1)));
-  for (std::size_t i = 0; i < depth; ++i)
-    out.gradients.push_back(probes[i].gradient.reshape(out.attention[i].shape()));
-  out.norm1_gradient = norm_probe.gradient.reshape(out.norm1.shape());
   return out;
 }
 
@@ -278,30 +163,23 @@ MINIVIT_INLINE Tensor Explainer::map(Explanation method, const Tensor& image, in
 MINIVIT_INLINE Tensor Explainer::attention(const Tensor& image, int layer, int head) const {
   check<ConfigError>(head >= -1 && head < net_.config.num_heads, "explain: head ", head, " of a model with ",
                      net_.config.num_heads, " heads");
-  const Trace t = trace(image, -1, layer);
+  const AttentionTrace t = trace_attention(net_, image, {}, layer);
   const Tensor& a = t.attention[layer_index(layer, t.attention.size())];
-  const std::int64_t H = a.size(0), T = a.size(1);
-  detail::TokenMatrix m(T);
-  for (std::int64_t h = 0; h < H; ++h) {
-    if (head >= 0 && h != head) continue;
-    const double part = head >= 0 ? 1.0 : 1.0 / static_cast<double>(H);
-    for (std::int64_t i = 0; i < T * T; ++i)
-      m.values[static_cast<std::size_t>(i)] += part * double{a.data()[h * T * T + i]};
-  }
+  const std::int64_t T = a.size(1);
+  const detail::TokenMatrix m =
+      head < 0 ? detail::mean_of_heads(a.shape(), [&](std::int64_t at) { return double{a.data()[at]}; })
+               : detail::mean_of_heads({1, T, T},
+                                       [&](std::int64_t at) { return double{a.data()[head * T * T + at]}; });
   return patches_of(detail::weighted_rows(t.pooled, m));
 }
 
 MINIVIT_INLINE Tensor Explainer::rollout(const Tensor& image) const {
-  const Trace t = trace(image, -1);
+  const AttentionTrace t = trace_attention(net_, image);
   const std::int64_t T = t.pooled.numel();
   detail::TokenMatrix product = detail::TokenMatrix::identity(T);
   for (const Tensor& a : t.attention) {
-    detail::TokenMatrix m(T);
-    const std::int64_t H = a.size(0);
-    for (std::int64_t h = 0; h < H; ++h)
-      for (std::int64_t i = 0; i < T * T; ++i)
-        m.values[static_cast<std::size_t>(i)] +=
-            0.5 / static_cast<double>(H) * double{a.data()[h * T * T + i]};
+    detail::TokenMatrix m =
+        detail::mean_of_heads(a.shape(), [&](std::int64_t at) { return 0.5 * double{a.data()[at]}; });
     for (std::int64_t i = 0; i < T; ++i) m(i, i) += 0.5;
     product = m * product;
   }
@@ -309,20 +187,14 @@ MINIVIT_INLINE Tensor Explainer::rollout(const Tensor& image) const {
 }
 
 MINIVIT_INLINE Tensor Explainer::relevance(const Tensor& image, int target) const {
-  check_target(target);
-  const Trace t = trace(image, target);
+  const AttentionTrace t = trace_attention(net_, image, target);
   const std::int64_t T = t.pooled.numel();
   detail::TokenMatrix r = detail::TokenMatrix::identity(T);
   for (std::size_t l = 0; l < t.attention.size(); ++l) {
     const Tensor &a = t.attention[l], &g = t.gradients[l];
-    const std::int64_t H = a.size(0);
-    detail::TokenMatrix m(T);
-    for (std::int64_t h = 0; h < H; ++h)
-      for (std::int64_t i = 0; i < T * T; ++i) {
-        const std::int64_t at = h * T * T + i;
-        m.values[static_cast<std::size_t>(i)] +=
-            std::max(double{a.data()[at]} * double{g.data()[at]}, 0.0) / static_cast<double>(H);
-      }
+    const detail::TokenMatrix m = detail::mean_of_heads(a.shape(), [&](std::int64_t at) {
+      return std::max(double{a.data()[at]} * double{g.data()[at]}, 0.0);
+    });
     const detail::TokenMatrix more = m * r;
     for (std::size_t i = 0; i < r.values.size(); ++i) r.values[i] += more.values[i];
   }
@@ -332,8 +204,7 @@ MINIVIT_INLINE Tensor Explainer::relevance(const Tensor& image, int target) cons
 }
 
 MINIVIT_INLINE Tensor Explainer::grad_cam(const Tensor& image, int target, int layer) const {
-  check_target(target);
-  const Trace t = trace(image, target, layer);
+  const AttentionTrace t = trace_attention(net_, image, target, layer);
   const std::int64_t T = t.norm1.size(0), C = t.norm1.size(1), P = net_.config.prefix_tokens();
   std::vector<double> weights(static_cast<std::size_t>(C)), tokens(static_cast<std::size_t>(T));
   for (std::int64_t i = P; i < T; ++i)
@@ -350,7 +221,7 @@ MINIVIT_INLINE Tensor Explainer::grad_cam(const Tensor& image, int target, int l
 }
 
 MINIVIT_INLINE Tensor Explainer::integrated_gradients(const Tensor& image, int target, int steps) const {
-  check_target(target);
+  detail::check_target(net_, target);
   check<ConfigError>(steps >= 1, "explain: integrated gradients with ", steps, " steps, expected 1 or more");
   const Training off(false);
   const std::int64_t channels = image.size(1), pixels = image.size(2) * image.size(3);
@@ -371,69 +242,19 @@ MINIVIT_INLINE Tensor Explainer::integrated_gradients(const Tensor& image, int t
   return out;
 }
 
-namespace detail {
-
-/// Makes patch (row, column) of an image (1, channels, height, width) that of another, or the mean color.
-inline void put_patch(Tensor& image, const Tensor* from, std::int64_t row, std::int64_t column,
-                      std::int64_t patch) {
-  const std::int64_t H = image.size(2), W = image.size(3);
-  for (std::int64_t c = 0; c < image.size(1); ++c)
-    for (std::int64_t y = row * patch; y < (row + 1) * patch; ++y) {
-      const std::int64_t at = (c * H + y) * W + column * patch;
-      if (from)
-        std::copy_n(from->data() + at, patch, image.data() + at);
-      else
-        std::fill_n(image.data() + at, patch, 0.0f);
-    }
-}
-
-}  // namespace detail
-
 MINIVIT_INLINE Tensor Explainer::occlusion(const Tensor& image, int target) const {
-  check_target(target);
+  detail::check_target(net_, target);
+  const NoGrad values_only;
+  const Training off(false);
   const ViTConfig& c = net_.config;
-  const std::int64_t patch = c.patch_size, columns = c.image_width / patch;
-  Tensor out = Tensor::empty({c.image_height / patch, columns});
-  const float whole = logits(image)(0, target);
+  Tensor out = Tensor::empty({c.image_height / c.patch_size, c.image_width / c.patch_size});
+  const float whole = net_(image).value()(0, target);
+  PatchMask mask{.images = 1, .patches = c.patches(), .visible = {}, .hidden = {0}};
   for (std::int64_t i = 0; i < out.numel(); ++i) {
-    Tensor without = image.clone();
-    detail::put_patch(without, nullptr, i / columns, i % columns, patch);
-    out.data()[i] = whole - logits(without)(0, target);
+    mask.hidden[0] = static_cast<int>(i);
+    out.data()[i] = whole - net_(hide_patches(image, mask, c.patch_size)).value()(0, target);
   }
   return out;
-}
-
-MINIVIT_INLINE Faithfulness Explainer::faithfulness(const Tensor& image, int target, const Tensor& map,
-                                                    int steps) const {
-  check_target(target);
-  const ViTConfig& c = net_.config;
-  const std::int64_t patch = c.patch_size, columns = c.image_width / patch, N = c.patches();
-  check<ShapeError>(map.shape() == Shape{c.image_height / patch, columns}, "explain: the map is ",
-                    map.shape(), ", expected (", c.image_height / patch, ", ", columns, ")");
-  check<ConfigError>(steps >= 1, "explain: faithfulness in ", steps, " steps, expected 1 or more");
-  std::vector<std::int64_t> order(static_cast<std::size_t>(N));
-  std::iota(order.begin(), order.end(), std::int64_t{0});
-  std::ranges::stable_sort(order,
-                           [&](std::int64_t a, std::int64_t b) { return map.data()[a] > map.data()[b]; });
-  const auto count = std::min<std::int64_t>(steps, N);
-  Tensor deleted = image.clone(), inserted = Tensor::zeros(image.shape());
-  const auto probability = [&](const Tensor& x) {
-    return probabilities(logits(x))[static_cast<std::size_t>(target)];
-  };
-  // Trapezoids over equal steps.
-  Faithfulness f{probability(deleted) / 2, probability(inserted) / 2};
-  std::int64_t done = 0;
-  for (std::int64_t s = 1; s <= count; ++s) {
-    for (; done < s * N / count; ++done) {
-      const std::int64_t i = order[static_cast<std::size_t>(done)];
-      detail::put_patch(deleted, nullptr, i / columns, i % columns, patch);
-      detail::put_patch(inserted, &image, i / columns, i % columns, patch);
-    }
-    const double part = s == count ? 0.5 : 1;
-    f.deletion += part * probability(deleted), f.insertion += part * probability(inserted);
-  }
-  f.deletion /= static_cast<double>(count), f.insertion /= static_cast<double>(count);
-  return f;
 }
 
 MINIVIT_INLINE Tensor Explainer::by_patch(const Tensor& pixels) const {

@@ -70,11 +70,11 @@ class TrainingView {
 }  // namespace minivit::inline MINIVIT_ABI
 
 #if MINIVIT_DEFINITIONS
-#include <numeric>
 
 #include "minivit/core/rng.hpp"
-#include "minivit/ops/embedding.hpp"
+#include "minivit/model/visible_patches.hpp"
 #include "minivit/ops/matmul.hpp"
+#include "minivit/ops/rearrange.hpp"
 
 namespace minivit::inline MINIVIT_ABI {
 
@@ -157,24 +157,11 @@ MINIVIT_INLINE Var TrainingView::positions() const {
 
 /// The tokens in front, and of the patches as many as are kept, in their order.
 MINIVIT_INLINE Var TrainingView::some_of(const Var& tokens) const {
-  if (patch_dropout_ == 0 || !is_training()) return tokens;
-  const std::int64_t B = tokens.size(0), T = tokens.size(1), C = tokens.size(2), P = seen_.prefix_tokens();
-  const auto N = static_cast<std::size_t>(T - P);
-  const auto kept = static_cast<std::size_t>(kept_patches(T - P, patch_dropout_));
-  Rng rng = Generator::local().stream(Generator::Purpose::dropout);
-  std::vector<int> rows, order(N);
-  rows.reserve(static_cast<std::size_t>(B) * (static_cast<std::size_t>(P) + kept));
-  for (std::int64_t b = 0; b < B; ++b) {
-    const auto first = static_cast<int>(b * T);
-    for (int i = 0; i < static_cast<int>(P); ++i) rows.push_back(first + i);
-    std::iota(order.begin(), order.end(), first + static_cast<int>(P));
-    for (std::size_t i = 0; i < kept; ++i)
-      std::swap(order[i], order[i + rng.below(static_cast<std::uint32_t>(N - i))]);
-    const auto end = order.begin() + static_cast<std::ptrdiff_t>(kept);
-    std::sort(order.begin(), end);
-    rows.insert(rows.end(), order.begin(), end);
-  }
-  return reshape(embedding(reshape(tokens, {B * T, C}), rows), {B, -1, C});
+  const std::int64_t P = seen_.prefix_tokens(), N = tokens.size(1) - P,
+                     kept = kept_patches(N, patch_dropout_);
+  if (kept == N || !is_training()) return tokens;
+  const Rng rng = Generator::local().stream(Generator::Purpose::dropout);
+  return select_tokens(tokens, detail::visible_tokens(draw_patch_mask(tokens.size(0), N, kept, rng), P));
 }
 
 }  // namespace minivit::inline MINIVIT_ABI
