@@ -128,13 +128,16 @@ print(json.dumps(header, sort_keys=True), hashlib.sha256(data[8 + n:]).hexdigest
 PYTHON
 }
 
-# same_run A B: two run folders hold the same, but for times.
+# same_run A B: two run folders, of a training or a pretraining, hold the same, but for times (the last two columns of a history).
 same_run() {
-  local file
-  for file in {best,last}/{model.safetensors,config.json,preprocessor_config.json} learning_rates_per_step.csv class_mapping.json; do
-    same "$1/$file" "$2/$file"
+  local file columns
+  for file in {best,last}/{model.safetensors,config.json,preprocessor_config.json} learning_rates_per_step.csv class_mapping.json \
+    reconstructions.png; do
+    [[ ! -e $1/$file && ! -e $2/$file ]] || same "$1/$file" "$2/$file"
   done
-  cut -d, -f1-7 "$1/training_history.csv" | cmp -s - <(cut -d, -f1-7 "$2/training_history.csv") ||
+  exists "$1"/{best,last}/model.safetensors
+  columns=$(head -n 1 "$1/training_history.csv" | tr -cd , | wc -c)
+  cut -d, "-f1-$((columns - 1))" "$1/training_history.csv" | cmp -s - <(cut -d, "-f1-$((columns - 1))" "$2/training_history.csv") ||
     fail "$1 and $2 have other histories" "$2/training_history.csv"
   if command -v python3 >/dev/null; then
     [[ $(state_of "$1/last") == "$(state_of "$2/last")" ]] || fail "$1 and $2 have other states"

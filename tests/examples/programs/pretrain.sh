@@ -3,19 +3,6 @@
 # A tiny autoencoder; `tiny_pretrain ARGUMENT…` trains it.
 tiny_pretrain() { run 0 pretrain "${settings[@]}" pretrain.decoder_dim=16 pretrain.decoder_heads=2 "$@"; }
 
-# same_pretraining A B: two runs hold the same, but for times.
-same_pretraining() {
-  local file
-  for file in {best,last}/{model.safetensors,config.json,preprocessor_config.json} learning_rates_per_step.csv reconstructions.png; do
-    same "$1/$file" "$2/$file"
-  done
-  cut -d, -f1-4 "$1/training_history.csv" | cmp -s - <(cut -d, -f1-4 "$2/training_history.csv") ||
-    fail "$1 and $2 have other histories" "$2/training_history.csv"
-  if command -v python3 >/dev/null; then
-    [[ $(state_of "$1/last") == "$(state_of "$2/last")" ]] || fail "$1 and $2 have other states"
-  fi
-}
-
 test_pretrain() {
   digits
   local own=$scratch/pretraining  # other tests have folders of the same names
@@ -73,7 +60,7 @@ test_pretrain() {
   done
   wait $pid 2>/dev/null || fail "pretrain --resume: the last one" "$scratch/log"
   run_folder "$own/killed"
-  same_pretraining "$whole" "$run_dir"
+  same_run "$whole" "$run_dir"
   [[ $kills -ge 2 ]] || fail "pretrain ended before it could be killed more than $kills times"
   [[ -z $(find "$run_dir" -name '.*') ]] || fail "pretrain left temporary files in $run_dir"
   run 0 pretrain --resume "$run_dir"
